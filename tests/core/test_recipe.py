@@ -1,0 +1,263 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from tutelage.core import recipe as sections
+from tutelage.core.errors import RecipeError, UsageError
+from tutelage.core.recipe import Recipe, Section, json_schema, load, loads, resolved
+
+QUICK_START = """\
+name: intents
+seed: 7
+goals: [{id: calls, says: every request becomes one valid function call, metric: calls.exact_match}]
+contract: {template: base, output_schema: tools.json, fit: reject}
+curate:
+  sources: [{path: data/train.jsonl, origin: human, licence: CC0-1.0}]
+  validation: 0.05
+  invalid: reject
+train: {base: tutelage/tiny, method: full, epochs: 2}  # lora is the default; at 5 M full wins
+evaluate:
+  suites: [{name: calls, path: data/test.jsonl, scorers: [json, schema, call]}]
+  baselines: [zero_shot, few_shot]
+gate:
+  - calls.parse >= 0.97
+  - calls.slot_f1 >= few_shot + 0.10
+"""
+
+
+def faults(text: str, *overrides: str) -> dict[str, str]:
+    """Problem by place of everything wrong with a recipe called r.yaml."""
+    with pytest.raises(RecipeError) as raised:
+        loads(text, name="r.yaml", overrides=overrides)
+    return {row.where: row.problem for row in raised.value.rows}
+
+
+def test_the_quick_start_is_accepted_whole() -> None:
+    recipe = loads(QUICK_START)
+    assert recipe.curate is not None
+    assert recipe.curate.sources[0].origin == "human"
+    assert recipe.train is not None
+    assert (recipe.train.method, recipe.train.epochs) == ("full", 2)
+    assert [str(rule) for rule in recipe.rules()] == [
+        "calls.parse >= 0.97",
+        "calls.slot_f1 >= few_shot + 0.10",
+    ]
+
+
+def test_a_section_left_out_is_a_stage_left_out() -> None:
+    recipe = loads("name: x\n")
+    assert (recipe.curate, recipe.train, recipe.evaluate, recipe.gate) == (None,) * 4
+
+
+def test_the_resolved_recipe_loads_to_the_same_recipe() -> None:
+    recipe = loads(QUICK_START)
+    assert loads(resolved(recipe)) == recipe
+    assert "rows_tokens: 2048" in resolved(recipe)
+
+
+def test_digest_moves_with_what_the_recipe_says_and_not_with_how() -> None:
+    recipe = loads(QUICK_START)
+    spelled_out = loads(QUICK_START, overrides=["train.warmup=0.03"])
+    assert spelled_out.digest() == recipe.digest()
+    assert loads(QUICK_START, overrides=["train.warmup=0.04"]).digest() != recipe.digest()
+
+
+def test_paths_are_relative_to_the_recipe_and_its_folder_is_not_written_down(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(QUICK_START)
+    recipe = load(path)
+    assert recipe.path("data/train.jsonl") == tmp_path / "data" / "train.jsonl"
+    assert str(tmp_path) not in resolved(recipe)
+    assert recipe.digest() == loads(QUICK_START).digest()
+
+
+def test_an_unknown_key_is_named_with_its_place_and_the_nearest_key() -> None:
+    text = QUICK_START.replace("epochs: 2", "epoch: 2")
+    assert faults(text) == {"r.yaml:9:44": "unknown key `train.epoch`; did you mean `epochs`?"}
+
+
+def test_an_unknown_section_lists_those_there_are() -> None:
+    problem = faults("name: x\nquux: {}\n")["r.yaml:2:1"]
+    assert "unknown key `quux`" in problem
+    assert "evaluate" in problem
+
+
+def test_all_faults_come_at_once_in_the_order_of_the_file() -> None:
+    text = (
+        QUICK_START.replace("origin: human", "origin: robot")
+        .replace("epochs: 2", "epochs: 0, lora: {targets: 3, rank: x}")
+        .replace("calls.parse >=", "calls.parse >")
+    )
+    assert list(faults(text).items()) == [
+        (
+            "r.yaml:6:38",
+            "`curate.sources.0.origin`: expected 'human', 'human_edited', 'synthetic' or 'log', "
+            "found `robot`",
+        ),
+        ("r.yaml:9:44", "`train.epochs`: expected greater than or equal to 1, found `0`"),
+        (
+            "r.yaml:9:62",
+            "`train.lora.targets`: expected a list, found `3` or "
+            "`train.lora.targets`: expected 'all', found `3`",
+        ),
+        (
+            "r.yaml:9:74",
+            "`train.lora.rank`: expected a valid integer, unable to parse string as an integer, "
+            "found `x`",
+        ),
+        (
+            "r.yaml:14:5",
+            "`gate.0`: `calls.parse > 0.97` is not a rule: found `>` at column 13; "
+            "expected `>=` or `<=`",
+        ),
+    ]
+
+
+def test_a_missing_key_is_named_where_it_should_stand() -> None:
+    text = QUICK_START.replace(", licence: CC0-1.0", "")
+    assert faults(text) == {"r.yaml:6:13": "`curate.sources.0.licence` is missing"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place", "problem"),
+    [
+        ("calls.parse >=", "call.parse >=", "14:5", "suite `call` is not in evaluate.suites"),
+        ("[zero_shot, few_shot]", "[zero_shot]", "15:5", "baseline `few_shot` is not in evaluate"),
+        ("metric: calls.", "metric: call.", "3:74", "`call.exact_match` is of no suite"),
+    ],
+)
+def test_sections_that_contradict_each_other_are_faults(
+    old: str, new: str, place: str, problem: str
+) -> None:
+    found = faults(QUICK_START.replace(old, new))
+    assert list(found) == [f"r.yaml:{place}"]
+    assert found[f"r.yaml:{place}"].startswith(problem)
+
+
+def test_a_suite_is_named_once() -> None:
+    suite = "{name: calls, path: data/test.jsonl, scorers: [json, schema, call]}"
+    assert list(faults(QUICK_START.replace(suite, f"{suite}, {suite}")).values()) == [
+        "suite `calls` is named twice"
+    ]
+
+
+def test_column_names_go_with_the_fields_format() -> None:
+    written = "format: fields, origin: human"
+    assert "needs `fields:" in faults(QUICK_START.replace("origin: human", written))["r.yaml:6:13"]
+    written = "format: alpaca, fields: {user: a, assistant: b}, origin: human"
+    assert "has no effect" in faults(QUICK_START.replace("origin: human", written))["r.yaml:6:13"]
+
+
+def test_a_key_given_twice_is_a_fault() -> None:
+    assert faults("name: a\nseed: 1\nname: b\n") == {"r.yaml:3:1": "`name` is already given"}
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [("a: [", "r.yaml:1:5"), ("- a\n", "r.yaml"), ("", "r.yaml"), ("a: \x00", "r.yaml")],
+)
+def test_what_is_no_recipe_is_said_to_be_none(text: str, where: str) -> None:
+    with pytest.raises(RecipeError) as raised:
+        loads(text, name="r.yaml")
+    assert raised.value.where == where
+
+
+def test_files_that_cannot_be_read_are_errors_with_their_name(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="no such recipe"):
+        load(tmp_path / "none.yaml")
+    with pytest.raises(RecipeError, match="a folder"):
+        load(tmp_path)
+    (tmp_path / "latin.yaml").write_bytes(b"name: caf\xe9\n")
+    with pytest.raises(RecipeError, match="not UTF-8 at byte 9"):
+        load(tmp_path / "latin.yaml")
+
+
+def test_overrides_are_dotted_and_typed_and_reach_into_lists() -> None:
+    recipe = loads(
+        QUICK_START,
+        overrides=[
+            "train.epochs=3",
+            "train.lora.targets=[q, v]",
+            "curate.sources.0.path=other.jsonl",
+            "contract.context_tokens=64",
+        ],
+    )
+    assert recipe.train is not None
+    assert (recipe.train.epochs, recipe.train.lora.targets) == (3, ("q", "v"))
+    assert recipe.curate is not None
+    assert recipe.curate.sources[0].path == "other.jsonl"
+    assert recipe.contract.context_tokens == 64
+
+
+def test_a_fault_of_an_override_names_the_override() -> None:
+    assert faults(QUICK_START, "train.epochs=none")["--set train.epochs=none"].startswith(
+        "`train.epochs`: expected a valid integer"
+    )
+    assert faults(QUICK_START, "train.epoch=2") == {
+        "--set train.epoch=2": "unknown key `train.epoch`; did you mean `epochs`?"
+    }
+
+
+@pytest.mark.parametrize(
+    "override", ["train.epochs", "=2", "train..epochs=2", "name=[", "gate.7=a", "name.x.y=1"]
+)
+def test_what_is_no_override_is_a_usage_error(override: str) -> None:
+    text = QUICK_START
+    if override == "name.x.y=1":  # a section stands where a word stood: the recipe is at fault
+        assert faults(text, override)
+        return
+    with pytest.raises(UsageError):
+        loads(text, overrides=[override])
+
+
+def test_the_schema_accepts_the_quick_start_and_refuses_an_unknown_key() -> None:
+    validator = jsonschema.Draft202012Validator(json_schema())
+    content = yaml.safe_load(QUICK_START)
+    assert validator.is_valid(content)
+    content["train"]["epoch"] = 2
+    assert not validator.is_valid(content)
+
+
+def all_sections() -> list[type[BaseModel]]:
+    known = [getattr(sections, name) for name in vars(sections)]
+    return [one for one in known if isinstance(one, type) and issubclass(one, Section)]
+
+
+def test_every_key_is_described_and_no_section_has_more_than_forty() -> None:
+    for section in all_sections():
+        assert len(section.model_fields) <= 40
+        for name, known in section.model_fields.items():
+            assert known.description, f"{section.__name__}.{name} has no description"
+
+
+def test_the_keys_of_every_section_are_these() -> None:
+    assert list(Recipe.model_fields) == [
+        "name",
+        "seed",
+        "goals",
+        "contract",
+        "curate",
+        "train",
+        "evaluate",
+        "gate",
+    ]
+    keys = {section.__name__: " ".join(section.model_fields) for section in all_sections()}
+    assert keys["Contract"] == "template output_schema fit context_tokens system"
+    assert keys["Curate"] == "sources rows validation group_by invalid duplicates leakage"
+    assert keys["SourceFile"] == "path format fields origin licence author"
+    assert keys["Train"] == (
+        "base method optimizer learning_rate epochs rows_tokens step_tokens warmup schedule "
+        "weight_decay clip_norm lora validate_every_steps checkpoint_every_seconds "
+        "precision threads init"
+    )
+    assert keys["Evaluate"] == (
+        "suites baselines few_shot_examples max_new_tokens limit batch_tokens"
+    )
+    assert keys["Suite"] == "path format fields name scorers slices"

@@ -1,0 +1,79 @@
+"""Which rows are held out, and what never straddles the line."""
+
+from tutelage.core.conversation import Message
+from tutelage.core.recipe import Curate, SourceFile
+from tutelage.core.row import Example, Source
+from tutelage.curate.split import split
+
+LONG = "please book a quiet table for my family near the old harbour on the first sunday of may"
+
+
+def example(user: str, answer: str = "Yes", *, author: str | None = None) -> Example:
+    return Example(
+        messages=(Message(role="user", content=user), Message(role="assistant", content=answer)),
+        origin="human",
+        licence="CC0-1.0",
+        source=Source(uri="rows.jsonl", line=1),
+        author=author,
+    )
+
+
+def section(validation: float = 0.2) -> Curate:
+    source = SourceFile(path="rows.jsonl", origin="human", licence="CC0-1.0")
+    return Curate(sources=(source,), validation=validation)
+
+
+def test_rows_alike_stand_on_one_side() -> None:
+    rows = [example(f"item{index} {LONG}", f"answer {copy}") for index in range(40)
+            for copy in range(2)]  # fmt: skip
+
+    sides = split(rows, section(), seed=3).examples
+
+    assert {one.split for one in sides} == {"train", "validation"}
+    for index in range(0, 80, 2):
+        assert sides[index].split == sides[index + 1].split
+
+
+def test_near_duplicate_requests_stand_on_one_side() -> None:
+    texts = [
+        f"{' '.join(f'w{index}x{word}' for word in range(20))}{end}"
+        for index in range(40)
+        for end in ("", " please")
+    ]
+    placed = split([example(text, f"{at}") for at, text in enumerate(texts)], section(), seed=3)
+
+    assert (placed.groups, placed.largest) == (40, 2)
+    for index in range(0, 80, 2):
+        assert placed.examples[index].split == placed.examples[index + 1].split
+
+
+def test_an_author_stands_on_one_side_unless_the_recipe_says_otherwise() -> None:
+    rows = [example(f"request number{index}", author=f"a{index % 10}") for index in range(60)]
+
+    by_author = split(rows, section(), seed=3)
+    by_example = split(rows, section().model_copy(update={"group_by": "example"}), seed=3)
+
+    assert (by_author.groups, by_example.groups) == (10, 60)
+    held = {one.author for one in by_author.examples if one.split == "validation"}
+    assert held & {one.author for one in by_author.examples if one.split == "train"} == set()
+    assert len(held) == 2
+    assert sum(one.split == "validation" for one in by_example.examples) == 12
+
+
+def test_the_split_does_not_hang_on_the_order_of_rows() -> None:
+    rows = [example(f"request number{index}") for index in range(60)]
+
+    forward = split(rows, section(), seed=3).examples
+    backward = split(rows[::-1], section(), seed=3).examples
+
+    assert {one.id: one.split for one in forward} == {one.id: one.split for one in backward}
+    assert [one.split for one in split(rows, section(), seed=4).examples] != [
+        one.split for one in forward
+    ]
+
+
+def test_validation_of_nothing_holds_out_nothing() -> None:
+    rows = [example(f"request number{index}") for index in range(60)]
+
+    assert {one.split for one in split(rows, section(validation=0), seed=3).examples} == {"train"}
+    assert {one.split for one in split(rows[:1], section(), seed=3).examples} == {"train"}

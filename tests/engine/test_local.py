@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.engine.models import lessons, saved_model
+from tutelage.core.errors import BaseModelError, ContractError
+from tutelage.engine.adapter import LoraShape, attach_lora, save_lora, save_tuned
+from tutelage.engine.backbone import open_backbone
+from tutelage.engine.local import LocalEngine
+from tutelage.engine.protocol import Decoding, Prompt
+from tutelage.render.pack import pack
+
+PROMPTS = [Prompt(ids=lesson.prompt) for lesson in lessons()]
+GREEDY = Decoding(max_new_tokens=12, stop=(7,))
+
+
+def decode(ids: Sequence[int]) -> str:
+    return " ".join(map(str, ids))
+
+
+def answers(engine: LocalEngine, prompts: Sequence[Prompt], decoding: Decoding) -> list[str]:
+    return [generation.text for generation in engine.generate(prompts, decoding)]
+
+
+@pytest.mark.parametrize("family", ["llama", "gpt2"])
+def test_greedy_answers_are_those_of_transformers(family: str, tmp_path: Path) -> None:
+    base, model = saved_model(family, tmp_path)
+    engine = LocalEngine.open(base, None, decode=decode, precision="fp32")
+    expected = []
+    for prompt in PROMPTS:
+        ids = torch.tensor([prompt.ids])
+        out = model.generate(
+            ids,
+            attention_mask=torch.ones_like(ids),
+            max_new_tokens=12,
+            do_sample=False,
+            eos_token_id=7,
+            pad_token_id=0,
+        )
+        expected.append(
+            decode([token for token in out[0, len(prompt.ids) :].tolist() if token != 7])
+        )
+    assert answers(engine, PROMPTS, GREEDY) == expected
+
+
+@pytest.mark.parametrize("family", ["qwen3", "gpt2"])
+def test_answers_do_not_depend_on_batch_or_order(family: str, tmp_path: Path) -> None:
+    base, _ = saved_model(family, tmp_path)
+    engine = LocalEngine.open(base, None, decode=decode, precision="fp32")
+    together = answers(engine, PROMPTS, GREEDY)
+    assert [answers(engine, [prompt], GREEDY)[0] for prompt in PROMPTS] == together
+    assert answers(engine, PROMPTS[::-1], GREEDY) == together[::-1]
+
+
+def test_a_streamed_answer_is_the_generated_one(tmp_path: Path) -> None:
+    base, _ = saved_model("llama", tmp_path)
+    engine = LocalEngine.open(base, None, decode=decode, precision="fp32")
+    sampled = Decoding(max_new_tokens=9, temperature=1.0, top_p=0.9, seed=3)
+    for decoding in (GREEDY, sampled):
+        chunks = list(engine.stream(PROMPTS[0], decoding))
+        assert "".join(chunk.text for chunk in chunks) == answers(engine, PROMPTS[:1], decoding)[0]
+        assert chunks[-1].stop in ("stop", "length")
+
+
+def test_sampling_repeats_with_its_seed_and_differs_with_another(tmp_path: Path) -> None:
+    base, _ = saved_model("llama", tmp_path)
+    engine = LocalEngine.open(base, None, decode=decode, precision="fp32")
+    first, again, other = (
+        answers(engine, PROMPTS, Decoding(max_new_tokens=9, temperature=1.0, seed=seed))
+        for seed in (1, 1, 2)
+    )
+    assert first == again
+    assert first != other
+
+
+def test_a_narrow_nucleus_is_greedy(tmp_path: Path) -> None:
+    base, _ = saved_model("llama", tmp_path)
+    engine = LocalEngine.open(base, None, decode=decode, precision="fp32")
+    narrow = Decoding(max_new_tokens=12, temperature=1.0, top_p=1e-6, stop=(7,))
+    assert answers(engine, PROMPTS, narrow) == answers(engine, PROMPTS, GREEDY)
+
+
+def test_scores_are_the_log_probabilities_generation_reports(tmp_path: Path) -> None:
+    base, _ = saved_model("qwen3", tmp_path)
+    engine = LocalEngine.open(base, None, decode=decode, precision="fp32")
+    taught = lessons()
+    generations = list(engine.generate(PROMPTS, Decoding(max_new_tokens=6)))
+    told = [
+        type(lesson)(prompt=lesson.prompt, completion=generation.ids)
+        for lesson, generation in zip(taught, generations, strict=True)
+    ]
+    (row,) = pack(told, 600, np.random.default_rng(0), share=True)
+    scores = engine.score(row)
+    for number, generation in enumerate(generations):
+        np.testing.assert_allclose(scores[row.lesson == number], generation.logprobs, atol=1e-4)
+
+
+def test_a_prompt_longer_than_the_context_is_refused(tmp_path: Path) -> None:
+    base, _ = saved_model("llama", tmp_path)
+    engine = LocalEngine.open(base, None, decode=decode, precision="fp32")
+    with pytest.raises(ContractError, match="300 tokens"):
+        list(engine.generate([Prompt(ids=(5,) * 300)], GREEDY))
+
+
+def test_an_answer_ends_where_the_context_ends(tmp_path: Path) -> None:
+    base, _ = saved_model("llama", tmp_path)
+    engine = LocalEngine.open(base, None, decode=decode, precision="fp32")
+    (generation,) = engine.generate([Prompt(ids=(5,) * 250)], Decoding(max_new_tokens=64))
+    assert len(generation.ids) == 6
+    assert generation.stop == "length"
+
+
+@pytest.mark.parametrize("family", ["llama", "gpt2"])
+def test_a_saved_low_rank_adapter_answers_as_the_trained_one(family: str, tmp_path: Path) -> None:
+    base, _ = saved_model(family, tmp_path / "base")
+    shape = LoraShape(rank=4, alpha=8.0, dropout=0.0, targets=None)
+    backbone = open_backbone(base, precision=torch.float32, frozen=True)
+    adapters = attach_lora(backbone, shape, seed=1)
+    plain = answers(LocalEngine.open(base, None, decode=decode, precision="fp32"), PROMPTS, GREEDY)
+    for adapter in adapters.values():
+        torch.nn.init.normal_(adapter.b, std=0.3, generator=torch.Generator().manual_seed(2))
+    folder = tmp_path / "adapter"
+    save_lora(folder, adapters, shape, base=base.name, transposed=backbone.transposed)
+    engine = LocalEngine.open(base, folder, decode=decode, precision="fp32")
+    direct = LocalEngine(backbone, engine.identity, decode)
+    found = answers(engine, PROMPTS, GREEDY)
+    assert found == answers(direct, PROMPTS, GREEDY)
+    assert found != plain
+    assert engine.identity.adapter
+
+
+def test_an_adapter_of_another_base_is_refused(tmp_path: Path) -> None:
+    base, _ = saved_model("llama", tmp_path / "base")
+    other, _ = saved_model("gpt2", tmp_path / "other")
+    backbone = open_backbone(base, precision=torch.float32)
+    save_tuned(tmp_path / "adapter", backbone, base=base.name)
+    with pytest.raises(BaseModelError, match="does not fit the base"):
+        LocalEngine.open(other, tmp_path / "adapter", decode=decode)
+
+
+def test_a_target_that_names_no_layer_is_refused(tmp_path: Path) -> None:
+    base, _ = saved_model("llama", tmp_path)
+    backbone = open_backbone(base, precision=torch.float32)
+    shape = LoraShape(rank=4, alpha=8.0, dropout=0.0, targets=("q_proj", "query"))
+    with pytest.raises(BaseModelError, match="query"):
+        attach_lora(backbone, shape, seed=1)

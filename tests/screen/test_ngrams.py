@@ -1,0 +1,94 @@
+"""Hashed runs of words agree with counting them the slow way."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tutelage.screen import ngrams as room
+from tutelage.screen.ngrams import fixed, folded, ngrams, without, words
+
+TEXTS = st.lists(st.lists(st.sampled_from(["a", "b", "é", "好"]), max_size=9), max_size=6)
+
+
+def slow(texts: list[list[str]], n: int, whole_short: bool) -> list[tuple[int, int, str]]:
+    found = []
+    for index, text in enumerate(texts):
+        if whole_short and 0 < len(text) < n:
+            found.append((index, 0, " ".join(text)))
+        found += [
+            (index, place, " ".join(text[place : place + n])) for place in range(len(text) - n + 1)
+        ]
+    return found
+
+
+@settings(max_examples=80, derandomize=True, deadline=None)
+@given(texts=TEXTS, n=st.integers(1, 5), whole_short=st.booleans())
+def test_runs_and_their_places_are_those_of_the_words(
+    texts: list[list[str]], n: int, whole_short: bool
+) -> None:
+    grams = ngrams([" ".join(text) for text in texts], n, whole_short=whole_short)
+
+    expected = slow(texts, n, whole_short)
+    assert list(zip(grams.text.tolist(), grams.first.tolist(), strict=True)) == [
+        (text, first) for text, first, _ in expected
+    ]
+    runs = [run for _, _, run in expected]
+    hashes = grams.hashes.tolist()
+    assert len(set(hashes)) == len(set(runs))
+    assert len(set(zip(hashes, runs, strict=True))) == len(set(runs))
+
+
+def test_texts_longer_than_a_chunk_are_hashed_alike() -> None:
+    long = " ".join(f"w{index}" for index in range(room.CHUNK_BYTES // 4))
+    grams = ngrams(["one two three", long, "one two three"], 3)
+
+    assert grams.hashes[0] == grams.hashes[-1]
+    assert grams.text[-1] == 2
+    assert len(grams.hashes) == room.CHUNK_BYTES // 4
+
+
+def test_distinct_keeps_each_hash_once_a_text() -> None:
+    grams = ngrams(["a b a b a b", "a b"], 2).distinct()
+
+    assert grams.text.tolist() == [0, 0, 1]
+    assert ngrams([], 2).distinct().hashes.tolist() == []
+
+
+def test_words_drop_case_and_punctuation_but_not_every_sign() -> None:
+    assert words("Hello,  WORLD_wide!") == "hello world wide"
+    assert words("日本語 test") == "日 本 語 test"
+    assert words("🙂") != words("🙁")
+    assert words(" ") == ""
+
+
+def test_folded_drops_case_and_blanks_alone() -> None:
+    assert folded(" Add  Ｘ\n+ 1. ") == "add x + 1."
+
+
+def test_a_span_many_texts_share_is_fixed_text() -> None:
+    texts = [f"please do as i say now item{index} ends here" for index in range(6)]
+    grams = ngrams([*texts, "quite other words stand in this one"], 5)
+
+    spans = fixed(grams)
+
+    assert without(texts[:1], ngrams(texts[:1], 5), spans, 5) == ["item0 ends here"]
+
+
+def test_a_span_few_texts_share_is_not_fixed_text() -> None:
+    grams = ngrams(["the same five words again"] * 4, 5)
+
+    assert fixed(grams).tolist() == []
+
+
+def test_one_percent_of_many_texts_is_needed() -> None:
+    texts = [f"a{index} b{index} c{index} d{index} e{index}" for index in range(1000)]
+    shared = "the same five words again"
+
+    assert len(fixed(ngrams([*texts[:991], *[shared] * 9], 5))) == 0
+    assert len(fixed(ngrams([*texts[:990], *[shared] * 10], 5))) == 1
+
+
+def test_mixing_is_one_to_one_on_small_numbers() -> None:
+    values = room.mix(np.arange(1000, dtype=np.uint64))
+
+    assert len(np.unique(values)) == 1000

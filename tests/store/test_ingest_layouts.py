@@ -1,0 +1,268 @@
+"""Every layout gives the Example it says, and nothing of a row is lost."""
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tutelage.core.conversation import Message, ToolCall
+from tutelage.core.recipe import Fields, Format, Reading, Recipe
+from tutelage.core.row import Example, Source
+from tutelage.store.ingest import Ingested, read_examples
+
+
+def write(folder: Path, *rows: Any, name: str = "rows.jsonl") -> None:
+    (folder / name).write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+def read(folder: Path, layout: Format = "auto", name: str = "rows.jsonl") -> Ingested:
+    found = read_examples(
+        Reading(path=name, format=layout),
+        Recipe(name="test").at(folder),
+        origin="synthetic",
+        licence="MIT",
+    )
+    assert found.bad == []
+    return found
+
+
+def one(folder: Path, row: dict[str, Any], layout: Format = "auto") -> Example:
+    write(folder, row)
+    return read(folder, layout).examples[0]
+
+
+def said(example: Example) -> list[tuple[str, str]]:
+    return [(message.role, message.content) for message in example.messages]
+
+
+def test_messages_keep_calls_reasoning_and_flags(tmp_path: Path) -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": '{"b": 1}'}}
+    example = one(
+        tmp_path,
+        {
+            "messages": [
+                {"role": "user", "content": [{"type": "text", "text": "Hi"}], "name": "ann"},
+                {"role": "assistant", "content": None, "tool_calls": [call], "train": False},
+                {"role": "tool", "content": "1", "tool_call_id": "c1"},
+                {"role": "assistant", "content": "Ho", "reasoning_content": "Hm", "weight": 0.5},
+            ],
+            "tools": '[{"type": "function", "function": {"name": "f"}}]',
+        },
+    )
+
+    assert example.messages == (
+        Message(role="user", content="Hi", name="ann"),
+        Message(
+            role="assistant",
+            tool_calls=(ToolCall(name="f", arguments={"b": 1}, id="c1"),),
+            train=False,
+        ),
+        Message(role="tool", content="1", tool_call_id="c1"),
+        Message(role="assistant", content="Ho", reasoning="Hm", weight=0.5),
+    )
+    assert example.tools == ({"type": "function", "function": {"name": "f"}},)
+    assert (example.origin, example.licence) == ("synthetic", "MIT")
+    assert example.source.uri == "rows.jsonl"
+    assert example.source.line == 1
+    assert len(example.source.digest) == 64
+
+
+def test_sharegpt_speakers_become_roles(tmp_path: Path) -> None:
+    call = '{"name": "f", "arguments": {"x": 1}}'
+    turns = [("human", "Hi"), ("function_call", call), ("observation", "2"), ("gpt", "Ho")]
+    example = one(
+        tmp_path,
+        {
+            "system": "Be kind.",
+            "conversations": [{"from": who, "value": words} for who, words in turns],
+        },
+    )
+
+    assert said(example) == [
+        ("system", "Be kind."),
+        ("user", "Hi"),
+        ("assistant", ""),
+        ("tool", "2"),
+        ("assistant", "Ho"),
+    ]
+    assert example.messages[2].tool_calls == (ToolCall(name="f", arguments={"x": 1}),)
+
+
+def test_alpaca_puts_input_below_the_instruction_and_history_before(tmp_path: Path) -> None:
+    example = one(
+        tmp_path,
+        {"instruction": "Add.", "input": "1, 2", "output": "3", "history": [["Hi", "Ho"]]},
+    )
+
+    assert said(example) == [
+        ("user", "Hi"),
+        ("assistant", "Ho"),
+        ("user", "Add.\n\n1, 2"),
+        ("assistant", "3"),
+    ]
+
+
+def test_prompt_and_completion_may_be_text_or_messages(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        {"prompt": "Hi", "completion": " Ho"},
+        {
+            "prompt": [{"role": "user", "content": "Hi"}],
+            "completion": [{"role": "assistant", "content": " Ho"}],
+        },
+    )
+
+    first, second = read(tmp_path).examples
+
+    assert said(first) == said(second) == [("user", "Hi"), ("assistant", " Ho")]
+    assert first.id == second.id
+
+
+def test_a_preference_row_keeps_both_continuations(tmp_path: Path) -> None:
+    example = one(
+        tmp_path,
+        {
+            "messages": [{"role": "user", "content": "Hi"}],
+            "chosen": [{"role": "assistant", "content": "Ho"}],
+            "rejected": [{"role": "assistant", "content": "Go"}],
+        },
+    )
+
+    assert example.chosen == (Message(role="assistant", content="Ho"),)
+    assert example.rejected == (Message(role="assistant", content="Go"),)
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.csv", "rows.tsv", "rows.json"])
+def test_named_columns_are_read_and_the_others_become_tags(tmp_path: Path, name: str) -> None:
+    row = {"rules": "Be kind.", "q": "Hi, you", "a": "Ho", "intent": "greet", "by": "ann"}
+    delimiter = {"rows.csv": ",", "rows.tsv": "\t"}.get(name, "")
+    if delimiter:
+        cells = delimiter.join(f'"{cell}"' for cell in row.values())
+        (tmp_path / name).write_text(f"{delimiter.join(row)}\n{cells}\n", encoding="utf-8")
+    elif name == "rows.json":
+        (tmp_path / name).write_text(json.dumps([row]), encoding="utf-8")
+    else:
+        write(tmp_path, row)
+
+    found = read_examples(
+        Reading(path=name, fields=Fields(user="q", assistant="a", system="rules")),
+        Recipe(name="test").at(tmp_path),
+        author="by",
+    )
+
+    (example,) = found.examples
+    assert said(example) == [("system", "Be kind."), ("user", "Hi, you"), ("assistant", "Ho")]
+    assert example.tags == {"intent": "greet"}
+    assert example.author == "ann"
+
+
+def test_other_columns_are_kept_as_text_with_dotted_names(tmp_path: Path) -> None:
+    example = one(
+        tmp_path,
+        {
+            "prompt": "Hi",
+            "completion": "Ho",
+            "level": 3,
+            "checked": True,
+            "metadata": {"topic": "greeting", "at": {"year": 2026}},
+            "nothing": None,
+        },
+    )
+
+    assert example.tags == {
+        "level": "3",
+        "checked": "true",
+        "metadata.topic": "greeting",
+        "metadata.at.year": "2026",
+    }
+
+
+def test_lines_are_those_of_the_file(tmp_path: Path) -> None:
+    row = json.dumps({"prompt": "Hi", "completion": "Ho"})
+    (tmp_path / "a.jsonl").write_text(f"\ufeff{row}\r\n\r\n{row}", encoding="utf-8")
+    (tmp_path / "b.json").write_text(f"[\n {row},\n\n {row}\n]", encoding="utf-8")
+    (tmp_path / "c.jsonl.gz").write_bytes(gzip.compress(f"{row}\n{row}".encode()))
+
+    lines = {
+        name: [example.source.line for example in read(tmp_path, name=name).examples]
+        for name in ("a.jsonl", "b.json", "c.jsonl.gz")
+    }
+
+    assert lines == {"a.jsonl": [1, 3], "b.json": [2, 4], "c.jsonl.gz": [1, 2]}
+
+
+def test_a_path_of_this_machine_is_not_recorded(tmp_path: Path) -> None:
+    write(tmp_path, {"prompt": "Hi", "completion": "Ho"})
+
+    found = read(tmp_path, name=str(tmp_path / "rows.jsonl"))
+
+    assert found.examples[0].source.uri == "rows.jsonl"
+
+
+WORDS = st.text(min_size=1, max_size=12).filter(str.strip)
+NAMES = st.text(alphabet="abcxyz_", min_size=1, max_size=6)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 2**70) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(NAMES, inner, max_size=2),
+    max_leaves=4,
+)
+CALLS = st.builds(
+    ToolCall, name=NAMES, arguments=st.dictionaries(NAMES, VALUES, max_size=3), id=NAMES | st.none()
+)
+ANSWERS = st.builds(
+    Message,
+    role=st.just("assistant"),
+    content=WORDS,
+    reasoning=st.none() | WORDS,
+    tool_calls=st.lists(CALLS, max_size=2).map(tuple),
+    train=st.none() | st.booleans(),
+    weight=st.sampled_from([0.0, 0.5, 1.0]),
+)
+TURNS = st.builds(Message, role=st.just("user"), content=WORDS, name=st.none() | NAMES)
+EXAMPLES = st.builds(
+    Example,
+    messages=st.lists(st.tuples(TURNS, ANSWERS), min_size=1, max_size=2).map(
+        lambda pairs: tuple(message for pair in pairs for message in pair)
+    ),
+    tools=st.lists(NAMES.map(lambda name: {"name": name, "parameters": {}}), max_size=2).map(tuple),
+    origin=st.sampled_from(["human", "human_edited", "synthetic", "log"]),
+    licence=NAMES,
+    source=st.just(Source(uri="elsewhere.jsonl", line=7, digest="d")),
+    author=st.none() | NAMES,
+    consent_key=st.none() | NAMES,
+    generator=st.none() | NAMES,
+    editor=st.none() | NAMES,
+    parents=st.lists(NAMES, max_size=2).map(tuple),
+    tags=st.dictionaries(NAMES, WORDS, max_size=2),
+    weight=st.sampled_from([1.0, 2.5]),
+)
+KEPT = (
+    *("id", "messages", "tools", "chosen", "rejected", "origin", "licence", "author"),
+    *("consent_key", "generator", "editor", "parents", "weight"),
+)
+
+
+@settings(max_examples=60, derandomize=True, deadline=None)
+@given(example=EXAMPLES)
+def test_a_row_written_and_read_again_loses_no_field(
+    tmp_path_factory: pytest.TempPathFactory, example: Example
+) -> None:
+    folder = tmp_path_factory.mktemp("rows")
+    write(folder, example.to_dict())
+
+    again = read(folder, "messages").examples[0]
+
+    assert {name: getattr(again, name) for name in KEPT} == {
+        name: getattr(example, name) for name in KEPT
+    }
+    assert again.tags == {
+        **example.tags,
+        "id": example.id,
+        "source.uri": "elsewhere.jsonl",
+        "source.line": "7",
+        "source.digest": "d",
+    }

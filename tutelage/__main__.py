@@ -1,0 +1,10 @@
+"""`python -m tutelage`: the same command as `tutelage`."""
+
+from __future__ import annotations
+
+import sys
+
+from tutelage.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,258 @@
+"""What `check` looks at: all that can be known of a recipe before any work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+from tutelage.cli.rows import base_of, contract_of
+from tutelage.cli.terminal import counted, size
+from tutelage.core.errors import BadRow, BaseModelError, RowError, TutelageError
+from tutelage.core.recipe import Curate, Evaluate, Reading, Recipe, SourceFile, Suite
+from tutelage.core.row import Example
+from tutelage.curate.decontaminate import leaks
+from tutelage.curate.sources import FIX_SOURCE, FIX_SUITE, Asked
+from tutelage.render.contract import Contract
+from tutelage.render.lesson import Lesson
+from tutelage.score.roster import check_recipe, open_scorers
+from tutelage.score.slices import slices_of
+from tutelage.score.task import tasks_of
+from tutelage.store.ingest import Ingested, read_examples, rows_error
+
+SAMPLED = 500  # rows that are rendered: evenly chosen ones and the longest
+LONGEST = 50
+
+State = Literal["good", "note", "bad"]
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """One thing looked at; where it is bad, the error a run would end with."""
+
+    what: str
+    state: State
+    says: str
+    error: TutelageError | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Check:
+    """The looks at a recipe, each made though an earlier one was bad."""
+
+    recipe: Recipe
+    looks: list[Look] = field(default_factory=list)
+
+    def look(self) -> list[Look]:
+        """All of them, in the order of the road."""
+        recipe = self.recipe
+        sections = ("curate", "train", "evaluate", "gate")
+        present = [name for name in sections if getattr(recipe, name) is not None]
+        self.say("recipe", f"`{recipe.name}`: {', '.join(present) or 'no stage'}")
+        contract = self.attempt("base", self._base) if recipe.train else None
+        examples = self._sources(recipe.curate) if recipe.curate else []
+        if contract is not None and examples:
+            self.attempt("lessons", lambda: self._lessons(contract, examples))
+        if recipe.evaluate is not None:
+            self._evaluate(recipe.evaluate, contract, examples)
+        if recipe.gate:
+            self.say("gate", counted(len(recipe.gate), "rule"))
+        return self.looks
+
+    def say(self, what: str, says: str, state: State = "good") -> None:
+        """Notes a look that went well, or nearly."""
+        self.looks.append(Look(what=what, state=state, says=says))
+
+    def attempt(self, what: str, act: Callable[[], Result]) -> Result | None:
+        """What the act gives; a fault is noted as bad, and then there is None."""
+        try:
+            return act()
+        except TutelageError as error:
+            self.bad(what, error)
+            return None
+
+    def bad(self, what: str, error: TutelageError) -> None:
+        """Notes a fault."""
+        self.looks.append(Look(what=what, state="bad", says=error.message, error=error))
+
+    def _base(self) -> Contract:
+        base = base_of(self.recipe)
+        contract = contract_of(self.recipe)
+        weights = sum(path.stat().st_size for path in base.weight_files())
+        if not weights and self.recipe.train and self.recipe.train.init == "pretrained":
+            raise BaseModelError(
+                f"`{base.name}` has no weights",
+                where="train.base",
+                expected="*.safetensors beside its config.json",
+                hint="`train.init: random` trains its shape from nothing",
+            )
+        said = f"{base.name}: {size(weights)} of weights, context {contract.context:,} tokens"
+        self.say("base", said)
+        for warning in contract.warnings:
+            self.say("contract", warning, "note")
+        return contract
+
+    def _sources(self, section: Curate) -> list[Example]:
+        files = self._read("source", section.sources)
+        if any(file.refused for file in files):
+            error = rows_error(files, "taught", FIX_SOURCE)
+            if section.invalid == "fail":
+                self.bad("rows", error)
+            else:
+                self.say("rows", f"{error.message}: they are left out and kept on file", "note")
+        return [example for file in files for example in file.examples]
+
+    def _read(self, what: str, readings: Sequence[Reading]) -> list[Ingested]:
+        files = []
+        for reading in readings:
+            file = self.attempt(what, lambda reading=reading: _read(reading, self.recipe))  # type: ignore[misc]
+            if file is not None:
+                self.say(what, f"{file.uri}: {counted(len(file.examples), 'row')}")
+                files.append(file)
+        return files
+
+    def _lessons(self, contract: Contract, examples: Sequence[Example]) -> None:
+        sample = sampled(examples)
+        rendered = contract.lessons_of(sample)
+        lessons = [lesson for one in rendered for lesson in one.lessons]
+        refused = [one for one in rendered if one.entry is not None]
+        if not lessons:
+            reason = refused[0].entry.detail if refused and refused[0].entry else ""
+            raise RowError(f"no row teaches anything: {reason}", where="curate.sources")
+        places = {example.id: str(example.source) for example in sample}
+        endless = [one for one in lessons if one.completion[-1] not in contract.stop_ids]
+        if endless:
+            raise RowError(
+                "the stop token is not taught: a trained model would not end its answers",
+                rows=[
+                    BadRow(where=places[one.row], problem=f"message {one.turn} has no stop token")
+                    for one in endless
+                ],
+            )
+        self.say("lessons", _figures(lessons, len(sample), len(examples)))
+        if refused:
+            self.say("lessons", f"{counted(len(refused), 'row')} of these teach nothing", "note")
+        self._long(contract, lessons, places)
+
+    def _long(
+        self, contract: Contract, lessons: Sequence[Lesson], places: Mapping[str, str]
+    ) -> None:
+        long = [one for one in lessons if len(one) > contract.context]
+        if not long:
+            return
+        are = "is" if len(long) == 1 else "are"
+        count = counted(len(long), "lesson")
+        says = f"{count} of these {are} longer than {contract.context:,} tokens"
+        if contract.fit == "fail":
+            rows = [BadRow(where=places[one.row], problem=f"{len(one):,} tokens") for one in long]
+            raise RowError(says, hint="set `contract.fit: reject` or `truncate`", rows=rows)
+        does = {"reject": "left out", "truncate": "cut"}[contract.fit]
+        self.say("lessons", f"{says}: {does} and counted", "note")
+
+    def _evaluate(
+        self, section: Evaluate, contract: Contract | None, examples: list[Example]
+    ) -> None:
+        told = len(self.looks)
+        self.attempt("names", lambda: check_recipe(self.recipe))
+        judged = contract if len(self.looks) == told else None
+        asked = []
+        for suite in section.suites:
+            found = self._read("suite", [suite])
+            if found and found[0].refused:
+                self.bad("suite", rows_error(found, "used as tasks", FIX_SUITE))
+            elif found:
+                asked.append(Asked(suite=suite, file=found[0]))
+        for one in asked:
+            self.attempt("suite", lambda one=one: _tasks(one, judged))  # type: ignore[misc]
+        if self.recipe.curate is not None and examples and asked:
+            found_leaks = leaks(examples, asked, self.recipe.curate)
+            leaked = len(found_leaks.drop)
+            says = f"{counted(leaked, 'row')} of the sources repeat tasks"
+            self.say("leaks", f"{says}: curate removes them" if leaked else says, _noted(leaked))
+
+
+def _read(reading: Reading, recipe: Recipe) -> Ingested:
+    if isinstance(reading, SourceFile):
+        return read_examples(
+            reading, recipe, origin=reading.origin, licence=reading.licence, author=reading.author
+        )
+    return read_examples(reading, recipe)
+
+
+def _tasks(asked: Asked, contract: Contract | None) -> None:
+    """Whether every task of a suite can be scored.
+
+    Raises: RecipeError for scorers and slices; RowError naming each task that cannot.
+    """
+    suite: Suite = asked.suite
+    tasks = tasks_of(suite.name, asked.tasks)
+    slices_of(tasks, suite.slices)
+    if contract is None:
+        return
+    scorers = open_scorers(suite, contract.output_schema)
+    rows = []
+    for task in tasks:
+        problems = [problem for scorer in scorers if (problem := scorer.problem(task))]
+        if problems:
+            where = f"line {task.example.source.line}"
+            rows.append(BadRow(where=where, problem="; ".join(dict.fromkeys(problems))))
+    if rows:
+        raise RowError(
+            f"{counted(len(rows), 'task')} of {asked.file.uri} cannot be scored", rows=rows
+        )
+
+
+def sampled(examples: Sequence[Example]) -> list[Example]:
+    """Evenly chosen rows and the longest ones, in the order of the file."""
+    if len(examples) <= SAMPLED:
+        return list(examples)
+    every = len(examples) / (SAMPLED - LONGEST)
+    even = {int(index * every) for index in range(SAMPLED - LONGEST)}
+    by_length = sorted(range(len(examples)), key=lambda index: -_characters(examples[index]))
+    return [examples[index] for index in sorted(even | set(by_length[:LONGEST]))]
+
+
+def _characters(example: Example) -> int:
+    return sum(len(message.content) for message in example.messages)
+
+
+def _figures(lessons: Sequence[Lesson], rendered: int, rows: int) -> str:
+    tokens = sum(len(one) for one in lessons)
+    taught = sum(len(one.completion) for one in lessons)
+    of = counted(rendered, "row") if rendered == rows else f"{rendered:,} of {rows:,} rows"
+    return (
+        f"{of} rendered: {counted(len(lessons), 'lesson')}, {tokens / len(lessons):.0f} tokens "
+        f"each, at most {max(len(one) for one in lessons):,}; {taught / tokens:.0%} of them taught"
+    )
+
+
+def _noted(count: int) -> State:
+    return "note" if count else "good"
+
+
+def forms(looks: Sequence[Look]) -> list[dict[str, Any]]:
+    """The looks as plain JSON."""
+    return [
+        {
+            "what": look.what,
+            "state": look.state,
+            "says": look.says,
+            "error": look.error.form() if look.error else None,
+        }
+        for look in looks
+    ]
+
+
+def whole(looks: Sequence[Look]) -> TutelageError | None:
+    """The error of all that is bad; None where nothing is."""
+    errors = [(look.what, look.error) for look in looks if look.error is not None]
+    if len(errors) < 2:
+        return errors[0][1] if errors else None
+    rows = []
+    for what, error in errors:
+        where = error.where or what
+        advice = "; ".join(part for part in (error.expected, error.hint) if part)
+        rows.append(BadRow(where=where, problem=error.message + (f" ({advice})" if advice else "")))
+        rows += error.rows
+    return RowError(f"{len(errors)} things stand in the way of a run", rows=rows)

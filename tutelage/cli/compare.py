@@ -1,0 +1,139 @@
+"""`compare`: two runs side by side, on the tasks both have answered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from tutelage.cli.options import of_project
+from tutelage.cli.reply import Reply
+from tutelage.cli.terminal import counted
+from tutelage.core.errors import StoreError
+
+if TYPE_CHECKING:
+    from tutelage.evaluate.compare import Comparison, Difference
+    from tutelage.store.artifact import Artifact
+    from tutelage.store.run import PastRun
+
+MISSING = "(not set)"
+
+
+@click.command("compare")
+@click.argument("first", metavar="RUN_A")
+@click.argument("second", metavar="RUN_B")
+@click.option("--system", default="tuned", metavar="NAME", help="Which system of each report.")
+@of_project
+def compare_command(first: str, second: str, system: str, project: Path) -> Reply:
+    """Print what RUN_B does better or worse than RUN_A, paired task by task.
+
+    A run is named by its name, the beginning of it, or its recipe. Keys of the
+    recipes that differ are listed first.
+    """
+    from tutelage.cli.results import find_past_run
+    from tutelage.evaluate.compare import compare
+
+    runs = (find_past_run(first, project), find_past_run(second, project))
+    reports = (report_of(runs[0]), report_of(runs[1]))
+    keys = differing(recipe_of(runs[0]), recipe_of(runs[1]))
+    found = compare(*reports, system=system)
+
+    def draw(console: Console) -> None:
+        for line in [*_head(runs, keys), *_lines(found)]:
+            console.print(Text(line), soft_wrap=True)
+
+    data = {
+        "first": runs[0].name,
+        "second": runs[1].name,
+        "recipe": {key: {"first": one, "second": two} for key, (one, two) in keys.items()},
+        **found.to_dict(),
+    }
+    return Reply(data=data, draw=draw, artifacts=[("evaluate", one) for one in reports])
+
+
+def report_of(run: PastRun) -> Artifact:
+    """The report of a run.
+
+    Raises: StoreError where it did not come that far.
+    """
+    report = run.stages().get("evaluate")
+    if report is None:
+        raise StoreError(
+            f"run `{run.name}` has no report", hint="`tutelage evaluate` with its recipe makes one"
+        )
+    return report
+
+
+def recipe_of(run: PastRun) -> dict[str, Any]:
+    """The run's recipe as it was followed, keys dotted."""
+    import yaml
+
+    from tutelage.store.run import RECIPE
+
+    content = yaml.safe_load((run.folder / RECIPE).read_text(encoding="utf-8"))
+    return dict(flat(content, ""))
+
+
+def flat(content: object, lead: str) -> Iterator[tuple[str, Any]]:
+    """Every value with its dotted key."""
+    if isinstance(content, dict):
+        for key, value in content.items():
+            yield from flat(value, f"{lead}.{key}" if lead else str(key))
+    elif isinstance(content, list) and any(isinstance(one, dict) for one in content):
+        for index, value in enumerate(content):
+            yield from flat(value, f"{lead}[{index}]")
+    else:
+        yield lead, content
+
+
+def differing(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """The keys whose values are not the same, with both values."""
+    return {
+        key: (first.get(key, MISSING), second.get(key, MISSING))
+        for key in dict.fromkeys([*first, *second])
+        if first.get(key, MISSING) != second.get(key, MISSING)
+    }
+
+
+def _head(runs: tuple[PastRun, PastRun], keys: Mapping[str, tuple[Any, Any]]) -> Iterator[str]:
+    yield f"A  {runs[0].name}"
+    yield f"B  {runs[1].name}"
+    yield ""
+    width = max((len(key) for key in keys), default=0)
+    for key, (one, two) in keys.items():
+        yield f"{key:<{width}}  {one} -> {two}"
+    if not keys:
+        yield "the recipes are the same"
+
+
+def _lines(found: Comparison) -> Iterator[str]:
+    for suite, shared in found.shared.items():
+        yield ""
+        left = found.unshared[suite]
+        aside = f", {counted(left, 'task')} only one of them has" if left else ""
+        yield f"{suite}: {counted(shared, 'task')} both answered{aside}; B − A with 95 % interval"
+        own = [one for one in found.differences if one.suite == suite]
+        width = max((len(one.measure.metric) for one in own), default=0)
+        for one in own:
+            yield f"  {one.measure.metric:<{width}}  {_difference(one)}"
+
+
+def _difference(one: Difference) -> str:
+    span = one.interval
+    words = "no clear difference"
+    if span.low > 0 or span.high < 0:
+        words = "better" if (span.low > 0) == (one.measure.better == "higher") else "worse"
+    split = one.discordant
+    tasks = (
+        f", only A right {split.only_first}, only B {split.only_second}, p {split.p:.2g}"
+        if split
+        else ""
+    )
+    return (
+        f"{one.first * 100:5.1f} -> {one.second * 100:5.1f}  "
+        f"{span.value * 100:+.1f} [{span.low * 100:+.1f} {span.high * 100:+.1f}] {words}{tasks}"
+    )

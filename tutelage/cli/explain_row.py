@@ -1,0 +1,127 @@
+"""`explain-row`: all that was decided about one row, and what was made with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from tutelage.cli.options import of_project
+from tutelage.cli.reply import Reply
+from tutelage.core.errors import StoreError
+
+if TYPE_CHECKING:
+    from tutelage.core.ledger import LedgerEntry
+    from tutelage.store.lineage import RowStory
+    from tutelage.store.store import Store
+
+
+@click.command("explain-row")
+@click.argument("row", metavar="ROW_ID|FILE:LINE")
+@of_project
+def explain_row_command(row: str, project: Path) -> Reply:
+    """Print every decision made about a row, by its id or as FILE:LINE.
+
+    FILE is written as in the recipe. The beginning of an id is enough.
+    """
+    from tutelage.cli.results import project_store
+
+    stories = tell(project_store(project), row)
+
+    def draw(console: Console) -> None:
+        for line in (line for story in stories for line in _lines(story)):
+            console.print(Text(line), soft_wrap=True)
+
+    return Reply(data={"asked": row, "rows": [_form(story) for story in stories]}, draw=draw)
+
+
+def tell(store: Store, asked: str) -> list[RowStory]:
+    """The story of each row that is meant: one, or more where a line changed over time.
+
+    Raises: StoreError where no ledger and no dataset knows it.
+    """
+    from tutelage.store.lineage import explain_row
+
+    named = _ids(store, asked)
+    stories = [explain_row(store, one) for one in named]
+    told = [story for story in stories if story.entries or story.datasets]
+    if not told:
+        raise StoreError(
+            f"no dataset and no ledger knows the row `{asked}`",
+            expected="a row's id, or its file as the recipe names it and its line: FILE:LINE",
+            hint="`tutelage lineage --rows` lists every row that was kept",
+        )
+    return told
+
+
+def _ids(store: Store, asked: str) -> list[str]:
+    """The names under which the row may stand in ledgers and datasets."""
+    from tutelage.store.tables import LEDGER, ROWS, read_ledger, read_rows
+
+    found = dict.fromkeys([asked])
+    for artifact in store.artifacts():
+        if artifact.has(ROWS):
+            for example in read_rows(artifact.file(ROWS)):
+                if str(example.source) == asked or _begins(example.id, asked):
+                    found[example.id] = None
+        if artifact.has(LEDGER):
+            for entry in read_ledger(artifact.file(LEDGER)):
+                # curation begins a detail with the place where the row was read
+                if _begins(entry.row, asked) or f"{entry.detail} ".startswith(f"{asked} "):
+                    found[entry.row] = None
+    return list(found)
+
+
+def _begins(row: str, asked: str) -> bool:
+    return len(asked) >= 6 and ":" not in asked and row.startswith(asked)
+
+
+def _form(story: RowStory) -> dict[str, Any]:
+    example = story.example
+    return {
+        "row": story.row,
+        "source": str(example.source) if example else None,
+        "split": example.split if example else None,
+        "content": example.content() if example else None,
+        "decisions": [
+            {
+                "stage": entry.stage,
+                "row": entry.row,
+                "decision": entry.decision,
+                "reason": entry.reason,
+                "detail": entry.detail,
+                "other_row": entry.other_row,
+            }
+            for entry in story.entries
+        ],
+        "datasets": [one.name for one in story.datasets],
+        "made_with_it": [one.name for one in story.offspring],
+    }
+
+
+def _lines(story: RowStory) -> Iterator[str]:
+    example = story.example
+    yield f"row {story.row}"
+    if example is not None:
+        yield f"  read from    {example.source}, {example.licence}, {example.origin}"
+        yield f"  stands in    {', '.join(one.name for one in story.datasets)}, {example.split}"
+    else:
+        yield "  stands in    no dataset"
+    for entry in story.entries:
+        yield f"  {entry.stage:<12} {_decided(entry, story.row)}"
+    if story.offspring:
+        yield f"  made with it {', '.join(one.name for one in story.offspring)}"
+    for message in example.messages if example else ():
+        yield f"  | {message.role}: {message.content}"
+
+
+def _decided(entry: LedgerEntry, row: str) -> str:
+    detail = f": {entry.detail}" if entry.detail else ""
+    if entry.other_row == row:
+        return f"{entry.decision} of {entry.row}, {entry.reason}{detail}"
+    other = f", see {entry.other_row}" if entry.other_row else ""
+    return f"{entry.decision}, {entry.reason}{detail}{other}"

@@ -1,0 +1,202 @@
+"""`tutelage`: finds the command, runs it, and says how it ended.
+
+A command is a function that returns a Reply. Its file is imported only when it is
+called, so `tutelage --help` stays quick.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+
+import click
+
+from tutelage import __version__
+from tutelage.cli.reply import Reply, Session
+from tutelage.core.errors import Interrupted, MissingCapability, TutelageError, UsageError
+
+DEBUG = "TUTELAGE_DEBUG"
+
+# command: (file of `tutelage.cli` that holds it, what help says of it), by group
+COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
+    "Stages": {
+        "curate": ("stages", "Check, clean and split the rows: a dataset."),
+        "train": ("stages", "Teach the base model the dataset: an adapter."),
+        "evaluate": ("stages", "Measure it beside the baselines: a report."),
+        "gate": ("stages", "Hold the report against the rules: a verdict."),
+        "run": ("stages", "All stages the recipe has, one after another."),
+    },
+    "Before": {
+        "init": ("init", "Write a starter project."),
+        "check": ("check", "Validate recipe, base and rows before any work."),
+        "show": ("show", "Print examples as the model meets them."),
+        "plan": ("plan", "Tell memory, disk and time of the training."),
+    },
+    "After": {
+        "lineage": ("lineage", "Walk from an artifact to what it came from, or back."),
+        "explain-row": ("explain_row", "Tell every decision made about one row."),
+        "compare": ("compare", "Set two runs side by side."),
+    },
+    "About": {
+        "doctor": ("doctor", "Look whether this machine can do the work."),
+        "schema": ("schema", "Print the recipe's JSON Schema."),
+    },
+}
+FILES = {name: file for group in COMMANDS.values() for name, (file, _) in group.items()}
+
+# third-party packages a command may lack, and the extra that brings each
+EXTRAS = {
+    "torch": "train",
+    "transformers": "train",
+    "tokenizers": "train",
+    "safetensors": "train",
+}
+
+
+class Lazy(click.Group):
+    """A group that imports a command's file only when the command is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every command, in the order help shows them."""
+        return list(FILES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, its file imported; None where there is none."""
+        if cmd_name not in FILES:
+            return None
+        module = importlib.import_module(f"tutelage.cli.{FILES[cmd_name]}")
+        command = getattr(module, f"{cmd_name.replace('-', '_')}_command")
+        return command if isinstance(command, click.Command) else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command the first word names.
+
+        Raises: UsageError with the nearest name.
+        """
+        name = args[0]
+        if name not in FILES and not name.startswith("-"):
+            near = difflib.get_close_matches(name, list(FILES), n=1)
+            raise UsageError(
+                f"there is no command `{name}`",
+                hint=f"did you mean `tutelage {near[0]}`?" if near else "see `tutelage --help`",
+            )
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Lists the commands by group, from the table above alone."""
+        for group, commands in COMMANDS.items():
+            with formatter.section(group):
+                formatter.write_dl([(name, says) for name, (_, says) in commands.items()])
+
+
+@click.group(
+    cls=Lazy,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done, 1 failed, 2 usage, 3 gate shut, 130 interrupted.",
+)
+@click.version_option(__version__, "-V", "--version", message="%(version)s")
+def road() -> None:
+    """From examples of a behaviour to a model that shows it, with evidence.
+
+    One recipe file; one command a stage. Every command takes --json.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command line; returns the exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    session = Session(command=_command_of(words), as_json="--json" in words)
+    try:
+        code = session.close(_reply(words, session))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # the reader of our output has gone; keep the interpreter's last flush silent
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code
+
+
+def _reply(words: list[str], session: Session) -> Reply:
+    try:
+        with session.logging():
+            came = road.main(words, prog_name="tutelage", standalone_mode=False, obj=session)
+        return came if isinstance(came, Reply) else Reply(code=int(came or 0))
+    except BrokenPipeError:
+        raise
+    except (KeyboardInterrupt, click.Abort):
+        return Reply(error=_interrupted(words))
+    except click.exceptions.NoArgsIsHelpError as error:
+        sys.stderr.write(error.format_message() + "\n")
+        return Reply(code=UsageError.exit_code)
+    except click.ClickException as error:
+        return Reply(error=_usage(error))
+    except TutelageError as error:
+        _trace()
+        return Reply(error=error)
+    except ModuleNotFoundError as error:
+        _trace()
+        return Reply(error=_missing(error))
+    except Exception as error:  # noqa: BLE001  whatever it is, the user is told and not shown code
+        _trace()
+        return Reply(error=_unexpected(error))
+
+
+def _command_of(words: Sequence[str]) -> str:
+    return next((word for word in words if not word.startswith("-")), "")
+
+
+def _interrupted(words: Sequence[str]) -> TutelageError:
+    return Interrupted(
+        "interrupted; nothing is half-written",
+        hint=f"`tutelage {' '.join(words)}` goes on from there",
+    )
+
+
+def _usage(error: click.ClickException) -> TutelageError:
+    near = getattr(error, "possibilities", None) or []
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    path = context.command_path if context else "tutelage"
+    ask = f"did you mean `{near[0]}`?" if near else f"see `{path} --help`"
+    option = getattr(error, "option_name", None)
+    message = f"there is no option `{option}`" if near or _no_option(error) else _sentence(error)
+    return UsageError(message, hint=ask)
+
+
+def _no_option(error: click.ClickException) -> bool:
+    return isinstance(error, click.NoSuchOption)
+
+
+def _sentence(error: click.ClickException) -> str:
+    text = error.format_message().rstrip(".")
+    return text[:1].lower() + text[1:]
+
+
+def _missing(error: ModuleNotFoundError) -> TutelageError:
+    package = (error.name or "").partition(".")[0]
+    extra = EXTRAS.get(package)
+    if extra is None:
+        return _unexpected(error)
+    return MissingCapability(
+        f"this needs `{package}`, which is not installed",
+        hint=f"pip install 'tutelage[{extra}]'",
+    )
+
+
+def _unexpected(error: Exception) -> TutelageError:
+    says = f": {error}" if str(error) else ""
+    return TutelageError(
+        f"unexpected {type(error).__name__}{says}",
+        hint=f"this is a fault of tutelage; the same command with {DEBUG}=1 shows where",
+    )
+
+
+def _trace() -> None:
+    if os.environ.get(DEBUG):
+        traceback.print_exc(file=sys.stderr)

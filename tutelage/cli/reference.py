@@ -1,0 +1,71 @@
+"""The reference of all commands as Markdown, from the commands themselves.
+
+`python -m tutelage.cli.reference > docs/reference/cli.md` writes it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import click
+
+from tutelage.cli.frame import COMMANDS, road
+from tutelage.core.errors import UsageError
+
+HEAD = """# Commands
+
+Written by `python -m tutelage.cli.reference`; change the commands, not this file.
+
+Results are printed on stdout, talk on stderr. With `--json` a command prints one object on
+stdout: `{schema, command, status, data, artifacts[], warnings[], error}`, where `error` is
+`{code, message, where, hint, rows[]}` or null.
+
+| Exit code | `status` | Meaning |
+|---|---|---|
+| 0 | `done` | done |
+| 1 | `failed` | an error, told on stderr |
+| 2 | `usage` | the command line was not understood |
+| 3 | `shut` | the gate is shut: a rule fails or is inconclusive |
+| 130 | `interrupted` | stopped; the same command goes on |
+
+`NO_COLOR` takes colours away. `TUTELAGE_DEBUG=1` shows where in the code an error arose.
+"""
+
+
+def markdown() -> str:
+    """The whole reference."""
+    return "\n".join([HEAD, *_groups()])
+
+
+def _groups() -> Iterator[str]:
+    context = click.Context(road, info_name="tutelage")
+    for group, commands in COMMANDS.items():
+        yield f"## {group}\n"
+        for name in commands:
+            command = road.get_command(context, name)
+            if command is None:
+                raise UsageError(f"there is no command `{name}`")
+            yield from _command(click.Context(command, info_name=name, parent=context))
+
+
+def _command(context: click.Context) -> Iterator[str]:
+    command = context.command
+    usage = " ".join(command.collect_usage_pieces(context))
+    yield f"### tutelage {context.info_name}\n"
+    yield f"    {context.command_path} {usage}\n"
+    yield _paragraphs(command.help or "")
+    for parameter in command.params:
+        record = parameter.get_help_record(context)
+        if record is not None:
+            yield f"- `{record[0]}` {record[1]}"
+    yield ""
+
+
+def _paragraphs(text: str) -> str:
+    lines = (line.strip() for line in text.strip().splitlines())
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(markdown())

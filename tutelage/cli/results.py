@@ -1,0 +1,117 @@
+"""Finding what a user means: a run, an artifact, or a recipe's latest run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tutelage.core.errors import StoreError
+from tutelage.store.artifact import Artifact
+from tutelage.store.run import PastRun, find_run, runs
+from tutelage.store.store import PROJECT, Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a reference leads to: artifacts by stage or kind, and how it is called."""
+
+    name: str
+    store: Store
+    artifacts: Mapping[str, Artifact]
+
+    @property
+    def last(self) -> Artifact:
+        """The furthest artifact.
+
+        Raises: StoreError where the run came to none.
+        """
+        if not self.artifacts:
+            raise StoreError(
+                f"run `{self.name}` came to no artifact", hint="`tutelage run` goes on with it"
+            )
+        return list(self.artifacts.values())[-1]
+
+
+def project_store(project: Path) -> Store:
+    """The store of a project's folder.
+
+    Raises: StoreError where nothing was made there yet.
+    """
+    store = Store.beside(project)
+    if not store.root.is_dir():
+        raise StoreError(
+            "nothing was made here yet",
+            where=str(project),
+            hint="`tutelage run` makes something; `--project FOLDER` looks elsewhere",
+        )
+    return store
+
+
+def find(reference: str | None, project: Path) -> Found:
+    """The run or artifact a user means; the latest run where nothing is named.
+
+    A reference is a name or the beginning of one, a digest, a recipe's path or the
+    path of a folder in the store.
+
+    Raises: StoreError where nothing or more than one thing matches.
+    """
+    if reference is not None and Path(reference).exists():
+        return _at_path(Path(reference))
+    store = project_store(project)
+    if reference is None:
+        return _of_run(find_run(store))
+    if any(run.name.startswith(reference) for run in runs(store)):
+        return _of_run(find_run(store, reference))
+    return _of_artifact(store, reference)
+
+
+def find_past_run(reference: str, project: Path) -> PastRun:
+    """The run a user means, as `find` reads a reference.
+
+    Raises: StoreError where it is no run.
+    """
+    path = Path(reference)
+    if path.exists():
+        inside = _project_of(path)
+        if inside is not None:
+            return find_run(Store.beside(inside), path.resolve().name)
+        return _run_of_recipe(path)
+    return find_run(project_store(project), reference)
+
+
+def _at_path(path: Path) -> Found:
+    inside = _project_of(path)
+    if inside is None:
+        return _of_run(_run_of_recipe(path))
+    store = Store.beside(inside)
+    if path.resolve().parent.name == "runs":
+        return _of_run(find_run(store, path.resolve().name))
+    return _of_artifact(store, path.resolve().name)
+
+
+def _project_of(path: Path) -> Path | None:
+    """The project whose store holds this path, None where it lies in no store."""
+    parents = path.resolve().parents
+    return next((one.parent for one in parents if one.name == PROJECT), None)
+
+
+def _run_of_recipe(path: Path) -> PastRun:
+    """The run of a recipe as it stands, else the latest of its name."""
+    from tutelage.cli.options import load_recipe
+
+    recipe = load_recipe(str(path), ())
+    store = project_store(recipe.base_dir)
+    exact = f"{recipe.name}-{recipe.digest()[:8]}"
+    named = [run for run in runs(store) if run.name.rpartition("-")[0] == recipe.name]
+    found = [run for run in named if run.name == exact] or named
+    return found[0] if found else find_run(store, exact)
+
+
+def _of_run(run: PastRun) -> Found:
+    return Found(name=run.name, store=run.store, artifacts=run.stages())
+
+
+def _of_artifact(store: Store, reference: str) -> Found:
+    artifact = store.load(reference)
+    return Found(name=artifact.name, store=store, artifacts={artifact.kind: artifact})

@@ -1,0 +1,80 @@
+"""`curate`, `train`, `evaluate`, `gate` and `run`: the road, walked as far as asked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from tutelage.cli.options import forced, load_recipe, of_recipe
+from tutelage.cli.reply import Reply, Session
+
+if TYPE_CHECKING:
+    from tutelage.pipeline import Stage
+
+
+@click.command("curate")
+@of_recipe
+@forced
+@click.pass_obj
+def curate_command(session: Session, recipe: str, overrides: tuple[str, ...], force: bool) -> Reply:
+    """Check, clean and split the rows of RECIPE: a dataset."""
+    return _walk(session, recipe, overrides, force, "curate")
+
+
+@click.command("train")
+@of_recipe
+@forced
+@click.pass_obj
+def train_command(session: Session, recipe: str, overrides: tuple[str, ...], force: bool) -> Reply:
+    """Teach the base model of RECIPE its dataset: an adapter."""
+    return _walk(session, recipe, overrides, force, "train")
+
+
+@click.command("evaluate")
+@of_recipe
+@forced
+@click.pass_obj
+def evaluate_command(
+    session: Session, recipe: str, overrides: tuple[str, ...], force: bool
+) -> Reply:
+    """Measure the adapter of RECIPE beside its baselines: a report."""
+    return _walk(session, recipe, overrides, force, "evaluate")
+
+
+@click.command("gate")
+@of_recipe
+@forced
+@click.pass_obj
+def gate_command(session: Session, recipe: str, overrides: tuple[str, ...], force: bool) -> Reply:
+    """Hold the report of RECIPE against its rules: a verdict.
+
+    Ends with exit code 3 where the gate stays shut: fail or inconclusive.
+    """
+    return _walk(session, recipe, overrides, force, "gate")
+
+
+@click.command("run")
+@of_recipe
+@forced
+@click.pass_obj
+def run_command(session: Session, recipe: str, overrides: tuple[str, ...], force: bool) -> Reply:
+    """Walk all stages that RECIPE has, and print what came of it.
+
+    What did not change is taken from the store. Ends with exit code 3 where the
+    gate stays shut: fail or inconclusive.
+    """
+    return _walk(session, recipe, overrides, force, None)
+
+
+def _walk(
+    session: Session, recipe: str, overrides: tuple[str, ...], force: bool, until: Stage | None
+) -> Reply:
+    loaded = load_recipe(recipe, overrides)  # first: its faults are told before torch is loaded
+
+    from tutelage import pipeline
+    from tutelage.cli.summary import reply
+
+    with session.progress() as progress:
+        outcome = pipeline.run(loaded, until=until, progress=progress, force=force)
+    return reply(outcome)

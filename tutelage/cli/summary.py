@@ -1,0 +1,198 @@
+"""What a walk came to: the systems side by side, the differences, the verdict."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tutelage.cli.reply import Reply
+from tutelage.cli.terminal import counted
+from tutelage.core.errors import GateShut, TutelageError
+from tutelage.core.metric import ALL, Metric
+from tutelage.store.artifact import Artifact, read_json
+from tutelage.store.tables import METRICS, read_metrics
+
+if TYPE_CHECKING:
+    from tutelage.pipeline import Outcome
+
+UNBOUNDED = 10_000  # columns, to ask how wide a table would like to be
+ORDER = ("zero_shot", "few_shot", "control", "tuned")  # of systems in the table
+MARKS = {"pass": ("PASS", "green"), "fail": ("FAIL", "red"), "inconclusive": ("OPEN", "yellow")}
+
+
+def reply(outcome: Outcome) -> Reply:
+    """What `run` and the stages' commands answer."""
+    artifacts = outcome.artifacts
+    report, verdict = artifacts.get("evaluate"), artifacts.get("gate")
+    metrics = read_metrics(report.file(METRICS)) if report else []
+    judged = read_json(verdict.file("verdict.json")) if verdict else {}
+    data: dict[str, Any] = {
+        "run": outcome.folder.name,
+        "stages": {stage: _stage_form(outcome, stage, one) for stage, one in artifacts.items()},
+        "metrics": [one.to_dict() for one in metrics if shown(one) or compared(one)],
+        "verdict": judged or None,
+        "report": str(near(verdict.file("report.html"))) if verdict else None,
+    }
+
+    def draw(console: Console) -> None:
+        for suite in dict.fromkeys(one.suite for one in metrics):
+            draw_suite(console, suite, metrics)
+        if judged:
+            draw_verdict(console, judged)
+        for line in closing(outcome):
+            console.print(Text(line), soft_wrap=True)
+
+    return Reply(data=data, draw=draw, artifacts=tuple(artifacts.items()), error=shut(judged))
+
+
+def shut(judged: Mapping[str, Any]) -> TutelageError | None:
+    """The error of a gate that stays shut; None where it opens or was not asked."""
+    if not judged or judged["outcome"] == "pass":
+        return None
+    if judged["outcome"] == "fail":
+        return GateShut(
+            "the gate is shut: a rule does not hold",
+            hint="the report lists the worst answers; more or better rows, or another base",
+        )
+    return GateShut(
+        "the gate is shut: inconclusive, too little evidence for a rule",
+        hint="more tasks in the suite make the interval narrower",
+    )
+
+
+def shown(metric: Metric) -> bool:
+    """Whether it is a system's own value over the whole suite, with people's interval."""
+    return metric.slice == ALL and metric.baseline is None and not metric.one_sided
+
+
+def compared(metric: Metric) -> bool:
+    """Whether it is a paired difference over the whole suite, with people's interval."""
+    return metric.slice == ALL and metric.baseline is not None and not metric.one_sided
+
+
+def draw_suite(console: Console, suite: str, metrics: Sequence[Metric]) -> None:
+    """One suite: systems in rows, metrics in columns; a list where that is too wide."""
+    values = [one for one in metrics if one.suite == suite and shown(one)]
+    if not values:
+        return
+    count = max(one.n for one in values)
+    console.print(Text(f"\n{suite}: {counted(count, 'task')}, value and 95 % interval", "bold"))
+    table = systems_table(values)
+    natural = console.measure(table, options=console.options.update(width=UNBOUNDED))
+    if natural.maximum <= console.width:
+        console.print(table)
+    else:
+        _listed(console, values)
+    pairs = [one for one in metrics if one.suite == suite and compared(one)]
+    pairs = [one for one in pairs if one.baseline == _hardest(pairs)]
+    if pairs:
+        console.print(Text(f"\n{pairs[0].system} − {pairs[0].baseline}, paired", "bold"))
+        for one in pairs:
+            console.print(Text(f"  {one.metric:<{_width(pairs)}}  {difference(one)}"))
+
+
+def systems_table(values: Sequence[Metric]) -> Table:
+    """Systems in rows, metrics in columns."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("")
+    names = list(dict.fromkeys(one.metric for one in values))
+    for name in names:
+        table.add_column(name, justify="right", no_wrap=True)
+    by_place = {(one.system, one.metric): one for one in values}
+    for system in systems(values):
+        cells = [by_place.get((system, name)) for name in names]
+        table.add_row(system, *(value(one) if one else "" for one in cells))
+    return table
+
+
+def systems(values: Sequence[Metric]) -> list[str]:
+    """The systems, baselines first and the tuned one last."""
+    found = dict.fromkeys(one.system for one in values)
+    known = [name for name in ORDER if name in found]
+    return [*(name for name in found if name not in ORDER), *known]
+
+
+def _listed(console: Console, values: Sequence[Metric]) -> None:
+    names = dict.fromkeys(one.metric for one in values)
+    ordered = systems(values)
+    width = max(len(name) for name in ordered)
+    for name in names:
+        console.print(Text(name, "bold"))
+        for one in sorted(
+            (one for one in values if one.metric == name), key=lambda one: ordered.index(one.system)
+        ):
+            console.print(Text(f"  {one.system:<{width}}  {value(one)}"))
+
+
+def value(metric: Metric) -> str:
+    """`97.1 [96.0 97.9]`: in per cent where the unit is a share."""
+    scale = 100 if metric.unit == "share" else 1
+    low, high = metric.low * scale, metric.high * scale
+    return f"{metric.value * scale:.1f} [{low:.1f} {high:.1f}]"
+
+
+def difference(metric: Metric) -> str:
+    """`+12.3 [10.1 14.5] points`."""
+    scale = 100 if metric.unit == "share" else 1
+    unit = "points" if metric.unit == "share" else metric.unit
+    middle = (metric.difference or 0.0) * scale
+    return f"{middle:+.1f} [{metric.low * scale:+.1f} {metric.high * scale:+.1f}] {unit}"
+
+
+def _hardest(pairs: Sequence[Metric]) -> str | None:
+    """The baseline that is drawn: the one with examples where it was measured."""
+    names = {one.baseline for one in pairs}
+    return "few_shot" if "few_shot" in names else next(iter(names), None)
+
+
+def _width(values: Sequence[Metric]) -> int:
+    return max(len(one.metric) for one in values)
+
+
+def draw_verdict(console: Console, judged: Mapping[str, Any]) -> None:
+    """The verdict and what each rule came to."""
+    mark, colour = MARKS[judged["outcome"]]
+    console.print(Text(f"\nverdict: {judged['outcome']}", f"bold {colour}"))
+    for rule in judged["rules"]:
+        mark, colour = MARKS[rule["outcome"]]
+        line = Text(f"  {mark}", colour)
+        line.append(f"  {rule['rule']}", "default")
+        console.print(line)
+        for words in (rule["because"], rule.get("advice")):
+            if words:
+                console.print(Text(f"        {words}", "dim"))
+
+
+def closing(outcome: Outcome) -> Iterator[str]:
+    """Where things are, and which stages were not run again."""
+    yield ""
+    verdict = outcome.artifacts.get("gate")
+    if verdict is not None:
+        yield f"report: {near(verdict.file('report.html'))}"
+    last = list(outcome.artifacts.values())[-1]
+    yield f"artifact: {near(last.folder)}"
+    if len(outcome.reused) == len(outcome.artifacts):
+        yield "nothing changed: no work was done, all of it is taken from the store"
+    elif outcome.reused:
+        yield f"unchanged, taken from the store: {', '.join(outcome.reused)}"
+
+
+def near(path: Path) -> Path:
+    """The path as seen from here, where that is shorter."""
+    seen = Path(os.path.relpath(path))
+    return seen if len(str(seen)) < len(str(path)) else path
+
+
+def _stage_form(outcome: Outcome, stage: str, artifact: Artifact) -> dict[str, Any]:
+    return {
+        "artifact": artifact.name,
+        "reused": stage in outcome.reused,
+        "seconds": artifact.manifest.seconds,
+        "counts": dict(artifact.counts),
+    }

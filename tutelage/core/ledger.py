@@ -1,0 +1,79 @@
+"""The Ledger: what was decided about each row, by which stage and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Decision(StrEnum):
+    """What became of a row."""
+
+    KEEP = "keep"
+    DROP = "drop"
+    REVIEW = "review"
+    TRUNCATE = "truncate"
+    UNSUPERVISED = "unsupervised"
+
+
+class Reason(StrEnum):
+    """Why: every reason any stage may give."""
+
+    # kept
+    CLEAN = "clean"
+    # reading
+    INVALID_ENCODING = "invalid_encoding"
+    INVALID_JSON = "invalid_json"
+    UNKNOWN_FORMAT = "unknown_format"
+    MISSING_FIELD = "missing_field"
+    UNKNOWN_FIELD = "unknown_field"
+    WRONG_TYPE = "wrong_type"
+    MISSING_ORIGIN = "missing_origin"
+    MISSING_LICENCE = "missing_licence"
+    # shape of the conversation
+    NO_MESSAGES = "no_messages"
+    INVALID_ROLE = "invalid_role"
+    WRONG_ROLE_ORDER = "wrong_role_order"
+    WRONG_LAST_ROLE = "wrong_last_role"
+    EMPTY_PROMPT = "empty_prompt"
+    EMPTY_RESPONSE = "empty_response"
+    INVALID_TOOL_CALL = "invalid_tool_call"
+    INVALID_OUTPUT = "invalid_output"
+    CONFLICTING_LABEL = "conflicting_label"
+    # repeats and leaks
+    EXACT_DUPLICATE = "exact_duplicate"
+    NEAR_DUPLICATE = "near_duplicate"
+    LEAK_EXACT = "leak_exact"
+    LEAK_NGRAM = "leak_ngram"
+    LEAK_NEAR = "leak_near"
+    OVER_LIMIT = "over_limit"
+    # fitting and teaching
+    TOO_LONG = "too_long"
+    TRUNCATED = "truncated"
+    NOTHING_TAUGHT = "nothing_taught"
+    # serving contract
+    TEMPLATE_FAILED = "template_failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerEntry:
+    """One decision about one row.
+
+    `row` is the row's id; a line that never became a row is named `uri:line`.
+    `other_row` is the row it repeats or the evaluation item it leaks.
+    """
+
+    row: str
+    stage: str
+    decision: Decision
+    reason: Reason
+    detail: str = ""
+    other_row: str | None = None
+
+
+def tally(entries: Iterable[LedgerEntry]) -> dict[str, int]:
+    """How many entries of each `decision.reason`, names sorted."""
+    counts = Counter(f"{entry.decision}.{entry.reason}" for entry in entries)
+    return dict(sorted(counts.items()))

@@ -1,0 +1,24 @@
+"""The one YAML a Run follows: a file a section, loaded with positions."""
+
+from __future__ import annotations
+
+from tutelage.core.recipe.contract import Contract as Contract
+from tutelage.core.recipe.contract import Fit as Fit
+from tutelage.core.recipe.curate import Curate as Curate
+from tutelage.core.recipe.curate import Duplicates as Duplicates
+from tutelage.core.recipe.curate import Leakage as Leakage
+from tutelage.core.recipe.curate import SourceFile as SourceFile
+from tutelage.core.recipe.evaluate import Evaluate as Evaluate
+from tutelage.core.recipe.evaluate import Suite as Suite
+from tutelage.core.recipe.goal import Goal as Goal
+from tutelage.core.recipe.load import json_schema as json_schema
+from tutelage.core.recipe.load import load as load
+from tutelage.core.recipe.load import loads as loads
+from tutelage.core.recipe.load import resolved as resolved
+from tutelage.core.recipe.reading import Fields as Fields
+from tutelage.core.recipe.reading import Format as Format
+from tutelage.core.recipe.reading import Reading as Reading
+from tutelage.core.recipe.section import Section as Section
+from tutelage.core.recipe.train import Lora as Lora
+from tutelage.core.recipe.train import Train as Train
+from tutelage.core.recipe.whole import Recipe as Recipe

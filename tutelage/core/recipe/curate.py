@@ -1,0 +1,57 @@
+"""`curate`: which rows are taken, checked and held out."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from tutelage.core.recipe.reading import Reading
+from tutelage.core.recipe.section import Section
+from tutelage.core.row import Origin
+
+
+class SourceFile(Reading):
+    """One file of examples, with where it comes from and under what licence."""
+
+    origin: Origin = Field(description="Who wrote the answers.")
+    licence: str = Field(min_length=1, description="SPDX name of the licence, such as CC0-1.0.")
+    author: str | None = Field(None, description="Column that names each row's author.")
+
+
+class Duplicates(Section):
+    """Repeats among the examples; exact ones always go."""
+
+    near: bool = Field(True, description="Also drop near-duplicates, each verified.")
+    jaccard: float = Field(
+        0.7, gt=0, le=1, description="Share of common shingles from which rows repeat each other."
+    )
+
+
+class Leakage(Section):
+    """Overlap with the evaluation suites."""
+
+    coverage: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="Share of an evaluation item's 13-grams found in a row that makes it a leak.",
+    )
+
+
+class Curate(Section):
+    """Sources to a Dataset."""
+
+    sources: tuple[SourceFile, ...] = Field(min_length=1, description="Files of examples.")
+    rows: int | None = Field(
+        None, ge=1, description="Take so many rows, chosen by a seeded shuffle; all if left out."
+    )
+    validation: float = Field(0.05, ge=0, lt=1, description="Share of groups held out.")
+    group_by: Literal["example", "author"] = Field(
+        "author", description="Examples sharing this stay on one side."
+    )
+    invalid: Literal["fail", "reject"] = Field(
+        "fail", description="A bad row stops the run (fail) or is left out and kept on file."
+    )
+    duplicates: Duplicates = Field(default_factory=Duplicates, description="Repeats among rows.")
+    leakage: Leakage = Field(default_factory=Leakage, description="Overlap with the suites.")

@@ -1,0 +1,38 @@
+"""How a file of rows is read: shared by `curate.sources` and `evaluate.suites`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from tutelage.core.recipe.section import Section
+
+Format = Literal["auto", "messages", "sharegpt", "alpaca", "prompt_completion", "fields"]
+
+
+class Fields(Section):
+    """Which columns of a flat row hold which role's words."""
+
+    user: str = Field(description="Column of the request.")
+    assistant: str = Field(description="Column of the answer to teach or to expect.")
+    system: str | None = Field(None, description="Column of the system prompt.")
+
+
+class Reading(Section):
+    """A file of rows and how to read it."""
+
+    path: str = Field(
+        min_length=1,
+        description="JSON Lines file, plain or .gz; relative to the recipe's folder.",
+    )
+    format: Format = Field("auto", description="Layout of the rows; `auto` looks at them.")
+    fields: Fields | None = Field(None, description="Column names, for `format: fields`.")
+
+    @model_validator(mode="after")
+    def _fields_belong_to_their_format(self) -> Reading:
+        if self.format == "fields" and self.fields is None:
+            raise ValueError("`format: fields` needs `fields: {user: COLUMN, assistant: COLUMN}`")
+        if self.fields is not None and self.format not in ("fields", "auto"):
+            raise ValueError(f"`fields` has no effect with `format: {self.format}`; use `fields`")
+        return self

@@ -1,0 +1,56 @@
+"""`train`: how the adapter is trained."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from tutelage.core.recipe.section import Section
+
+
+class Lora(Section):
+    """Low-rank weights added to the base; used by `method: lora`."""
+
+    rank: int = Field(16, ge=1, description="Rank of each pair of matrices.")
+    alpha: float = Field(32.0, gt=0, description="Scale: the update is multiplied by alpha / rank.")
+    dropout: float = Field(0.0, ge=0, lt=1, description="Share of inputs left out in training.")
+    targets: tuple[str, ...] | Literal["all"] = Field(
+        "all", description="Names of the linear layers to adapt, or `all` but the head."
+    )
+
+
+class Train(Section):
+    """Dataset to an Adapter."""
+
+    base: str = Field(
+        min_length=1, description="`tutelage/tiny`, a Hugging Face id, or a folder of a model."
+    )
+    method: Literal["lora", "full"] = Field("lora", description="Adapter weights or all weights.")
+    optimizer: Literal["adamw", "muon"] = Field("adamw", description="Update rule.")
+    learning_rate: float | None = Field(
+        None, gt=0, description="Peak rate; by method, optimizer and size if left out."
+    )
+    epochs: int = Field(1, ge=1, description="Passes over the training split.")
+    rows_tokens: int = Field(2048, ge=16, description="Length of a packed row in tokens.")
+    step_tokens: int = Field(8192, ge=16, description="Tokens of one optimizer step.")
+    warmup: float = Field(0.03, ge=0, lt=1, description="Share of steps the rate climbs.")
+    schedule: Literal["cosine", "linear", "constant"] = Field(
+        "cosine", description="How the rate falls after the warm-up."
+    )
+    weight_decay: float = Field(0.0, ge=0, description="Decoupled decay of weight matrices.")
+    clip_norm: float = Field(1.0, gt=0, description="Greatest norm of a step's gradient.")
+    lora: Lora = Field(default_factory=Lora, description="Shape of the adapter.")
+    validate_every_steps: int | None = Field(
+        None, ge=1, description="Steps between validations; once an epoch if left out."
+    )
+    checkpoint_every_seconds: float = Field(
+        60.0, gt=0, description="Seconds between checkpoints to resume from."
+    )
+    precision: Literal["auto", "bf16", "fp32"] = Field(
+        "auto", description="Number format of forward and backward pass."
+    )
+    threads: int | None = Field(None, ge=1, description="CPU threads; torch's choice if left out.")
+    init: Literal["pretrained", "random"] = Field(
+        "pretrained", description="`random` starts from untrained weights: the control run."
+    )

@@ -1,0 +1,91 @@
+"""The Recipe: the one YAML a Run follows, its sections together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, PrivateAttr
+
+from tutelage.core.digest import strong_digest
+from tutelage.core.errors import RuleError
+from tutelage.core.recipe.contract import Contract
+from tutelage.core.recipe.curate import Curate
+from tutelage.core.recipe.evaluate import Evaluate
+from tutelage.core.recipe.goal import Goal
+from tutelage.core.recipe.section import Section
+from tutelage.core.recipe.train import Train
+from tutelage.core.rule import Rule, parse
+
+
+def _is_rule(line: str) -> str:
+    try:
+        parse(line)
+    except RuleError as error:
+        raise ValueError(f"{error.message} at {error.where}; expected {error.expected}") from error
+    return line
+
+
+class Recipe(Section):
+    """One YAML file: a section's presence enables its stage."""
+
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][\w.-]*$", max_length=60, description="Name of the project."
+    )
+    seed: int = Field(0, ge=0, description="Root of every random stream.")
+    goals: tuple[Goal, ...] = Field((), description="What the model must come to do.")
+    contract: Contract = Field(default_factory=Contract, description="Prompts and answers.")
+    curate: Curate | None = Field(None, description="Sources to a dataset.")
+    train: Train | None = Field(None, description="Dataset to an adapter.")
+    evaluate: Evaluate | None = Field(None, description="Adapter to a report.")
+    gate: tuple[Annotated[str, AfterValidator(_is_rule)], ...] | None = Field(
+        None, min_length=1, description="Rules that must hold, one a line."
+    )
+    _base_dir: Path = PrivateAttr(default_factory=Path)
+
+    @property
+    def base_dir(self) -> Path:
+        """The folder the recipe's paths are relative to; never written down."""
+        return self._base_dir
+
+    def at(self, base_dir: Path) -> Recipe:
+        """The same recipe, its paths relative to `base_dir`."""
+        recipe = self.model_copy()
+        recipe._base_dir = base_dir
+        return recipe
+
+    def path(self, written: str) -> Path:
+        """Where a path written in the recipe leads."""
+        return self._base_dir / Path(written).expanduser()
+
+    def rules(self) -> tuple[Rule, ...]:
+        """The gate's rules, parsed."""
+        return tuple(parse(line) for line in self.gate or ())
+
+    def digest(self) -> str:
+        """SHA-256 of what the recipe says, wherever it lies."""
+        return strong_digest(self.model_dump(mode="json"))
+
+    def contradictions(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """Places where one section asks for what another does not give, and what is wrong."""
+        suites = [suite.name for suite in self.evaluate.suites] if self.evaluate else []
+        listed = ", ".join(suites) or "none"
+        for index, name in enumerate(suites):
+            if name in suites[:index]:
+                yield ("evaluate", "suites", index, "name"), f"suite `{name}` is named twice"
+        for index, rule in enumerate(self.rules()):
+            if rule.suite not in suites:
+                yield ("gate", index), f"suite `{rule.suite}` is not in evaluate.suites ({listed})"
+            measured = self.evaluate.baselines if self.evaluate else ()
+            if rule.baseline and rule.baseline not in (*measured, "previous"):
+                yield (
+                    ("gate", index),
+                    f"baseline `{rule.baseline}` is not in evaluate.baselines; add it there",
+                )
+        for index, goal in enumerate(self.goals):
+            if self.evaluate and goal.metric.split(".")[0] not in suites:
+                yield (
+                    ("goals", index, "metric"),
+                    f"`{goal.metric}` is of no suite in evaluate.suites ({listed})",
+                )

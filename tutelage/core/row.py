@@ -1,0 +1,128 @@
+"""The canonical row: an Example, a Conversation meant to teach, with where it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, cast, get_args
+
+import msgspec
+
+from tutelage.core.conversation import Conversation, Message, messages_from
+from tutelage.core.digest import Json, short_digest
+
+Origin = Literal["human", "human_edited", "synthetic", "log"]
+Split = Literal["train", "validation", "test"]
+ORIGINS: tuple[Origin, ...] = get_args(Origin)
+SPLITS: tuple[Split, ...] = get_args(Split)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where a row was read: a uri relative to the recipe, a line counted from 1, a digest."""
+
+    uri: str
+    line: int
+    digest: str = ""  # SHA-256 of the file
+
+    def __str__(self) -> str:
+        return f"{self.uri}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """A Conversation meant to teach, with its source: one row of a Dataset.
+
+    `id` names the content alone (messages, tools, chosen, rejected), so the same
+    words read from two files carry one id.
+    """
+
+    messages: tuple[Message, ...]
+    tools: tuple[Mapping[str, Json], ...] = ()
+    chosen: tuple[Message, ...] = ()  # the preferred continuation of `messages`
+    rejected: tuple[Message, ...] = ()
+    origin: Origin
+    licence: str
+    source: Source
+    author: str | None = None
+    consent_key: str | None = None  # erasing this key erases the row
+    generator: str | None = None  # the model that wrote a synthetic row
+    parents: tuple[str, ...] = ()  # ids of the rows it was made from
+    editor: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    split: Split | None = None
+    stage: str | None = None  # the stage that made the row, where one did
+    weight: float = 1.0
+    id: str = ""  # computed when left empty
+
+    def __post_init__(self) -> None:
+        if not self.id:
+            object.__setattr__(self, "id", row_id(self))
+
+    @property
+    def conversation(self) -> Conversation:
+        """The messages and tools alone, as they are rendered."""
+        return Conversation(messages=self.messages, tools=self.tools)
+
+    def content(self) -> dict[str, Json]:
+        """What the id is computed from."""
+        form = self.conversation.to_dict()
+        if self.chosen:
+            form["chosen"] = [message.to_dict() for message in self.chosen]
+        if self.rejected:
+            form["rejected"] = [message.to_dict() for message in self.rejected]
+        return form
+
+    def to_dict(self) -> dict[str, Json]:
+        """The row as plain JSON: id and content first, then what is set of the rest."""
+        form: dict[str, Json] = {"id": self.id, **self.content()}
+        form |= {"origin": self.origin, "licence": self.licence}
+        form["source"] = {
+            "uri": self.source.uri,
+            "line": self.source.line,
+            "digest": self.source.digest,
+        }
+        for name in ("author", "consent_key", "generator", "editor", "split", "stage"):
+            value: str | None = getattr(self, name)
+            if value is not None:
+                form[name] = value
+        if self.parents:
+            form["parents"] = list(self.parents)
+        if self.tags:
+            form["tags"] = dict(self.tags)
+        if self.weight != 1.0:
+            form["weight"] = self.weight
+        return form
+
+    @classmethod
+    def from_dict(cls, form: Mapping[str, Any]) -> Example:
+        """The row of `to_dict`; trusts its types, `curate` checks those of users' rows."""
+        source = form["source"]
+        return cls(
+            id=form.get("id") or "",
+            messages=messages_from(form["messages"]),
+            tools=tuple(dict(tool) for tool in form.get("tools") or ()),
+            chosen=messages_from(form.get("chosen") or ()),
+            rejected=messages_from(form.get("rejected") or ()),
+            origin=cast(Origin, form["origin"]),
+            licence=form["licence"],
+            source=Source(uri=source["uri"], line=source["line"], digest=source["digest"]),
+            author=form.get("author"),
+            consent_key=form.get("consent_key"),
+            generator=form.get("generator"),
+            parents=tuple(form.get("parents") or ()),
+            editor=form.get("editor"),
+            tags=dict(form.get("tags") or {}),
+            split=cast("Split | None", form.get("split")),
+            stage=form.get("stage"),
+            weight=1.0 if form.get("weight") is None else float(form["weight"]),
+        )
+
+
+def row_id(example: Example) -> str:
+    """xxh3-128 of the canonical content, 32 hexadecimal digits.
+
+    Fields stand in a fixed order and what is not set is left out. The order of a
+    tool call's arguments is kept: a model is taught that order.
+    """
+    return short_digest(msgspec.json.encode(example.content()))

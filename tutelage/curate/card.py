@@ -1,0 +1,205 @@
+"""The Dataset card: contents, origin, licences, and what was left out, for people and programs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tutelage.core.ledger import Decision, LedgerEntry
+from tutelage.core.row import Example
+from tutelage.curate.sides import request
+from tutelage.curate.sources import Asked
+from tutelage.curate.split import Placed
+from tutelage.store.ingest import Ingested
+
+SCHEMA = 1
+VALUES_COUNTED = 1000  # a tag with more values than this names rows, it does not group them
+VALUES_DRAWN = 12  # of a tag, in card.md
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curated:
+    """All that the card tells of."""
+
+    name: str
+    files: Sequence[Ingested]
+    suites: Sequence[Asked]
+    placed: Placed
+    ledger: Sequence[LedgerEntry]
+
+
+def card(curated: Curated) -> dict[str, Any]:
+    """The card as plain JSON; equal datasets have equal cards."""
+    kept = curated.placed.examples
+    left_out = _reasons(curated.ledger, Decision.DROP)
+    return {
+        "schema": SCHEMA,
+        "name": curated.name,
+        "rows": {
+            "read": len(kept) + sum(left_out.values()),
+            "kept": len(kept),
+            "dropped": sum(left_out.values()),
+        },
+        "splits": _counts(example.split or "" for example in kept),
+        "groups": {"count": curated.placed.groups, "largest": curated.placed.largest},
+        "sources": [_source(file, kept) for file in curated.files],
+        "origins": _counts(example.origin for example in kept),
+        "licences": _counts(example.licence for example in kept),
+        "authors": len({example.author for example in kept if example.author}),
+        "left_out": left_out,
+        "for_review": _reasons(curated.ledger, Decision.REVIEW),
+        "kept_clear_of": [
+            {
+                "suite": asked.suite.name,
+                "path": asked.file.uri,
+                "sha256": asked.file.file_digest,
+                "tasks": len(asked.tasks),
+            }
+            for asked in curated.suites
+        ],
+        "lengths": {
+            "request_words": _spread([len(request(example).split()) for example in kept]),
+            "answer_words": _spread([_taught_words(example) for example in kept]),
+            "messages": _spread([len(example.messages) for example in kept]),
+        },
+        "tags": _tags(kept),
+    }
+
+
+def _source(file: Ingested, kept: Sequence[Example]) -> dict[str, Any]:
+    own = [example for example in kept if example.source.uri == file.uri]
+    return {
+        "path": file.uri,
+        "sha256": file.file_digest,
+        "licences": sorted({example.licence for example in file.examples}),
+        "origins": sorted({example.origin for example in file.examples}),
+        "read": len(file.examples) + len(file.refused),
+        "rejected": len(file.refused),
+        "kept": len(own),
+    }
+
+
+def _reasons(ledger: Iterable[LedgerEntry], decision: Decision) -> dict[str, int]:
+    return _counts(str(entry.reason) for entry in ledger if entry.decision == decision)
+
+
+def _counts(names: Iterable[str]) -> dict[str, int]:
+    return dict(sorted(Counter(names).items()))
+
+
+def _taught_words(example: Example) -> int:
+    taught = [message.content for message in example.messages if message.taught]
+    return sum(len(content.split()) for content in taught)
+
+
+def _spread(values: Sequence[int]) -> dict[str, float]:
+    levels = {"least": 0, "median": 50, "p95": 95, "most": 100}
+    return {name: float(np.percentile(values, level)) for name, level in levels.items()}
+
+
+def _tags(kept: Sequence[Example]) -> dict[str, Any]:
+    values: dict[str, Counter[str]] = {}
+    for example in kept:
+        for name, value in example.tags.items():
+            values.setdefault(name, Counter())[value] += 1
+    found: dict[str, Any] = {}
+    for name, counts in sorted(values.items()):
+        grouping = len(counts) <= min(VALUES_COUNTED, max(1, sum(counts.values()) // 2))
+        ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        found[name] = {
+            "rows": sum(counts.values()),
+            "distinct": len(counts),
+            "values": dict(ranked) if grouping else {},
+        }
+    return found
+
+
+def text(form: Mapping[str, Any]) -> str:
+    """The card as Markdown."""
+    rows = form["rows"]
+    parts = [
+        f"# Dataset card: {form['name']}",
+        f"{rows['read']:,} rows read, {rows['kept']:,} kept, {rows['dropped']:,} left out.",
+        _section("Sources", _sources(form)),
+        _section("Split", _split(form)),
+        _section("Left out", _pairs(form["left_out"], "every row was kept")),
+        _section("Kept, for a person to look at", _pairs(form["for_review"], "none")),
+        _section("Kept clear of", _suites(form)),
+        _section("Lengths", _lengths(form)),
+        _section("Tags", _tag_lines(form)),
+        _section("What was not looked for", [NOT_LOOKED_FOR]),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+NOT_LOOKED_FOR = (
+    "Personal data, secrets, harmful content and the truth of the answers. Consent is as the "
+    "sources state it. Two texts that say the same in other words count as different."
+)
+
+
+def _section(title: str, lines: Sequence[str]) -> str:
+    return "\n".join([f"## {title}", "", *lines])
+
+
+def _sources(form: Mapping[str, Any]) -> list[str]:
+    lines = [
+        "| file | origin | licence | read | rejected | kept | sha256 |",
+        "|---|---|---|---:|---:|---:|---|",
+    ]
+    for one in form["sources"]:
+        lines.append(
+            f"| {one['path']} | {', '.join(one['origins'])} | {', '.join(one['licences'])} "
+            f"| {one['read']:,} | {one['rejected']:,} | {one['kept']:,} | `{one['sha256'][:12]}` |"
+        )
+    credited = [licence for licence in form["licences"] if "BY" in licence.split("-")]
+    if credited:
+        lines += [
+            "",
+            f"{' and '.join(credited)} asks for credit: name the source wherever these rows, "
+            "or what is made from them, are shared.",
+        ]
+    return lines
+
+
+def _split(form: Mapping[str, Any]) -> list[str]:
+    groups = form["groups"]
+    sides = [f"- {name}: {count:,} rows" for name, count in form["splits"].items()]
+    told = (
+        f"- {groups['count']:,} groups, each on one side; the largest has {groups['largest']:,} "
+        "rows. A group is rows with the same or nearly the same request, or of one author."
+    )
+    return [*sides, told]
+
+
+def _pairs(counts: Mapping[str, int], none: str) -> list[str]:
+    return [f"- {name}: {count:,}" for name, count in counts.items()] or [f"- {none}"]
+
+
+def _suites(form: Mapping[str, Any]) -> list[str]:
+    return [
+        f"- {one['suite']}: {one['tasks']:,} tasks of {one['path']} (`{one['sha256'][:12]}`)"
+        for one in form["kept_clear_of"]
+    ] or ["- no suite: the recipe has no `evaluate`"]
+
+
+def _lengths(form: Mapping[str, Any]) -> list[str]:
+    lines = ["| | least | median | 95 % | most |", "|---|---:|---:|---:|---:|"]
+    for name, spread in form["lengths"].items():
+        cells = " | ".join(f"{value:g}" for value in spread.values())
+        lines.append(f"| {name.replace('_', ' ')} | {cells} |")
+    return lines
+
+
+def _tag_lines(form: Mapping[str, Any]) -> list[str]:
+    lines = []
+    for name, tag in form["tags"].items():
+        drawn = [f"{value} {count:,}" for value, count in tag["values"].items()]
+        more = f" and {len(drawn) - VALUES_DRAWN} more" if len(drawn) > VALUES_DRAWN else ""
+        listed = f": {', '.join(drawn[:VALUES_DRAWN])}{more}" if drawn else ""
+        lines.append(f"- `{name}`: {tag['distinct']:,} values in {tag['rows']:,} rows{listed}")
+    return lines or ["- none"]

@@ -1,0 +1,111 @@
+"""The sides of an Example by which it is compared: its request, its context and its answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from tutelage.core.conversation import Message
+from tutelage.core.digest import Json, canonical, short_digest
+from tutelage.core.row import Example
+from tutelage.screen.near import comparable
+from tutelage.screen.ngrams import folded
+
+NUMBER = re.compile(r"-?\d+(?:[.,]\d+)*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sides:
+    """An Example as it is compared with others, each side in comparable words."""
+
+    request: str  # all that the user says
+    context: str  # system, tools and what tools returned
+    answer: str  # all that is taught; JSON as one word, equal if the values are
+    numbers: tuple[str, ...]  # in request and answer, sorted: a difference there matters
+
+
+def sides(example: Example) -> Sides:
+    """The sides of an Example."""
+    said = "\n".join(_answers(example))
+    return Sides(
+        request=question(example),
+        context=comparable("\n".join(_context(example))),
+        answer=said if said.startswith("json") else comparable(said),
+        numbers=tuple(sorted(NUMBER.findall(f"{request(example)}\n{said}"))),
+    )
+
+
+def request(example: Example) -> str:
+    """All that the user says in an Example."""
+    return "\n".join(asked(example))
+
+
+def asked(example: Example) -> list[str]:
+    """The user's turns."""
+    return [message.content for message in example.messages if message.role == "user"]
+
+
+def texts(example: Example) -> Iterator[str]:
+    """Every text in which a part of an evaluation item could stand."""
+    for message in (*example.messages, *example.chosen, *example.rejected):
+        yield message.content
+        if message.reasoning:
+            yield message.reasoning
+        for call in message.tool_calls:
+            yield canonical(dict(call.arguments)).decode()
+
+
+def question(example: Example) -> str:
+    """The key by which requests are the same, whatever their case, blanks and punctuation."""
+    return comparable(request(example))
+
+
+def prompt_key(example: Example) -> str:
+    """The key by which all that stands before the answer is the same but for case and blanks."""
+    before = example.messages if example.chosen else example.messages[:-1]
+    tools: list[Json] = [dict(tool) for tool in example.tools]
+    return short_digest(canonical([_folded(before), tools]))
+
+
+def answer_key(example: Example) -> str:
+    """The key by which answers are the same but for case and blanks."""
+    after = () if example.chosen else example.messages[-1:]
+    continuations = [_folded(after), _folded(example.chosen), _folded(example.rejected)]
+    return short_digest(canonical(continuations))
+
+
+def _folded(messages: Sequence[Message]) -> list[dict[str, Json]]:
+    return [{**message.to_dict(), "content": folded(message.content)} for message in messages]
+
+
+def _context(example: Example) -> Iterator[str]:
+    for message in example.messages:
+        if message.role in ("system", "tool"):
+            yield message.content
+    for tool in example.tools:
+        yield canonical(dict(tool)).decode()
+
+
+def _answers(example: Example) -> Iterator[str]:
+    own = (message for message in example.messages if message.role == "assistant")
+    for message in (*own, *example.chosen, *example.rejected):
+        if message.reasoning:
+            yield message.reasoning
+        if message.content:
+            yield _value(message.content)
+        for call in message.tool_calls:
+            yield _value(canonical(call.to_dict()).decode())
+
+
+def _value(content: str) -> str:
+    """A JSON object or list as one word; other text as it is."""
+    if content.lstrip()[:1] not in ("{", "["):
+        return content
+    try:
+        value = msgspec.json.decode(content)
+    except (msgspec.MsgspecError, RecursionError):
+        return content
+    return f"json{short_digest(folded(canonical(value).decode()).encode())}"

@@ -1,0 +1,157 @@
+"""What a backbone is, and which one computes a base model."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Literal, Protocol
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from tutelage.core.errors import BaseModelError
+from tutelage.engine.architecture import Architecture, read_architecture
+from tutelage.engine.attention import Layout
+from tutelage.engine.flat import FlatBackbone
+from tutelage.engine.projection import LowRank, initialise
+from tutelage.engine.site import Site
+from tutelage.store.base import BaseFolder
+
+log = logging.getLogger(__name__)
+
+Precision = Literal["auto", "bf16", "fp32"]
+
+
+class Decoder(Protocol):
+    """Sequences growing side by side, their keys and values kept."""
+
+    def start(self, prompts: list[tuple[int, ...]], room: int) -> Tensor:
+        """Hidden state of each prompt's last token `[B, H]`; `room` tokens may follow."""
+
+    def extend(self, tokens: Tensor) -> Tensor:
+        """Hidden states `[B, H]` after one more token each, `[B]`."""
+
+    def keep(self, rows: Tensor) -> None:
+        """Go on with these sequences only, `[B']` indices."""
+
+
+class Backbone(Protocol):
+    """Packed row in, hidden states at the supervised sources out."""
+
+    kind: str
+    transposed: bool  # matrices are stored input first, as GPT-2's are
+    precision: torch.dtype
+    vocabulary: int
+    context: int
+
+    @property
+    def head(self) -> Tensor:
+        """Output weights `[V, H]`."""
+
+    @property
+    def module(self) -> nn.Module:
+        """The weights, for optimizers and state."""
+
+    @property
+    def embeddings(self) -> tuple[nn.Parameter, ...]:
+        """Input and output embeddings, which Muon leaves to AdamW."""
+
+    def hidden(self, tokens: Tensor, position: Tensor, plan: Layout, source: Tensor) -> Tensor:
+        """Hidden states `[S, H]` at `source` of a row `[T]`."""
+
+    def decoder(self) -> Decoder:
+        """A fresh decoder over the same weights."""
+
+    def sites(self) -> Iterator[Site]:
+        """Every linear layer an adapter may sit on, the head left out."""
+
+    def attach(self, site: Site, adapter: LowRank) -> None:
+        """Put an adapter on a layer."""
+
+    def export(self) -> dict[str, Tensor]:
+        """Base weights under the hub's names."""
+
+    def load(self, weights: Mapping[str, Tensor]) -> None:
+        """Fill base weights from the hub's names; those not named stay."""
+
+
+def choose_precision(wanted: Precision) -> torch.dtype:
+    """bf16 where the hardware multiplies it, else fp32; by capability, so that it repeats."""
+    if wanted != "auto":
+        return torch.bfloat16 if wanted == "bf16" else torch.float32
+    if torch.cuda.is_available():
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+    fast = torch.backends.cpu.get_cpu_capability() == "AVX512" and (
+        torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    )
+    return torch.bfloat16 if fast else torch.float32
+
+
+def open_backbone(
+    base: BaseFolder,
+    *,
+    precision: torch.dtype,
+    random_seed: int | None = None,
+    frozen: bool = False,
+    force_hf: bool = False,
+) -> Backbone:
+    """The base model's weights on the backbone that knows it.
+
+    `random_seed` draws fresh weights instead of reading them; `frozen` weights are stored
+    in the compute precision and take no gradient, others are fp32 masters.
+
+    Raises: BaseModelError where the weights are missing or do not fit the configuration.
+    """
+    shape = None if force_hf else read_architecture(base.config)
+    if shape is None:
+        from tutelage.engine.hf import open_hf
+
+        log.info("backbone: hf (%s)", base.config.get("model_type"))
+        backbone: Backbone = open_hf(
+            base, precision=precision, random_seed=random_seed, frozen=frozen
+        )
+    else:
+        log.info("backbone: flat (%s)", shape.family)
+        backbone = _open_flat(base, shape, random_seed)
+    backbone.precision = precision
+    if frozen:
+        backbone.module.requires_grad_(False)
+        backbone.module.to(precision)
+    return backbone
+
+
+def _open_flat(base: BaseFolder, shape: Architecture, random_seed: int | None) -> FlatBackbone:
+    model = FlatBackbone(shape)
+    if random_seed is not None:
+        initialise(model, seed=random_seed, layers=shape.layers)
+        return model
+    weights = read_weights(base)
+    if "model.embed_tokens.weight" not in weights and "embed_tokens.weight" in weights:
+        weights = {f"model.{name}": value for name, value in weights.items()}
+    try:
+        model.load(weights)
+    except (KeyError, RuntimeError) as error:
+        raise BaseModelError(
+            f"the weights of `{base.name}` do not fit its config.json: {error}", where="train.base"
+        ) from error
+    return model
+
+
+def read_weights(base: BaseFolder) -> dict[str, Tensor]:
+    """Every tensor of the base's safetensors files.
+
+    Raises: BaseModelError where there are none.
+    """
+    paths = base.weight_files()
+    if not paths:
+        raise BaseModelError(
+            f"`{base.name}` has no weights",
+            where="train.base",
+            expected="model.safetensors in its folder",
+            hint="set `train.init: random` to start from untrained weights",
+        )
+    weights: dict[str, Tensor] = {}
+    for path in paths:
+        weights |= load_file(path)
+    return weights

@@ -1,0 +1,217 @@
+"""The engine inside this process: a backbone, an adapter if there is one, greedy or sampled."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tutelage.core.digest import file_digest, strong_digest
+from tutelage.core.errors import ContractError
+from tutelage.engine.adapter import apply_adapter
+from tutelage.engine.attention import layout
+from tutelage.engine.backbone import Backbone, Precision, choose_precision, open_backbone
+from tutelage.engine.logprob import logprobs
+from tutelage.engine.protocol import Chunk, Decoding, Generation, Identity, Prompt, Stop
+from tutelage.render.pack import PackedRow
+from tutelage.store.base import BaseFolder
+
+Decode = Callable[[Sequence[int]], str]
+
+
+class LocalEngine:
+    """Generates and scores with torch in this process."""
+
+    capabilities = frozenset({"ids", "logprobs"})
+
+    def __init__(
+        self, backbone: Backbone, identity: Identity, decode: Decode, *, batch_tokens: int = 16384
+    ) -> None:
+        self.identity = identity
+        self._backbone = backbone
+        self._decode = decode
+        self._batch_tokens = batch_tokens
+
+    @classmethod
+    def open(
+        cls,
+        base: BaseFolder,
+        adapter: Path | None,
+        *,
+        decode: Decode,
+        precision: Precision = "auto",
+        batch_tokens: int = 16384,
+    ) -> LocalEngine:
+        """The base with a saved adapter (a folder as `engine.adapter` writes it) on it.
+
+        Raises: BaseModelError where weights are missing or do not fit.
+        """
+        backbone = open_backbone(base, precision=choose_precision(precision), frozen=True)
+        digest = ""
+        if adapter is not None:
+            apply_adapter(backbone, adapter)
+            digest = strong_digest({p.name: file_digest(p) for p in sorted(adapter.iterdir())})
+        backbone.module.eval()
+        identity = Identity(
+            base=base.digests()["base:weights"], adapter=digest, tokenizer=base.tokenizer_digest()
+        )
+        return cls(backbone, identity, decode, batch_tokens=batch_tokens)
+
+    def generate(self, prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[Generation]:
+        """One answer a prompt, in input order; similar lengths are computed side by side.
+
+        Raises: ContractError where a prompt and its answer exceed the context.
+        """
+        for index, prompt in enumerate(prompts):
+            self._check(prompt, f"prompt {index}")
+        order = sorted(range(len(prompts)), key=lambda i: (len(prompts[i].ids), i))
+        done: dict[int, Generation] = {}
+        following = 0
+        for batch in self._batches([len(prompts[i].ids) for i in order], decoding):
+            chosen = [order[i] for i in batch]
+            answers = self._answer([prompts[i] for i in chosen], chosen, decoding)
+            done.update(zip(chosen, answers, strict=True))
+            while following in done:
+                yield done.pop(following)
+                following += 1
+
+    def stream(self, prompt: Prompt, decoding: Decoding) -> Iterator[Chunk]:
+        """One answer, piece by piece; a piece never ends inside a character."""
+        self._check(prompt, "the prompt")
+        decoder = self._backbone.decoder()
+        room = self._room(len(prompt.ids), decoding)
+        hidden = decoder.start([prompt.ids], room)
+        ids: list[int] = []
+        shown = ""
+        draw = np.random.default_rng((decoding.seed, 0))
+        for _ in range(room):
+            token = int(_choose(hidden @ self._backbone.head.T, decoding, [draw])[0][0])
+            if token in decoding.stop:
+                yield Chunk(text=self._decode(ids)[len(shown) :], stop="stop")
+                return
+            ids.append(token)
+            text = self._decode(ids)
+            if not text.endswith("\N{REPLACEMENT CHARACTER}"):
+                yield Chunk(text=text[len(shown) :])
+                shown = text
+            hidden = decoder.extend(torch.tensor([token]))
+        yield Chunk(text=self._decode(ids)[len(shown) :], stop="length")
+
+    @torch.no_grad()
+    def score(self, row: PackedRow) -> NDArray[np.float32]:
+        """Log-probability of each supervised edge's target, `[S]`."""
+        tokens = torch.from_numpy(row.tokens).long()
+        position, source = (torch.from_numpy(x).long() for x in (row.position, row.source))
+        hidden = self._backbone.hidden(tokens, position, layout(row.end), source)
+        target = tokens[torch.from_numpy(row.target).long()]
+        scored: NDArray[np.float32] = logprobs(hidden, self._backbone.head, target).numpy()
+        return scored
+
+    def close(self) -> None:
+        """Let go of the weights."""
+        del self._backbone
+
+    def _check(self, prompt: Prompt, where: str) -> None:
+        if not prompt.ids or len(prompt.ids) >= self._backbone.context:
+            raise ContractError(
+                f"a prompt of {len(prompt.ids)} tokens",
+                where=where,
+                expected=f"1 to {self._backbone.context - 1} tokens",
+            )
+
+    def _room(self, longest: int, decoding: Decoding) -> int:
+        return min(decoding.max_new_tokens, self._backbone.context - longest)
+
+    def _batches(self, lengths: Sequence[int], decoding: Decoding) -> Iterator[list[int]]:
+        batch: list[int] = []
+        for index, length in enumerate(lengths):
+            tokens = (len(batch) + 1) * (length + decoding.max_new_tokens // 2)
+            if batch and (tokens > self._batch_tokens or len(batch) >= 256):
+                yield batch
+                batch = []
+            batch.append(index)
+        if batch:
+            yield batch
+
+    @torch.no_grad()
+    def _answer(
+        self, prompts: Sequence[Prompt], numbers: Sequence[int], decoding: Decoding
+    ) -> list[Generation]:
+        began = time.monotonic()
+        growing = _Growing(numbers, decoding)
+        decoder = self._backbone.decoder()
+        room = self._room(max(len(prompt.ids) for prompt in prompts), decoding)
+        hidden = decoder.start([prompt.ids for prompt in prompts], room)
+        for step in range(room):
+            tokens, chance = _choose(hidden @ self._backbone.head.T, decoding, growing.draws())
+            left = growing.take(tokens.tolist(), chance.tolist())
+            if not left or step == room - 1:
+                break
+            if len(left) < len(tokens):
+                index = torch.tensor(left)
+                decoder.keep(index)
+                tokens = tokens[index]
+            hidden = decoder.extend(tokens)
+        seconds = (time.monotonic() - began) / len(prompts)
+        return growing.generations(self._decode, seconds)
+
+
+class _Growing:
+    """Answers under way, and which rows of the decoder are still theirs."""
+
+    def __init__(self, numbers: Sequence[int], decoding: Decoding) -> None:
+        self._decoding = decoding
+        self._ids: list[list[int]] = [[] for _ in numbers]
+        self._chances: list[list[float]] = [[] for _ in numbers]
+        self._stops: list[Stop] = ["length" for _ in numbers]
+        self._open = list(range(len(numbers)))
+        self._draws = [np.random.default_rng((decoding.seed, number)) for number in numbers]
+
+    def draws(self) -> list[np.random.Generator]:
+        return [self._draws[answer] for answer in self._open]
+
+    def take(self, tokens: Sequence[int], chances: Sequence[float]) -> list[int]:
+        """Append one token each; the rows whose answers go on."""
+        left = []
+        for row, answer in enumerate(self._open):
+            if tokens[row] in self._decoding.stop:
+                self._stops[answer] = "stop"
+                continue
+            self._ids[answer].append(tokens[row])
+            self._chances[answer].append(chances[row])
+            left.append(row)
+        self._open = [self._open[row] for row in left]
+        return left
+
+    def generations(self, decode: Decode, seconds: float) -> list[Generation]:
+        answers = zip(self._ids, self._chances, self._stops, strict=True)
+        return [
+            Generation(
+                ids=tuple(ids), text=decode(ids), logprobs=tuple(chance), stop=stop, seconds=seconds
+            )
+            for ids, chance, stop in answers
+        ]
+
+
+def _choose(
+    logits: Tensor, decoding: Decoding, draws: Sequence[np.random.Generator]
+) -> tuple[Tensor, Tensor]:
+    """The next token of each row `[B]` and its log-probability `[B]`."""
+    chance = torch.log_softmax(logits.float(), -1)
+    if decoding.temperature == 0:
+        best, token = chance.max(-1)
+        return token, best
+    share = torch.softmax(logits.float() / decoding.temperature, -1)
+    ranked, place = share.sort(dim=-1, descending=True, stable=True)
+    before = ranked.cumsum(-1) - ranked
+    ranked = torch.where(before < decoding.top_p, ranked, 0.0)
+    reach = ranked.cumsum(-1)
+    point = torch.tensor([[draw.random()] for draw in draws]) * reach[:, -1:]
+    pick = (reach <= point).sum(-1, keepdim=True).clamp(max=reach.shape[-1] - 1)
+    token = place.gather(1, pick)
+    return token[:, 0], chance.gather(1, token)[:, 0]

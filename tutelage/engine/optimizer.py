@@ -1,0 +1,112 @@
+"""Optimizers over a model's weights: AdamW, and Muon for the matrices.
+
+Source: AdamW, arXiv 1711.05101; Muon, Jordan et al. 2024 (momentum orthogonalised by a
+quintic Newton-Schulz iteration), with decoupled weight decay as in arXiv 2502.16982.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from tutelage.engine.projection import Projection
+
+COEFFICIENTS = (3.4445, -4.7750, 2.0315)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matrix:
+    """A weight Muon updates, with the row counts of the hub weights fused in it."""
+
+    weight: nn.Parameter
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sorted:
+    """A model's trainable weights by the optimizer that suits them."""
+
+    matrices: tuple[Matrix, ...]
+    others: tuple[nn.Parameter, ...]
+
+
+def sort_weights(model: nn.Module, embeddings: Iterable[nn.Parameter]) -> Sorted:
+    """Hidden matrices apart from embeddings, heads, norms and biases, which Muon does not suit."""
+    apart = {id(weight) for weight in embeddings}
+    fused = {
+        id(module.weight): tuple(part.rows for part in module.parts)
+        for module in model.modules()
+        if isinstance(module, Projection)
+    }
+    matrices, others = [], []
+    for weight in model.parameters():
+        if not weight.requires_grad:
+            continue
+        if weight.dim() == 2 and id(weight) not in apart:
+            rows = fused.get(id(weight), (weight.shape[0],))
+            matrices.append(Matrix(weight=weight, rows=rows))
+        else:
+            others.append(weight)
+    return Sorted(matrices=tuple(matrices), others=tuple(others))
+
+
+def orthogonalise(stack: Tensor, steps: int = 5) -> Tensor:
+    """The nearest semi-orthogonal matrices, roughly: singular values land in about 0.7-1.2.
+
+    Shapes: stack `[N, R, C]`; computed in bf16.
+    """
+    a, b, c = COEFFICIENTS
+    x = stack.bfloat16()
+    tall = x.shape[-2] > x.shape[-1]
+    x = x.mT if tall else x
+    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    for _ in range(steps):
+        gram = x @ x.mT
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    out: Tensor = x.mT if tall else x
+    return out
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum whose update is orthogonalised, one hub weight at a time."""
+
+    def __init__(
+        self,
+        matrices: Sequence[Matrix],
+        *,
+        lr: float,
+        momentum: float = 0.95,
+        weight_decay: float = 0.0,
+    ) -> None:
+        defaults = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay}
+        super().__init__([matrix.weight for matrix in matrices], defaults)
+        self._rows = {id(matrix.weight): matrix.rows for matrix in matrices}
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        for group in self.param_groups:
+            waiting: dict[torch.Size, list[tuple[Tensor, Tensor]]] = defaultdict(list)
+            for weight in group["params"]:
+                if weight.grad is None:
+                    continue
+                ahead = self._ahead(weight, group["momentum"])
+                rows = list(self._rows[id(weight)])
+                for part, push in zip(weight.split(rows), ahead.split(rows), strict=True):
+                    waiting[part.shape].append((part, push))
+            for shape, pairs in waiting.items():
+                scale = group["lr"] * max(1.0, shape[0] / shape[1]) ** 0.5
+                update = orthogonalise(torch.stack([push for _, push in pairs]))
+                for (part, _), change in zip(pairs, update.float(), strict=True):
+                    part.mul_(1 - group["lr"] * group["weight_decay"]).add_(change, alpha=-scale)
+
+    def _ahead(self, weight: Tensor, momentum: float) -> Tensor:
+        state = self.state[weight]
+        if "velocity" not in state:
+            state["velocity"] = torch.zeros_like(weight)
+        velocity: Tensor = state["velocity"]
+        velocity.lerp_(weight.grad, 1 - momentum)  # type: ignore[arg-type]
+        return torch.lerp(weight.grad, velocity, momentum)  # type: ignore[arg-type]

@@ -1,0 +1,1 @@
+"""Adapter to Report: what the tuned model is worth beside the base it came from."""

@@ -1,0 +1,146 @@
+"""Answers: taken from the store where the same prompts were answered before, else generated."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from tutelage.core.artifact import Provenance
+from tutelage.core.digest import strong_digest
+from tutelage.core.progress import Tick
+from tutelage.core.recipe import Evaluate
+from tutelage.core.sample import Sample
+from tutelage.engine.protocol import Decoding, Engine, Prompt
+from tutelage.evaluate.ladder import Asked, Prompting, System
+from tutelage.score.roster import FINISHED
+from tutelage.store.run import Run
+from tutelage.store.store import Draft
+from tutelage.store.tables import SAMPLES, read_samples, write_samples
+
+VERSION = 1
+
+
+class Bench(Protocol):
+    """Where systems are tried: the contract, and an engine with the adapter or without."""
+
+    @property
+    def contract(self) -> Prompting:
+        """How prompts are rendered."""
+
+    def digests(self, system: System) -> Mapping[str, str]:
+        """What the system's weights are, by digest."""
+
+    def engine(self, system: System) -> Engine:
+        """An engine that answers as the system; the same one as long as it fits."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Counter:
+    """How many answers there are, of how many."""
+
+    total: int
+    done: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampler:
+    """Answers the tasks of a suite as a system would, once."""
+
+    section: Evaluate
+    bench: Bench
+    run: Run
+    progress: Counter
+
+    def samples(self, suite: str, system: System, asked: Sequence[Asked]) -> list[Sample]:
+        """The system's answers, unscored, in the tasks' order.
+
+        They are kept in the store under what they depend on: weights, prompts and
+        decoding. A new training leaves those of the baselines as they are.
+        """
+        provenance = self._provenance(system, asked)
+        found = None if self.run.force else self.run.store.find(provenance.key)
+        if found is None:
+            with self.run.store.put(provenance) as draft:
+                self._generate(system, asked, draft)
+            found = draft.artifact
+        else:
+            self.progress.done += len(asked)
+            self.run.progress.stage(f"evaluate.{suite}.{system.name}", "reused", found.name)
+        return read_samples(found.file(SAMPLES))
+
+    def _provenance(self, system: System, asked: Sequence[Asked]) -> Provenance:
+        prompts = strong_digest([[one.task.id, one.task.cluster, one.digest] for one in asked])
+        train = self.run.recipe.train
+        inputs = {"contract": self.bench.contract.digest, **self.bench.digests(system)}
+        section = {
+            "samples": system.name,
+            "prompts": prompts,
+            "max_new_tokens": self.section.max_new_tokens,
+            "batch_tokens": self.section.batch_tokens,
+            "precision": train.precision if train else None,
+        }
+        return Provenance(kind="report", inputs=inputs, section=section, stage_version=VERSION)
+
+    def _generate(self, system: System, asked: Sequence[Asked], draft: Draft) -> None:
+        context = self.bench.contract.context
+        # shortest first, as the engine goes: answers then come while it works
+        order = sorted(asked, key=lambda one: (len(one.ids), one.task.id))
+        fitting = [one for one in order if len(one.ids) < context]
+        done = {one.task.id: _unanswered(one, system) for one in order[len(fitting) :]}
+        decoding = Decoding(
+            max_new_tokens=self.section.max_new_tokens, stop=self.bench.contract.stop_ids
+        )
+        prompts = [Prompt(ids=one.ids, messages=one.conversation.messages) for one in fitting]
+        tell = self._telling(len(done))
+        answers = self.bench.engine(system).generate(prompts, decoding) if prompts else iter(())
+        for one, answer in zip(fitting, answers, strict=True):
+            done[one.task.id] = Sample(
+                task=one.task.id,
+                cluster=one.task.cluster,
+                system=system.name,
+                seed=decoding.seed,
+                prompt_digest=one.digest,
+                answer=answer.text,
+                scores={FINISHED.metric: float(answer.stop == "stop")},
+                tokens=len(answer.ids),
+                seconds=round(answer.seconds, 6),
+            )
+            tell()
+        write_samples(draft.folder / SAMPLES, [done[one.task.id] for one in asked])
+        draft.counts["samples"] = len(asked)
+        draft.counts["unanswered"] = len(order) - len(fitting)
+
+    def _telling(self, unanswered: int) -> Callable[[], None]:
+        began = time.monotonic()
+        self.progress.done += unanswered
+        before = self.progress.done
+
+        def tell() -> None:
+            self.progress.done += 1
+            took = max(1e-9, time.monotonic() - began)
+            self.run.progress.tick(
+                Tick(
+                    stage="evaluate",
+                    done=self.progress.done,
+                    total=self.progress.total,
+                    unit="answers",
+                    figures={"answers_per_second": (self.progress.done - before) / took},
+                )
+            )
+
+        return tell
+
+
+def _unanswered(one: Asked, system: System) -> Sample:
+    """A prompt that leaves no room for an answer has none: it fails, and is counted."""
+    return Sample(
+        task=one.task.id,
+        cluster=one.task.cluster,
+        system=system.name,
+        seed=0,
+        prompt_digest=one.digest,
+        answer="",
+        scores={FINISHED.metric: 0.0},
+    )

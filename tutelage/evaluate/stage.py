@@ -1,0 +1,189 @@
+"""The stage at work: suites and systems in, one report out, wherever the answers come from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+
+from tutelage.core.digest import Json
+from tutelage.core.errors import BadRow, RowError
+from tutelage.core.metric import Metric
+from tutelage.core.recipe import Evaluate, Suite
+from tutelage.core.row import Example
+from tutelage.core.sample import Sample
+from tutelage.evaluate.ladder import TUNED, Asked, System, ask, choose_shots
+from tutelage.evaluate.report import Measured, metrics, scored, summary
+from tutelage.evaluate.sample import Bench, Counter, Sampler
+from tutelage.score.pairing import SUMMARY
+from tutelage.score.roster import open_scorers
+from tutelage.score.slices import Slice, slices_of
+from tutelage.score.task import Scorer, Task, tasks_of
+from tutelage.store.ingest.read import Ingested, read_examples, rows_error
+from tutelage.store.run import Run
+from tutelage.store.store import Draft
+from tutelage.store.tables import METRICS, SAMPLES, write_metrics, write_rows, write_samples
+
+TASKS = "tasks.parquet"
+BOOTSTRAP = "evaluate.bootstrap"
+SHOTS = "evaluate.few_shot"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """One suite, read and ready to be asked."""
+
+    suite: Suite
+    uri: str
+    tasks: list[Task]
+    scorers: list[Scorer]
+    slices: list[Slice]
+
+
+def load_suites(section: Evaluate, schema: Json, run: Run) -> list[Loaded]:
+    """The suites' tasks, scorers and slices.
+
+    Raises: RowError for rows that cannot be asked or scored, all of them together;
+        RecipeError for scorers and slices there are not.
+    """
+    files = [read_examples(suite, run.recipe) for suite in section.suites]
+    if any(file.refused for file in files):
+        raise rows_error(files, "asked", "fix them: a suite is taken whole or not at all")
+    pairs = zip(section.suites, files, strict=True)
+    loaded = [_loaded(suite, file, section, schema) for suite, file in pairs]
+    bad = [row for one in loaded for row in _unscorable(one)]
+    if bad:
+        raise RowError(
+            f"{len(bad)} task{'s' if len(bad) > 1 else ''} cannot be scored",
+            rows=bad,
+            hint="fix the expected answers, or leave the scorer out",
+        )
+    return loaded
+
+
+def build(
+    section: Evaluate, train_rows: Sequence[Example], bench: Bench, run: Run, draft: Draft
+) -> None:
+    """Asks every system every task, scores the answers, and writes the report."""
+    suites = load_suites(section, bench.contract.output_schema, run)
+    systems = _systems(section, train_rows, run)
+    total = len(systems) * sum(len(one.tasks) for one in suites)
+    sampler = Sampler(section=section, bench=bench, run=run, progress=Counter(total=total))
+    answers: dict[str, dict[str, list[Sample]]] = {one.suite.name: {} for one in suites}
+    asked: dict[str, dict[str, list[Asked]]] = {one.suite.name: {} for one in suites}
+    for system in systems:  # one after the other: each has weights of its own
+        for one in suites:
+            prompts = ask(bench.contract, one.tasks, system, section.max_new_tokens)
+            _mind(prompts, one, system, bench, run, draft)
+            answers[one.suite.name][system.name] = sampler.samples(one.suite.name, system, prompts)
+            asked[one.suite.name][system.name] = prompts
+    measured = [
+        Measured(
+            name=one.suite.name,
+            uri=one.uri,
+            tasks=one.tasks,
+            scorers=one.scorers,
+            slices=one.slices,
+            asked=asked[one.suite.name],
+            samples={
+                system: scored(one.tasks, one.scorers, samples)
+                for system, samples in answers[one.suite.name].items()
+            },
+        )
+        for one in suites
+    ]
+    _write(measured, systems, bench, run, draft)
+
+
+def _write(
+    measured: Sequence[Measured],
+    systems: Sequence[System],
+    bench: Bench,
+    run: Run,
+    draft: Draft,
+) -> None:
+    seed = run.seed(BOOTSTRAP)
+    found: list[Metric] = [one for suite in measured for one in metrics(suite, seed)]
+    write_metrics(draft.folder / METRICS, found)
+    samples = [one for suite in measured for some in suite.samples.values() for one in some]
+    write_samples(draft.folder / SAMPLES, samples)
+    tasks = [task for suite in measured for task in suite.tasks]
+    write_rows(draft.folder / TASKS, [replace(task.example, id=task.id) for task in tasks])
+    shots = next((system.shots for system in systems if system.shots), ())
+    form: dict[str, Json] = {
+        "schema": 1,
+        "contract": bench.contract.digest,
+        "systems": [system.name for system in systems],
+        "few_shot": [example.id for example in shots],
+        "suites": [summary(suite, found) for suite in measured],
+    }
+    _write_json(draft.folder / SUMMARY, form)
+    draft.counts["tasks"] = len(tasks)
+    draft.counts["samples"] = len(samples)
+    draft.counts["metrics"] = len(found)
+
+
+def _loaded(suite: Suite, file: Ingested, section: Evaluate, schema: Json) -> Loaded:
+    tasks = tasks_of(suite.name, file.examples[: section.limit])
+    return Loaded(
+        suite=suite,
+        uri=file.uri,
+        tasks=tasks,
+        scorers=open_scorers(suite, schema),
+        slices=slices_of(tasks, suite.slices),
+    )
+
+
+def _unscorable(loaded: Loaded) -> list[BadRow]:
+    rows = []
+    for task in loaded.tasks:
+        where = str(task.example.source)
+        if task.example.messages[-1].role != "assistant":
+            rows.append(BadRow(where=where, problem="no expected answer; the last turn is not one"))
+            continue
+        problems = [scorer.problem(task) for scorer in loaded.scorers]
+        problem = next((problem for problem in problems if problem), "")
+        if problem:
+            rows.append(BadRow(where=where, problem=problem))
+    return rows
+
+
+def _systems(section: Evaluate, rows: Sequence[Example], run: Run) -> list[System]:
+    systems = []
+    for name in dict.fromkeys(section.baselines):
+        shots: tuple[Example, ...] = ()
+        if name == "few_shot":
+            shots = choose_shots(rows, section.few_shot_examples, run.generator(SHOTS))
+            if len(shots) < section.few_shot_examples:
+                run.progress.warn(
+                    f"few_shot has {len(shots)} examples: the training split has no more"
+                )
+        systems.append(System(name=name, shots=shots))
+    return [*systems, System(name=TUNED)]
+
+
+def _mind(
+    prompts: Sequence[Asked], suite: Loaded, system: System, bench: Bench, run: Run, draft: Draft
+) -> None:
+    """Counts and says where prompts lack examples or leave no room for an answer."""
+    place = f"{suite.suite.name}.{system.name}"
+    fewer = sum(1 for one in prompts if one.shots < len(system.shots))
+    over = sum(1 for one in prompts if len(one.ids) >= bench.contract.context)
+    if fewer:
+        draft.counts[f"fewer_examples.{place}"] = fewer
+        run.progress.warn(
+            f"{place}: {fewer} of {len(prompts)} prompts have fewer than {len(system.shots)} "
+            f"examples, all that fits {bench.contract.context} tokens beside the answer"
+        )
+    if over:
+        draft.counts[f"unanswered.{place}"] = over
+        run.progress.warn(
+            f"{place}: {over} of {len(prompts)} prompts fill the context of "
+            f"{bench.contract.context} tokens and count as failed"
+        )
+
+
+def _write_json(path: Path, form: Json) -> None:
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(form), indent=1) + b"\n")

@@ -1,0 +1,1 @@
+"""Report to Verdict: whether every rule holds, fails, or cannot be told yet."""

@@ -1,0 +1,228 @@
+"""What the page draws of rules, systems, slices and the training's loss."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tutelage.core.metric import ALL, Metric
+from tutelage.gate.decide import Judged
+from tutelage.gate.page.draw import (
+    WHOLE,
+    Plot,
+    Scale,
+    Series,
+    Tick,
+    Whisker,
+    percent,
+    plot,
+    points,
+    scale_over,
+    smoothed,
+    span,
+    thinned,
+    whisker,
+)
+from tutelage.score.measure import Measure
+from tutelage.score.slices import LENGTH
+
+SYSTEMS = ("tuned", "few_shot", "zero_shot")  # as they are drawn, from the top
+SLICES_OPEN = 12  # of one key; the others are folded away
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleChart:
+    """A rule, what it came to, and its bounds on a line with the threshold."""
+
+    judged: Judged
+    bounds: Whisker | None
+    threshold: float
+    needs: str
+    ticks: tuple[Tick, ...]
+    passing: tuple[float, float]  # the side of the threshold that passes, from and width
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One metric or one slice: every system's interval."""
+
+    name: str
+    says: str
+    whiskers: tuple[Whisker, ...]
+    n: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Rows over one axis."""
+
+    title: str
+    rows: tuple[Row, ...]
+    folded: tuple[Row, ...] = ()
+    ticks: tuple[Tick, ...] = WHOLE.ticks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """Whether tuning was needed: the paired difference to one baseline."""
+
+    baseline: str
+    metric: str
+    answer: str  # yes, no, not shown
+    tuned: str
+    before: str
+    whisker: Whisker
+    ticks: tuple[Tick, ...]
+    zero: float
+    split: Mapping[str, Any] | None  # tasks only one of the two got right
+
+
+def rule_chart(judged: Judged) -> RuleChart:
+    """The rule's one-sided bounds beside its threshold."""
+    rule, bounds = judged.decided.rule, judged.decided.bounds
+    signed = rule.baseline is not None
+    seen = [bounds.low, bounds.high, bounds.estimate] if bounds is not None else []
+    scale = scale_over([rule.threshold, *seen], signed=signed)
+    write = points if signed else percent
+    drawn = None
+    if bounds is not None and math.isfinite(bounds.estimate):
+        drawn = Whisker(
+            system="tuned",
+            x=scale.at(bounds.estimate),
+            low=scale.at(bounds.low),
+            high=scale.at(bounds.high),
+            text=write(bounds.estimate),
+            span=span(bounds.low, bounds.high, signed=signed),
+            n=bounds.n,
+        )
+    edge = scale.at(rule.threshold)
+    passing = (edge, 100 - edge) if rule.comparison == ">=" else (0.0, edge)
+    sign = "≥" if rule.comparison == ">=" else "≤"
+    return RuleChart(
+        judged=judged,
+        bounds=drawn,
+        threshold=edge,
+        needs=f"{sign} {write(rule.threshold)}",
+        ticks=scale.ticks,
+        passing=passing,
+    )
+
+
+def metric_groups(
+    suite: str, measures: Sequence[Measure], metrics: Sequence[Metric]
+) -> list[Group]:
+    """All metrics of a suite: those to raise, and the kinds of error to lower."""
+    found = []
+    for better, title in (("higher", "Higher is better"), ("lower", "Errors: lower is better")):
+        rows = [
+            _row(one.metric, one.says, _alone(metrics, suite, one.metric, ALL), WHOLE)
+            for one in measures
+            if one.better == better
+        ]
+        if rows:
+            found.append(Group(title=title, rows=tuple(rows)))
+    return found
+
+
+def slice_groups(suite: Mapping[str, Any], metrics: Sequence[Metric]) -> list[Group]:
+    """The suite's headline metric in each slice: tags from the worst, lengths in their order."""
+    found = []
+    headline = suite["headline"]
+    keys = dict.fromkeys(one["key"] for one in suite["slices"])
+    for key in keys:
+        rows = [
+            _row(one["label"], "", _alone(metrics, suite["name"], headline, one["name"]), WHOLE)
+            for one in suite["slices"]
+            if one["key"] == key
+        ]
+        if key != LENGTH:
+            rows.sort(key=lambda row: (_tuned(row), row.name))
+        title = f"By {'length of the request' if key == LENGTH else key}"
+        found.append(
+            Group(title=title, rows=tuple(rows[:SLICES_OPEN]), folded=tuple(rows[SLICES_OPEN:]))
+        )
+    return found
+
+
+def needs(suite: Mapping[str, Any], measure: Measure, metrics: Sequence[Metric]) -> list[Need]:
+    """The tuned model against each baseline on one metric, the strongest baseline first."""
+    paired = [
+        one
+        for one in metrics
+        if (one.suite, one.metric, one.slice) == (suite["name"], measure.metric, ALL)
+        and one.baseline in SYSTEMS
+        and not one.one_sided
+    ]
+    paired.sort(key=lambda one: SYSTEMS.index(one.baseline or ""))
+    scale = scale_over(
+        [0.0, *(edge for one in paired for edge in (one.low, one.high))], signed=True
+    )
+    return [_need(suite, one, scale, measure.better) for one in paired]
+
+
+def loss_plot(path: Path) -> Plot | None:
+    """The loss of every step, smoothed, and that of the validation split; None without any."""
+    rows: list[dict[str, float]] = [
+        json.loads(line) for line in path.read_text("utf-8").splitlines()
+    ]
+    train = [(row["step"], row["loss"]) for row in rows if "loss" in row]
+    held = [(row["step"], row["validation_loss"]) for row in rows if "validation_loss" in row]
+    if not train:
+        return None
+    series = [
+        Series(name="step", points=thinned(train)),
+        Series(name="train", points=thinned(smoothed(train))),
+    ]
+    if held:
+        series.append(Series(name="validation", points=thinned(held)))
+    ending = [loss for _, loss in train[-max(1, len(train) // 30) :]]
+    mean = sum(ending) / len(ending)
+    last = f"training loss {mean:.3f} at the end of {len(train):,} steps"
+    return plot(series, last + (f", validation loss {held[-1][1]:.3f}" if held else ""))
+
+
+def _need(suite: Mapping[str, Any], metric: Metric, scale: Scale, better: str) -> Need:
+    value = metric.difference if metric.difference is not None else math.nan
+    above, below = ("yes", "no") if better == "higher" else ("no", "yes")
+    answer = above if metric.low > 0 else below if metric.high < 0 else "not shown"
+    return Need(
+        baseline=metric.baseline or "",
+        metric=metric.metric,
+        answer=answer,
+        tuned=percent(metric.value),
+        before=percent(metric.value - value),
+        whisker=whisker(metric, scale),
+        ticks=scale.ticks,
+        zero=scale.at(0.0),
+        split=suite["discordant"].get(metric.baseline)
+        if metric.metric == suite["headline"]
+        else None,
+    )
+
+
+def _alone(metrics: Sequence[Metric], suite: str, metric: str, part: str) -> list[Metric]:
+    found = [
+        one
+        for one in metrics
+        if (one.suite, one.metric, one.slice) == (suite, metric, part)
+        and one.baseline is None
+        and not one.one_sided
+    ]
+    return sorted(found, key=lambda one: SYSTEMS.index(one.system))
+
+
+def _row(name: str, says: str, metrics: Sequence[Metric], scale: Scale) -> Row:
+    return Row(
+        name=name,
+        says=says,
+        whiskers=tuple(whisker(one, scale) for one in metrics),
+        n=max((one.n for one in metrics), default=0),
+    )
+
+
+def _tuned(row: Row) -> float:
+    return next((one.x for one in row.whiskers if one.system == "tuned"), 0.0)

@@ -1,0 +1,196 @@
+"""All that the page shows, gathered from the artifacts, before a line of HTML is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+from tutelage.core.metric import ALL, Metric
+from tutelage.core.recipe import Recipe
+from tutelage.core.sample import Sample
+from tutelage.gate.decide import Verdict
+from tutelage.gate.page import charts, facts
+from tutelage.gate.page.draw import percent, points, sentence, signed, span
+from tutelage.gate.page.mark import Failures, failures
+from tutelage.score.measure import Measure
+from tutelage.score.pairing import SUMMARY
+from tutelage.score.task import suite_of
+from tutelage.store.artifact import Artifact, read_json
+from tutelage.store.tables import METRICS, SAMPLES, read_rows, read_samples
+
+TEMPLATE = "report.html.jinja"
+TASKS = "tasks.parquet"
+SYSTEM = "tuned"
+HEADLINES = {
+    "pass": ("✓", "Pass", "Every rule holds: the gate is open."),
+    "fail": ("✕", "Fail", "Not every rule holds: the gate is shut."),
+    "inconclusive": ("?", "Inconclusive", "The evidence does not tell: the gate stays shut."),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What a verdict was made from."""
+
+    recipe: Recipe
+    verdict: Verdict
+    metrics: Sequence[Metric]
+    dataset: Artifact
+    adapter: Artifact
+    report: Artifact
+    before: Artifact | None  # the report of `previous`
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goal:
+    """One goal, and how near the tuned model is."""
+
+    id: str
+    says: str
+    metric: str
+    value: str
+    span: str
+    baselines: tuple[tuple[str, str], ...]
+    rules: tuple[tuple[str, str], ...]  # text and outcome of the rules on its metric
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuiteView:
+    """One suite's part of the page."""
+
+    name: str
+    uri: str
+    tasks: int
+    headline: str
+    needs: Sequence[charts.Need]
+    metrics: Sequence[charts.Group]
+    slices: Sequence[charts.Group]
+    failures: Failures
+    systems: Sequence[str]
+    differences: Sequence[Metric]
+
+
+def html(evidence: Evidence) -> str:
+    """The whole page. Every text in it is escaped: answers and rows are not trusted."""
+    environment = Environment(
+        loader=FunctionLoader(_source),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["points"] = points
+    environment.filters["signed"] = signed
+    environment.filters["capfirst"] = sentence
+    return environment.get_template(TEMPLATE).render(page=page(evidence))
+
+
+def page(evidence: Evidence) -> dict[str, Any]:
+    """What the template draws."""
+    verdict, report = evidence.verdict, evidence.report
+    summary = read_json(report.file(SUMMARY))
+    icon, word, says = HEADLINES[verdict.outcome]
+    outcomes = [one.decided.outcome for one in verdict.rules]
+    trail = [evidence.dataset, evidence.adapter, report]
+    before = [evidence.before] if evidence.before is not None else []
+    return {
+        "name": evidence.recipe.name,
+        "outcome": verdict.outcome,
+        "icon": icon,
+        "word": word,
+        "says": says,
+        "tally": {name: outcomes.count(name) for name in ("pass", "fail", "inconclusive")},
+        "rules": [charts.rule_chart(one) for one in verdict.rules],
+        "goals": _goals(evidence),
+        "suites": _suites(evidence, summary),
+        "loss": charts.loss_plot(evidence.adapter.file(METRICS)),
+        "card": facts.dataset_card(evidence.dataset),
+        "training": facts.training_facts(evidence.adapter),
+        "lineage": facts.lineage([*trail, *before]),
+        "environment": facts.environment(report),
+        "counts": [
+            facts.Fact(name=name, value=f"{count:,}")
+            for name, count in report.counts.items()
+            if "." in name
+        ],
+        "contract": summary["contract"],
+        "seed": evidence.recipe.seed,
+        "made": report.manifest.started[:10],
+    }
+
+
+def _suites(evidence: Evidence, summary: Mapping[str, Any]) -> list[SuiteView]:
+    samples: dict[str, dict[str, list[Sample]]] = {}
+    for sample in read_samples(evidence.report.file(SAMPLES)):
+        by_system = samples.setdefault(suite_of(sample.task), {})
+        by_system.setdefault(sample.system, []).append(sample)
+    rows = read_rows(evidence.report.file(TASKS))
+    found = []
+    for form in summary["suites"]:
+        measures = [Measure.from_dict(one) for one in form["measures"]]
+        headline = next(one for one in measures if one.metric == form["headline"])
+        mine = [row for row in rows if suite_of(row.id) == form["name"]]
+        keys = list(dict.fromkeys(one["key"] for one in form["slices"]))
+        found.append(
+            SuiteView(
+                name=form["name"],
+                uri=form["uri"],
+                tasks=form["tasks"],
+                headline=headline.metric,
+                needs=charts.needs(form, headline, evidence.metrics),
+                metrics=charts.metric_groups(form["name"], measures, evidence.metrics),
+                slices=charts.slice_groups(form, evidence.metrics),
+                failures=failures(mine, samples[form["name"]], measures, headline.metric, keys),
+                systems=[one for one in charts.SYSTEMS if one in form["systems"]],
+                differences=[
+                    one
+                    for one in evidence.metrics
+                    if one.suite == form["name"]
+                    and one.baseline is not None
+                    and one.slice == ALL
+                    and not one.one_sided
+                ],
+            )
+        )
+    return found
+
+
+def _goals(evidence: Evidence) -> list[Goal]:
+    found = []
+    for goal in evidence.recipe.goals:
+        suite, _, metric = goal.metric.partition(".")
+        values = {
+            one.system: one
+            for one in evidence.metrics
+            if (one.suite, one.metric, one.slice, one.baseline) == (suite, metric, ALL, None)
+            and not one.one_sided
+        }
+        tuned = values.get(SYSTEM)
+        found.append(
+            Goal(
+                id=goal.id,
+                says=goal.says,
+                metric=goal.metric,
+                value=percent(tuned.value) if tuned else "not measured",
+                span=span(tuned.low, tuned.high) if tuned else "",
+                baselines=tuple(
+                    (name, percent(values[name].value))
+                    for name in charts.SYSTEMS
+                    if name != SYSTEM and name in values
+                ),
+                rules=tuple(
+                    (one.decided.rule.text, one.decided.outcome)
+                    for one in evidence.verdict.rules
+                    if f"{one.decided.rule.suite}.{one.decided.rule.metric}" == goal.metric
+                ),
+            )
+        )
+    return found
+
+
+def _source(name: str) -> str:
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")

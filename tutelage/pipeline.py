@@ -1,0 +1,155 @@
+"""The road: the one file that knows all stages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal, TypeVar, get_args
+
+from tutelage.core.errors import RecipeError
+from tutelage.core.progress import Progress, Silent, StageState, Tick
+from tutelage.core.recipe import Recipe, load
+from tutelage.curate.run import run as curate_door
+from tutelage.evaluate.run import run as evaluate_door
+from tutelage.gate.run import run as gate_door
+from tutelage.score.roster import check_recipe
+from tutelage.store.artifact import Artifact
+from tutelage.store.run import Run
+from tutelage.train.run import run as train_door
+
+Stage = Literal["curate", "train", "evaluate", "gate"]
+STAGES: tuple[Stage, ...] = get_args(Stage)
+Section = TypeVar("Section")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a walk came to."""
+
+    recipe: Recipe
+    folder: Path  # of the run
+    artifacts: Mapping[Stage, Artifact]
+    reused: tuple[Stage, ...]  # taken from the store, unchanged
+
+
+def road(run: Run, force: Mapping[Stage, bool]) -> Iterator[tuple[Stage, Artifact]]:
+    """Every stage in turn; one begins only when it is asked for."""
+    recipe = run.recipe
+
+    def at(stage: Stage) -> Run:
+        return replace(run, force=force[stage])
+
+    dataset = curate_door(needed(recipe.curate, "curate"), {}, at("curate"))
+    yield "curate", dataset
+
+    taught = {"dataset": dataset}
+    adapter = train_door(needed(recipe.train, "train"), taught, at("train"))
+    yield "train", adapter
+
+    measured = {"dataset": dataset, "adapter": adapter}
+    report = evaluate_door(needed(recipe.evaluate, "evaluate"), measured, at("evaluate"))
+    yield "evaluate", report
+
+    judged = {"dataset": dataset, "adapter": adapter, "report": report}
+    verdict = gate_door(needed(recipe.gate, "gate"), judged, at("gate"))
+    yield "gate", verdict
+
+
+def run(
+    recipe: Recipe | Path | str,
+    *,
+    until: Stage | None = None,
+    progress: Progress | None = None,
+    force: bool = False,
+) -> Outcome:
+    """Walks the road as far as `until`, or as far as the recipe has sections.
+
+    Unchanged stages are taken from the store. `force` makes the last stage anew, or
+    every one where `until` is left out.
+
+    Raises: RecipeError where a section is missing on the way; whatever a stage raises.
+    """
+    whole = recipe if isinstance(recipe, Recipe) else load(Path(recipe))
+    last = until or last_stage(whole)
+    for stage in STAGES[: STAGES.index(last) + 1]:
+        needed(getattr(whole, stage), stage)
+    check_recipe(whole)  # a name nothing goes by is told now, not after the training
+    anew = {stage: force and until in (None, stage) for stage in STAGES}
+    hearing = Hearing(to=progress or Silent())
+    artifacts: dict[Stage, Artifact] = {}
+    with Run.open(whole, progress=hearing) as opened:
+        for stage, artifact in road(opened, anew):
+            artifacts[stage] = artifact
+            if stage == last:
+                break
+    reused = tuple(stage for stage in artifacts if stage in hearing.reused)
+    return Outcome(recipe=whole, folder=opened.folder, artifacts=artifacts, reused=reused)
+
+
+def curate(recipe: Recipe | Path | str, *, force: bool = False) -> Artifact:
+    """The dataset of a recipe."""
+    return run(recipe, until="curate", force=force).artifacts["curate"]
+
+
+def train(recipe: Recipe | Path | str, *, force: bool = False) -> Artifact:
+    """The adapter of a recipe, its dataset made first."""
+    return run(recipe, until="train", force=force).artifacts["train"]
+
+
+def evaluate(recipe: Recipe | Path | str, *, force: bool = False) -> Artifact:
+    """The report of a recipe, what it needs made first."""
+    return run(recipe, until="evaluate", force=force).artifacts["evaluate"]
+
+
+def gate(recipe: Recipe | Path | str, *, force: bool = False) -> Artifact:
+    """The verdict of a recipe, what it needs made first."""
+    return run(recipe, until="gate", force=force).artifacts["gate"]
+
+
+def last_stage(recipe: Recipe) -> Stage:
+    """The furthest stage the recipe has a section for.
+
+    Raises: RecipeError where it has none.
+    """
+    present = [stage for stage in STAGES if getattr(recipe, stage) is not None]
+    if not present:
+        raise RecipeError(
+            f"recipe `{recipe.name}` has no stage", expected=f"a section: {', '.join(STAGES)}"
+        )
+    return present[-1]
+
+
+def needed(section: Section | None, stage: Stage) -> Section:
+    """The section, where the recipe has it.
+
+    Raises: RecipeError where it has not.
+    """
+    if section is None:
+        raise RecipeError(
+            f"the recipe has no section `{stage}`, which this needs",
+            hint=f"add `{stage}:` to it; `tutelage schema` prints its keys",
+        )
+    return section
+
+
+@dataclass(slots=True, kw_only=True)
+class Hearing:
+    """Passes on what stages say and keeps which were taken from the store."""
+
+    to: Progress
+    reused: set[str] = field(default_factory=set)
+
+    def stage(self, name: str, state: StageState, note: str) -> None:
+        """A stage began, was made, or was taken from the store."""
+        if state == "reused":
+            self.reused.add(name)
+        self.to.stage(name, state, note)
+
+    def tick(self, tick: Tick) -> None:
+        """A stage went forward."""
+        self.to.tick(tick)
+
+    def warn(self, message: str) -> None:
+        """Something the user should know."""
+        self.to.warn(message)

@@ -1,0 +1,1 @@
+"""The prompt contract: what is trained is what is served."""

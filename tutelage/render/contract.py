@@ -1,0 +1,288 @@
+"""The prompt contract: one object that trains, evaluates and serves with the same prompts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tutelage.core.conversation import Conversation, Message
+from tutelage.core.digest import Json, short_digest, strong_digest
+from tutelage.core.errors import BadRow, ContractError
+from tutelage.core.recipe import Contract as Section
+from tutelage.core.recipe import Fit, Recipe
+from tutelage.core.row import Example
+from tutelage.render.answer import PROBE
+from tutelage.render.encode import Encoder
+from tutelage.render.lesson import Lesson
+from tutelage.render.renderer import Rendered, Renderer
+from tutelage.render.template import DEFAULT, ChatTemplate, template_form
+from tutelage.render.tokenizer import TokenizerFolder, read_tokenizer
+from tutelage.store.base import BaseFolder
+
+SCHEMA = 1
+OF_THE_BASE = "base"
+SHIPPED = "chatml"
+# What a template that asks for today's date is told, in training and in serving alike.
+DATE = "2026-01-01"
+CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "n_ctx", "max_sequence_length")
+
+GOLDENS: Mapping[str, tuple[Message, ...]] = {
+    "question": (Message(role="user", content="Which is the largest planet?"),),
+    "system": (
+        Message(role="system", content="Answer in one word."),
+        Message(role="user", content="Which is the largest planet?"),
+    ),
+    "turns": (
+        Message(role="user", content="Good morning."),
+        Message(role="assistant", content="Good morning! What can I do?"),
+        Message(role="user", content='Count: 1, 2,\n  {"three": 3} \u00e9'),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contract:
+    """Template, tokenizer, system prompt, stop tokens and context, frozen together.
+
+    `stop_ids` end an answer, the one that is taught first. `warnings` are things
+    taken by default that a user should hear of.
+    """
+
+    base: str
+    tokenizer_digest: str
+    renderer: Renderer
+    stop_ids: tuple[int, ...]
+    context: int  # tokens of prompt and answer together
+    fit: Fit
+    output_schema: Json
+    goldens: Mapping[str, str | None]
+    warnings: tuple[str, ...] = ()
+
+    @classmethod
+    def open(cls, section: Section, base: BaseFolder, recipe: Recipe) -> Contract:
+        """The contract a recipe asks for, with the base's own tokenizer.
+
+        Raises: ContractError, BaseModelError.
+        """
+        found = read_tokenizer(base)
+        warnings: list[str] = []
+        name, texts = _template(section.template, base, found, recipe, warnings)
+        frozen: dict[str, Any] = {
+            "template": {"name": name, "texts": texts},
+            "system": section.system,
+            "date": DATE,
+            "context": _context(section.context_tokens, base),
+            "fit": section.fit,
+            "output_schema": _schema(section.output_schema, recipe),
+        }
+        return _contract(frozen, base, found, tuple(warnings))
+
+    @classmethod
+    def from_dict(cls, form: Mapping[str, Any], base: BaseFolder) -> Contract:
+        """The contract of `to_dict`, on a base that renders as the trained one did.
+
+        Raises: ContractError naming all that differs.
+        """
+        if form.get("schema") != SCHEMA:
+            raise ContractError(
+                f"contract of schema {form.get('schema')}", expected=f"schema {SCHEMA}"
+            )
+        contract = _contract(form, base, read_tokenizer(base), ())
+        theirs, ours = dict(form), contract.to_dict()
+        # The name is how the recipe found the base; what it renders decides.
+        differing = [key for key in ours if key != "base" and theirs.get(key) != ours[key]]
+        if differing:
+            raise ContractError(
+                f"`{base.name}` does not keep the contract it is asked to serve",
+                expected="the tokenizer and template the contract was made with",
+                hint="give the base that was trained, or train again",
+                rows=[
+                    BadRow(where=key, problem=f"{theirs.get(key)} when trained, {ours[key]} now")
+                    for key in differing
+                ],
+            )
+        return contract
+
+    def to_dict(self) -> dict[str, Json]:
+        """All that decides a prompt, as plain JSON: what an adapter keeps beside its weights."""
+        template = self.renderer.template
+        return {
+            "schema": SCHEMA,
+            "base": self.base,
+            "tokenizer": self.tokenizer_digest,
+            "template": {"name": template.name, "texts": {**template.texts}},
+            "specials": {**template.variables},
+            "system": self.renderer.system,
+            "date": template.date,
+            "stop_ids": list(self.stop_ids),
+            "closing": self.renderer.closing,
+            "context": self.context,
+            "fit": self.fit,
+            "output_schema": self.output_schema,
+            "goldens": {**self.goldens},
+        }
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of `to_dict`."""
+        return strong_digest(self.to_dict())
+
+    def prompt_ids(self, conversation: Conversation) -> tuple[int, ...]:
+        """The ids sent to the model so that it answers the conversation."""
+        return self.renderer.prompts([conversation])[0]
+
+    def prompts(self, conversations: Sequence[Conversation]) -> list[tuple[int, ...]]:
+        """`prompt_ids` of many conversations at once."""
+        return self.renderer.prompts(conversations)
+
+    def lessons(self, example: Example) -> tuple[Lesson, ...]:
+        """One lesson for each taught turn of the example.
+
+        Raises: ContractError where the template cannot express it.
+        """
+        rendered = next(self.renderer.rendered([example]))
+        if rendered.entry is not None and rendered.entry.reason == "template_failed":
+            raise ContractError(rendered.entry.detail, where=f"row {example.id}")
+        return rendered.lessons
+
+    def lessons_of(self, examples: Sequence[Example]) -> list[Rendered]:
+        """The lessons of many examples; one that cannot be taught carries a ledger entry."""
+        return list(self.renderer.rendered(examples))
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of the ids, special tokens left out."""
+        return self.renderer.encoder.decode(ids)
+
+
+def _contract(
+    frozen: Mapping[str, Any],
+    base: BaseFolder,
+    found: TokenizerFolder,
+    warnings: tuple[str, ...],
+) -> Contract:
+    template = ChatTemplate(
+        frozen["template"]["texts"],
+        name=frozen["template"]["name"],
+        variables=found.specials,
+        date=frozen["date"],
+    )
+    written = "".join(template.texts.values())
+    encoder = Encoder(found.tokenizer, names=found.specials.values(), template=written)
+    stop_ids, closing = _stops(template, encoder, found.end_ids)
+    renderer = Renderer(
+        template=template,
+        encoder=encoder,
+        system=frozen["system"],
+        stop_ids=frozenset(stop_ids),
+        closing=closing,
+    )
+    return Contract(
+        base=base.name,
+        tokenizer_digest=base.tokenizer_digest(),
+        renderer=renderer,
+        stop_ids=stop_ids,
+        context=frozen["context"],
+        fit=frozen["fit"],
+        output_schema=frozen["output_schema"],
+        goldens={name: _golden(renderer, messages) for name, messages in GOLDENS.items()},
+        warnings=warnings,
+    )
+
+
+def _template(
+    written: str, base: BaseFolder, found: TokenizerFolder, recipe: Recipe, warnings: list[str]
+) -> tuple[str, dict[str, str]]:
+    if written == OF_THE_BASE and DEFAULT in found.templates:
+        return f"chat template of {base.name}", dict(found.templates)
+    if written == OF_THE_BASE:
+        warnings.append(
+            f"`{base.name}` has no chat template: `contract.template: {SHIPPED}` is taken"
+        )
+    if written in (OF_THE_BASE, SHIPPED):
+        if "eos_token" not in found.specials:
+            raise ContractError(
+                f"the tokenizer of `{base.name}` names no end-of-text token",
+                where="contract.template",
+                hint="name one as `eos_token` in tokenizer_config.json",
+            )
+        shipped = files("tutelage.render").joinpath(f"{SHIPPED}.jinja")
+        return f"template {SHIPPED}", {DEFAULT: shipped.read_text(encoding="utf-8")}
+    return f"template {written}", {DEFAULT: _read(recipe.path(written), "contract.template")}
+
+
+def _stops(
+    template: ChatTemplate, encoder: Encoder, end_ids: tuple[int, ...]
+) -> tuple[tuple[int, ...], int | None]:
+    """Ids that end an answer, the taught one first; and the id to append where none is written.
+
+    The taught one is the first marker the template writes after an answer.
+    """
+    probe = [
+        template_form(Message(role="user", content="?")),
+        template_form(Message(role="assistant", content=PROBE)),
+    ]
+    tail = template.render(probe, ask=False).rpartition(PROBE)[2]
+    written = next((one for one in encoder.encode([tail])[0] if one in encoder.marker_ids), None)
+    if written is not None:
+        return tuple(dict.fromkeys([written, *end_ids])), None
+    if end_ids:
+        return end_ids, end_ids[0]
+    raise ContractError(
+        "no stop token: the template writes none and the tokenizer has no end-of-text token",
+        where=template.name,
+        hint="name one as `eos_token` in tokenizer_config.json",
+    )
+
+
+def _context(asked: int | None, base: BaseFolder) -> int:
+    places = {**base.config, **(base.config.get("text_config") or {})}
+    limit = next((int(places[key]) for key in CONTEXT_KEYS if places.get(key)), None)
+    if asked is None and limit is None:
+        raise ContractError(
+            f"config.json of `{base.name}` gives no context length",
+            where="contract.context_tokens",
+            hint="set `contract.context_tokens`",
+        )
+    if asked is not None and limit is not None and asked > limit:
+        raise ContractError(
+            f"{asked} tokens are more than `{base.name}` can read",
+            where="contract.context_tokens",
+            expected=f"at most {limit}",
+        )
+    return asked if asked is not None else limit or 0
+
+
+def _schema(written: str | None, recipe: Recipe) -> Json:
+    if written is None:
+        return None
+    try:
+        schema: Json = json.loads(_read(recipe.path(written), "contract.output_schema"))
+    except ValueError as error:
+        raise ContractError(
+            f"{written} is no JSON: {error}", where="contract.output_schema"
+        ) from error
+    return schema
+
+
+def _read(path: Path, where: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ContractError(
+            f"`{path.name}` cannot be read: {error}", where=where, expected="a UTF-8 text file"
+        ) from error
+
+
+def _golden(renderer: Renderer, messages: tuple[Message, ...]) -> str | None:
+    """Digest of a fixed conversation's ids; None where the template refuses it."""
+    try:
+        ids = renderer.prompts([Conversation(messages=messages)])[0]
+    except ContractError:
+        return None
+    return short_digest(np.asarray(ids, dtype="<i4").tobytes())

@@ -1,0 +1,1 @@
+"""Tasks and scorers: what an answer is worth, in training, evaluation and monitoring alike."""

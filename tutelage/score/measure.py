@@ -1,0 +1,204 @@
+"""How scores of single answers become a metric with its interval, alone and in pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tutelage.core.intervals import (
+    Interval,
+    Sides,
+    Statistic,
+    clustered_error,
+    mean_interval,
+    micro_f1,
+    paired_difference,
+    paired_ratio_interval,
+    ratio_interval,
+    standard_error,
+    sum_by_cluster,
+    wilson,
+)
+
+Floats = NDArray[np.float64]
+Rows = Sequence[Mapping[str, float]]  # scores, an answer each
+Family = Literal["share", "mean", "ratio"]
+HITS, PREDICTED, EXPECTED = "hits:", "predicted:", "expected:"  # a label follows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """A metric and where it comes from.
+
+    share: the share of ones among answers that have the score; Wilson's interval.
+    mean: the mean of scores in [0, 1]; Student's t.
+    ratio: a statistic of counts summed over all answers; bootstrap. `columns` name
+    the counts; without any, there are hits, predicted and expected of each label.
+    """
+
+    metric: str
+    says: str
+    family: Family = "share"
+    better: Literal["higher", "lower"] = "higher"
+    columns: tuple[str, ...] = ()
+    statistic: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The measure as plain JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, form: Mapping[str, Any]) -> Measure:
+        """The measure of `to_dict`."""
+        return cls(**{**form, "columns": tuple(form["columns"])})
+
+
+def precision(sums: Floats) -> Floats:
+    """Hits of what is predicted; where nothing is, 1 iff nothing is expected."""
+    hits, predicted, expected = sums[:, 0], sums[:, 1], sums[:, 2]
+    return np.where(predicted > 0, hits / np.maximum(predicted, 1e-300), expected == 0)
+
+
+def recall(sums: Floats) -> Floats:
+    """Hits of what is expected; where nothing is, 1 iff nothing is predicted."""
+    return precision(sums[:, [0, 2, 1]])
+
+
+def macro_f1(sums: Floats) -> Floats:
+    """Mean over labels of F1.
+
+    Shapes: sums `[R, 3 L]`, hits of every label, then predicted, then expected.
+    """
+    by_label = sums.reshape(len(sums), 3, -1)
+    hits, predicted, expected = by_label[:, 0], by_label[:, 1], by_label[:, 2]
+    present = expected > 0  # a label that a resample leaves out has no F1 in it
+    f1 = 2 * hits / np.maximum(predicted + expected, 1e-300)
+    scored: Floats = (f1 * present).sum(1) / np.maximum(present.sum(1), 1)
+    return scored
+
+
+STATISTICS: Mapping[str, Statistic] = {
+    "precision": precision,
+    "recall": recall,
+    "f1": micro_f1,
+    "macro_f1": macro_f1,
+}
+
+
+def interval(
+    measure: Measure,
+    rows: Rows,
+    clusters: Sequence[str],
+    generator: np.random.Generator,
+    sides: Sides = 2,
+) -> Interval:
+    """The metric's value between 95 % bounds; n counts the answers it is made from."""
+    if measure.family == "ratio":
+        statistic = STATISTICS[measure.statistic]
+        counts = _gathered(_counts(measure, rows), clusters)
+        return replace(ratio_interval(counts, statistic, generator, sides=sides), n=len(rows))
+    kept = [index for index, row in enumerate(rows) if measure.metric in row]
+    values = np.array([rows[index][measure.metric] for index in kept])
+    groups = _groups([clusters[index] for index in kept])
+    if measure.family == "share":
+        return _share(values, groups, sides)
+    return mean_interval(values, groups, sides=sides)
+
+
+def difference(
+    measure: Measure,
+    pairs: Pairs,
+    generator: np.random.Generator,
+    sides: Sides = 2,
+) -> Interval:
+    """First minus second system's metric on the same tasks, between 95 % bounds."""
+    if measure.family == "ratio":
+        statistic = STATISTICS[measure.statistic]
+        first = _gathered(_counts(measure, pairs.first), pairs.clusters)
+        second = _gathered(_counts(measure, pairs.second), pairs.clusters)
+        found = paired_ratio_interval(first, second, statistic, generator, sides=sides)
+        return replace(found, n=len(pairs.first))
+    name = measure.metric
+    both = [
+        index
+        for index, (first_row, second_row) in enumerate(zip(pairs.first, pairs.second, strict=True))
+        if name in first_row and name in second_row
+    ]
+    return paired_difference(
+        [pairs.first[index][name] for index in both],
+        [pairs.second[index][name] for index in both],
+        _groups([pairs.clusters[index] for index in both]),
+        sides=sides,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pairs:
+    """Scores of two systems on the same tasks, in one order."""
+
+    tasks: tuple[str, ...]
+    first: Rows
+    second: Rows
+    clusters: tuple[str, ...]
+
+    def only(self, tasks: frozenset[str]) -> Pairs:
+        """The pairs of these tasks."""
+        kept = [index for index, task in enumerate(self.tasks) if task in tasks]
+        return Pairs(
+            tasks=tuple(self.tasks[index] for index in kept),
+            first=[self.first[index] for index in kept],
+            second=[self.second[index] for index in kept],
+            clusters=tuple(self.clusters[index] for index in kept),
+        )
+
+
+def _share(values: Floats, clusters: Sequence[str] | None, sides: Sides) -> Interval:
+    """Wilson's interval; where clusters move together, of as many tasks as they are worth.
+
+    Source: Korn & Graubard, "Confidence intervals for proportions with small expected
+        number of positive counts estimated from survey data", 1998.
+    """
+    successes, n = float(values.sum()), len(values)
+    if clusters is None or n == 0:
+        return wilson(successes, n, sides=sides)
+    independent = len(set(clusters))
+    plain = standard_error(values)
+    if plain > 0 and independent > 1:
+        growth = (clustered_error(values, clusters) / plain) ** 2
+        independent = max(1, min(n, int(n / max(growth, 1 / n))))
+    share = successes / n
+    found = wilson(share * independent, independent, sides=sides)
+    return replace(found, value=share, n=n, method=f"clustered {found.method}")
+
+
+def _counts(measure: Measure, rows: Rows) -> Floats:
+    """`[n, k]`: the counts a ratio sums."""
+    columns = measure.columns
+    if not columns:
+        labels = sorted({key[len(EXPECTED) :] for row in rows for key in row if _expects(key)})
+        columns = tuple(kind + label for kind in (HITS, PREDICTED, EXPECTED) for label in labels)
+    place = {name: index for index, name in enumerate(columns)}
+    table = np.zeros((len(rows), len(columns)))
+    for number, row in enumerate(rows):
+        for name, value in row.items():
+            if name in place:
+                table[number, place[name]] = value
+    return table
+
+
+def _expects(key: str) -> bool:
+    return key.startswith(EXPECTED)
+
+
+def _gathered(counts: Floats, clusters: Sequence[str]) -> Floats:
+    groups = _groups(clusters)
+    return counts if groups is None else sum_by_cluster(counts, groups)
+
+
+def _groups(clusters: Sequence[str]) -> Sequence[str] | None:
+    """The clusters, None where every task stands alone."""
+    return None if len(set(clusters)) == len(clusters) else clusters

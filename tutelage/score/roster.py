@@ -1,0 +1,141 @@
+"""Scorers by the names recipes use, and whether a recipe names only what there is."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from tutelage.core.digest import Json
+from tutelage.core.errors import BadRow, RecipeError
+from tutelage.core.recipe import Recipe, Suite
+from tutelage.score.call import Call
+from tutelage.score.choice import Choice
+from tutelage.score.exact import Exact
+from tutelage.score.measure import Measure
+from tutelage.score.schema import JsonText, Schema
+from tutelage.score.task import Scorer
+
+NAMES = ("json", "schema", "call", "choice", "exact")
+FINISHED = Measure(metric="finished", says="the answer ended by itself, not by its length")
+
+
+def open_scorer(name: str, schema: Json) -> Scorer:
+    """The scorer of a name; `schema` is the contract's output schema, None without one.
+
+    Raises: RecipeError for a name there is not, and where a schema is missing or wrong.
+    """
+    kind, colon, option = name.partition(":")
+    if problem := _problem(name):
+        raise RecipeError(problem, where=f"scorer `{name}`", expected=f"one of {', '.join(NAMES)}")
+    if kind == "schema":
+        if schema is None:
+            raise RecipeError(
+                "scorer `schema` needs something to hold answers against",
+                where="contract.output_schema",
+                hint="set `contract.output_schema: FILE`, or leave the scorer out",
+            )
+        return Schema(schema)
+    if kind == "choice":
+        return Choice(option if colon else None)
+    plain: Mapping[str, Callable[[], Scorer]] = {"json": JsonText, "call": Call, "exact": Exact}
+    return plain[kind]()
+
+
+def open_scorers(suite: Suite, schema: Json) -> list[Scorer]:
+    """The scorers of a suite, in the recipe's order.
+
+    Raises: RecipeError as `open_scorer`, and where two give the same metric.
+    """
+    scorers = [open_scorer(name, schema) for name in suite.scorers]
+    owners: dict[str, str] = {FINISHED.metric: "every suite"}
+    for scorer in scorers:
+        for measure in scorer.measures:
+            if measure.metric in owners:
+                raise RecipeError(
+                    f"scorer `{scorer.name}` gives `{measure.metric}`, which "
+                    f"{owners[measure.metric]} gives already",
+                    where=f"suite `{suite.name}`",
+                    hint="leave one of them out, or make a second suite of the same file",
+                )
+            owners[measure.metric] = f"`{scorer.name}`"
+    return scorers
+
+
+def measures_of(scorers: Sequence[Scorer]) -> list[Measure]:
+    """Every metric of these scorers, and whether answers end by themselves."""
+    return [measure for scorer in scorers for measure in scorer.measures] + [FINISHED]
+
+
+def headline_of(scorers: Sequence[Scorer]) -> str:
+    """The metric that says whether an answer is right: that of the last scorer."""
+    return scorers[-1].headline
+
+
+def check_recipe(recipe: Recipe) -> None:
+    """Whether every scorer, metric and slice the recipe names is one there will be.
+
+    Raises: RecipeError with all of those that are not.
+    """
+    rows = [BadRow(where=where, problem=problem) for where, problem in _problems(recipe)]
+    if rows:
+        raise RecipeError(
+            f"{len(rows)} name{'s' if len(rows) > 1 else ''} in recipe `{recipe.name}` "
+            "that nothing goes by",
+            rows=rows,
+        )
+
+
+def _problems(recipe: Recipe) -> Iterator[tuple[str, str]]:
+    if recipe.evaluate is None:
+        return
+    given: dict[str, list[str]] = {}
+    slices: dict[str, tuple[str, ...]] = {}
+    for index, suite in enumerate(recipe.evaluate.suites):
+        faults = [(place, _problem(name)) for place, name in enumerate(suite.scorers)]
+        faults = [(place, fault) for place, fault in faults if fault]
+        for place, fault in faults:
+            yield f"evaluate.suites[{index}].scorers[{place}]", fault
+        if "schema" in suite.scorers and recipe.contract.output_schema is None:
+            yield f"evaluate.suites[{index}]", "scorer `schema` needs `contract.output_schema`"
+        if not faults:
+            given[suite.name] = _metrics(suite)
+            slices[suite.name] = suite.slices
+    for index, rule in enumerate(recipe.rules()):
+        if rule.suite in given:
+            yield from _unknown(f"gate[{index}]", rule.suite, rule.metric, given)
+            key = rule.slice.partition("=")[0]
+            if rule.slice and key not in slices[rule.suite]:
+                yield f"gate[{index}]", f"`{key}` is not in the slices of suite `{rule.suite}`"
+    for index, goal in enumerate(recipe.goals):
+        name, _, metric = goal.metric.partition(".")
+        if name in given:
+            yield from _unknown(f"goals[{index}].metric", name, metric, given)
+
+
+def _metrics(suite: Suite) -> list[str]:
+    plain = [open_scorer(name, True) for name in suite.scorers]
+    return [measure.metric for measure in measures_of(plain)]
+
+
+def _unknown(
+    where: str, suite: str, metric: str, given: dict[str, list[str]]
+) -> Iterator[tuple[str, str]]:
+    if metric not in given[suite]:
+        near = _nearest(metric, given[suite])
+        yield where, f"suite `{suite}` has no metric `{metric}`{near}"
+
+
+def _problem(name: str) -> str:
+    kind, colon, option = name.partition(":")
+    if kind not in NAMES:
+        return f"there is no scorer `{kind}`{_nearest(kind, NAMES)}"
+    if colon and kind != "choice":
+        return f"scorer `{kind}` takes no `:{option}`; only `choice:LABEL` does"
+    if colon and not option:
+        return "`choice:` names no label; expected `choice` or `choice:LABEL`"
+    return ""
+
+
+def _nearest(name: str, names: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, names, n=1)
+    return f"; did you mean `{close[0]}`?" if close else f"; there are {', '.join(names)}"

@@ -1,0 +1,171 @@
+"""Hashes of every run of n words, as whole-array expressions over the bytes of the texts."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Hashes = NDArray[np.uint64]
+Indices = NDArray[np.int64]
+
+BASE = 0x9E3779B97F4A7C15  # odd, so that it has an inverse modulo 2^64
+CHUNK_BYTES = 1 << 17  # texts hashed at once: what stays in a core's cache
+NEWLINE, SPACE = 10, 32
+FIXED_SHARE = 0.01  # a span this share of texts have in common is fixed text, an instruction
+FIXED_TEXTS = 5  # but never fewer texts than these
+
+BETWEEN = re.compile(r"[\W_]+")
+# scripts written without spaces: each sign counts as a word
+SIGNS = re.compile(r"([\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff])")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grams:
+    """Hashed runs of words, by the text they stand in.
+
+    Shapes: `hashes`, `text` and `first` `[G]`, ordered by text and place.
+    """
+
+    hashes: Hashes
+    text: Indices  # index of the text
+    first: Indices  # index of the run's first word in its text
+    texts: int
+
+    def take(self, chosen: NDArray[np.bool_] | Indices) -> Grams:
+        """Those of a mask or of indices."""
+        return Grams(
+            hashes=self.hashes[chosen],
+            text=self.text[chosen],
+            first=self.first[chosen],
+            texts=self.texts,
+        )
+
+    def distinct(self) -> Grams:
+        """Each hash once a text, ordered by text and hash."""
+        order = np.lexsort((self.hashes, self.text))
+        ordered = self.take(order)
+        same_text = ordered.text[1:] == ordered.text[:-1]
+        again = same_text & (ordered.hashes[1:] == ordered.hashes[:-1])
+        return ordered.take(np.concatenate([[True], ~again])[: len(order)])
+
+
+def folded(text: str) -> str:
+    """The text without differences of case and blanks."""
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def words(text: str) -> str:
+    """The words of a text, lower-cased, one space between; punctuation goes.
+
+    A text of signs alone, such as an emoji, is one word.
+    """
+    plain = unicodedata.normalize("NFKC", text).casefold()
+    if not plain.isascii():
+        plain = SIGNS.sub(r" \1 ", plain)
+    return BETWEEN.sub(" ", plain).strip() or "".join(plain.split())
+
+
+def ngrams(texts: Sequence[str], n: int, *, whole_short: bool = False) -> Grams:
+    """The runs of n words of texts that `words` has made.
+
+    With `whole_short` a text of fewer than n words counts as one run, so that short
+    texts are compared whole instead of not at all.
+
+    Source: polynomial prefix hash modulo 2^64; a run's hash is a difference of two
+        prefixes times an inverse power, then mixed (splitmix64's finisher).
+    """
+    parts = [_chunk(texts, begin, end, n, whole_short) for begin, end in _chunks(texts)]
+    if not parts:
+        empty = np.zeros(0, dtype=np.int64)
+        return Grams(hashes=empty.astype(np.uint64), text=empty, first=empty, texts=len(texts))
+    return Grams(
+        hashes=np.concatenate([part.hashes for part in parts]),
+        text=np.concatenate([part.text for part in parts]),
+        first=np.concatenate([part.first for part in parts]),
+        texts=len(texts),
+    )
+
+
+def fixed(grams: Grams) -> Hashes:
+    """Hashes of the runs so many texts share that they are fixed text, sorted."""
+    hashes, counts = np.unique(grams.distinct().hashes, return_counts=True)
+    return hashes[counts >= max(FIXED_TEXTS, FIXED_SHARE * grams.texts)]
+
+
+def without(texts: Sequence[str], grams: Grams, spans: Hashes, n: int) -> list[str]:
+    """The texts without the words that stand in any of these runs of n words."""
+    stripped = list(texts)
+    hit = grams.take(np.isin(grams.hashes, spans))
+    for index in np.unique(hit.text).tolist():
+        begin, end = np.searchsorted(hit.text, [index, index + 1])
+        covered = {place + step for place in hit.first[begin:end].tolist() for step in range(n)}
+        kept = texts[index].split(" ")
+        stripped[index] = " ".join(word for place, word in enumerate(kept) if place not in covered)
+    return stripped
+
+
+def mix(values: Hashes) -> Hashes:
+    """Spreads every bit of a hash over all of it; one-to-one."""
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))
+
+
+def _chunks(texts: Sequence[str]) -> Iterator[tuple[int, int]]:
+    begin, size = 0, 0
+    for index, text in enumerate(texts):
+        size += len(text) + 1
+        if size >= CHUNK_BYTES:
+            yield begin, index + 1
+            begin, size = index + 1, 0
+    if begin < len(texts):
+        yield begin, len(texts)
+
+
+def _chunk(texts: Sequence[str], begin: int, end: int, n: int, whole_short: bool) -> Grams:
+    """Runs of `texts[begin:end]`, their text indices counted from the first text of all."""
+    joined = "\n".join(texts[begin:end]) + "\n"
+    octets = np.frombuffer(joined.encode(), dtype=np.uint8)
+    breaks = octets == NEWLINE
+    inside = ~(breaks | (octets == SPACE))
+    before = np.concatenate([[False], inside[:-1]])
+    starts = np.flatnonzero(inside & ~before)
+    ends = np.flatnonzero(~inside & before)  # the closing newline ends the last word
+    text = np.cumsum(breaks)[starts]
+    counts = np.bincount(text, minlength=end - begin)
+    offsets = np.cumsum(counts) - counts
+    last = n - 1
+    heads = np.flatnonzero(text[: len(text) - last] == text[last:]) if len(text) > last else None
+    heads = np.zeros(0, dtype=np.int64) if heads is None else heads
+    tails = heads + last
+    if whole_short:
+        short = np.flatnonzero((counts > 0) & (counts < n))
+        heads = np.concatenate([heads, offsets[short]])
+        tails = np.concatenate([tails, offsets[short] + counts[short] - 1])
+        order = np.argsort(heads, kind="stable")
+        heads, tails = heads[order], tails[order]
+    return Grams(
+        hashes=_hashes(octets, starts[heads], ends[tails]),
+        text=text[heads] + begin,
+        first=heads - offsets[text[heads]],
+        texts=len(texts),
+    )
+
+
+def _hashes(octets: NDArray[np.uint8], starts: Indices, ends: Indices) -> Hashes:
+    powers = _powers(BASE, len(octets))
+    inverses = _powers(pow(BASE, -1, 1 << 64), len(octets))
+    terms = (octets.astype(np.uint64) + np.uint64(1)) * powers
+    prefix = np.concatenate([np.zeros(1, dtype=np.uint64), np.cumsum(terms, dtype=np.uint64)])
+    return mix((prefix[ends] - prefix[starts]) * inverses[starts])
+
+
+def _powers(base: int, count: int) -> Hashes:
+    steps = np.full(count, base, dtype=np.uint64)
+    steps[:1] = 1
+    return np.cumprod(steps, dtype=np.uint64)

@@ -1,0 +1,1 @@
+"""Where results lie: immutable artifacts, run folders and lineage."""

@@ -1,0 +1,89 @@
+"""Checkpoints: all that resuming needs, saved whole or not at all. They are not artifacts."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from tutelage.core.artifact import SCHEMA, FileRecord
+from tutelage.core.errors import StoreError
+from tutelage.store.artifact import pretty, read_json, records_of
+from tutelage.store.disk import publish, scratch
+
+LIST = "checkpoint.json"  # digests of the checkpoint's files
+KEPT = 2  # the newest, and the one before in case the newest is damaged
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """A saved state and the step after which it was saved."""
+
+    step: int
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoints:
+    """The checkpoints towards one artifact, which is not made yet."""
+
+    folder: Path
+    temp: Path
+
+    def save(self, step: int, write: Callable[[Path], None]) -> Checkpoint:
+        """Has `write` fill a folder, then makes it the latest checkpoint at once.
+
+        Raises: StoreError when the disk is full.
+        """
+        target = self.folder / f"step-{step:09d}"
+        with scratch(self.temp) as draft:
+            write(draft)
+            files = {path: asdict(record) for path, record in records_of(draft).items()}
+            listed = {"schema": SCHEMA, "step": step, "files": files}
+            (draft / LIST).write_bytes(pretty(listed))
+            # one left by an earlier try at this step, damaged or not, gives way
+            shutil.rmtree(target, ignore_errors=True)
+            publish(draft, target)
+        for old in self._all()[KEPT:]:
+            shutil.rmtree(old.folder, ignore_errors=True)
+        return Checkpoint(step=step, folder=target)
+
+    def latest(self) -> Checkpoint | None:
+        """The newest whole checkpoint, None where there is none; damaged ones are passed over."""
+        for checkpoint in self._all():
+            if _whole(checkpoint.folder):
+                return checkpoint
+            log.warning("%s is damaged and passed over", checkpoint.folder.name)
+        return None
+
+    def clear(self) -> None:
+        """Removes them all: the artifact is made."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _all(self) -> list[Checkpoint]:
+        found = [
+            Checkpoint(step=int(folder.name.removeprefix("step-")), folder=folder)
+            for folder in self.folder.glob("step-*")
+        ]
+        return sorted(found, key=lambda checkpoint: -checkpoint.step)
+
+
+def _whole(folder: Path) -> bool:
+    try:
+        listed = read_json(folder / LIST)
+    except StoreError:
+        return False
+    if listed["schema"] > SCHEMA:
+        raise StoreError(
+            f"written by a newer tutelage: schema {listed['schema']}, this one reads {SCHEMA}",
+            where=str(folder / LIST),
+            hint="upgrade tutelage, or remove the folder to train from the start",
+        )
+    expected = {path: FileRecord(**record) for path, record in listed["files"].items()}
+    found = records_of(folder)
+    found.pop(LIST)
+    return found == expected

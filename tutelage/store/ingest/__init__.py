@@ -1,0 +1,14 @@
+"""Strict reading of files of rows: every row becomes an Example or is told what is wrong with it.
+
+Nothing is lost or guessed in between: what a row holds beyond its conversation is
+kept as tags, and what cannot be kept is a fault of that row.
+"""
+
+from __future__ import annotations
+
+from tutelage.store.ingest.read import Ingested as Ingested
+from tutelage.store.ingest.read import file_of as file_of
+from tutelage.store.ingest.read import read_examples as read_examples
+from tutelage.store.ingest.read import rows_error as rows_error
+from tutelage.store.ingest.read import uri_of as uri_of
+from tutelage.store.ingest.records import Refused as Refused

@@ -1,0 +1,73 @@
+"""What a conversation must be so that it can teach or be asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tutelage.core.conversation import Message
+from tutelage.core.ledger import Reason
+from tutelage.store.ingest.fault import Fault
+
+
+def check(messages: Sequence[Message], *, preference: bool = False) -> None:
+    """Refuses a conversation that teaches nothing or that no template can render.
+
+    A preference row ends where its chosen and rejected continuations begin.
+
+    Raises: Fault for the first thing that is wrong.
+    """
+    if not messages:
+        raise Fault(Reason.NO_MESSAGES, "there are no messages")
+    _check_order(messages)
+    asked = [message for message in messages if message.role == "user"]
+    if not asked:
+        raise Fault(Reason.EMPTY_PROMPT, "no message is from `user`")
+    for index, message in enumerate(messages, start=1):
+        if message.role == "user" and not message.content.strip():
+            raise Fault(Reason.EMPTY_PROMPT, f"message {index}, from `user`, is empty")
+    if preference:
+        if messages[-1].role == "assistant":
+            raise Fault(
+                Reason.WRONG_LAST_ROLE,
+                "last message is from `assistant`; expected `user` before `chosen` and `rejected`",
+            )
+        return
+    check_answer(messages, "")
+
+
+def check_answer(messages: Sequence[Message], of: str) -> None:
+    """Refuses messages whose last is no answer, or of which an answer is empty.
+
+    Raises: Fault for the first thing that is wrong.
+    """
+    if not messages:
+        raise Fault(Reason.NO_MESSAGES, f"there are no messages{of}")
+    last = messages[-1].role
+    if last != "assistant":
+        raise Fault(
+            Reason.WRONG_LAST_ROLE, f"last message{of} is from `{last}`; expected `assistant`"
+        )
+    for index, message in enumerate(messages, start=1):
+        answers = message.role == "assistant"
+        if answers and not message.content.strip() and not message.tool_calls:
+            which = f"message {index}{of}, from `assistant`,"
+            raise Fault(Reason.EMPTY_RESPONSE, f"{which} is empty; expected the answer to teach")
+
+
+def _check_order(messages: Sequence[Message]) -> None:
+    for index, message in enumerate(messages):
+        before = messages[index - 1].role if index else None
+        if message.role == "system" and index:
+            raise Fault(
+                Reason.WRONG_ROLE_ORDER, f"message {index + 1} is from `system`; expected it first"
+            )
+        if message.role == "tool" and before not in ("assistant", "tool"):
+            raise Fault(
+                Reason.WRONG_ROLE_ORDER,
+                f"message {index + 1} is from `tool`; expected it after a call by `assistant`",
+            )
+        if message.role != "assistant" and message.tool_calls:
+            raise Fault(
+                Reason.INVALID_TOOL_CALL,
+                f"message {index + 1}, from `{message.role}`, calls a tool; expected `assistant`",
+            )

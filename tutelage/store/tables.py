@@ -1,0 +1,209 @@
+"""The files inside artifacts: rows, ledger and samples as Parquet, metrics as JSON lines."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tutelage.core.errors import StoreError
+from tutelage.core.ledger import Decision, LedgerEntry, Reason
+from tutelage.core.metric import Metric
+from tutelage.core.row import Example
+from tutelage.core.sample import Sample
+
+ROWS = "rows.parquet"
+LEDGER = "ledger.parquet"
+SAMPLES = "samples.parquet"
+METRICS = "metrics.jsonl"
+SCHEMA = 1  # of every file here; a newer one is refused
+
+VERSION = {"schema": str(SCHEMA)}
+WORDS = pa.map_(pa.string(), pa.string())
+CALL = pa.struct([("id", pa.string()), ("name", pa.string()), ("arguments", pa.string())])
+MESSAGE = pa.struct(
+    [
+        ("role", pa.string()),
+        ("content", pa.string()),
+        ("reasoning", pa.string()),
+        ("tool_calls", pa.list_(CALL)),  # arguments as JSON text: their order is taught
+        ("tool_call_id", pa.string()),
+        ("name", pa.string()),
+        ("train", pa.bool_()),
+        ("weight", pa.float64()),
+    ]
+)
+SOURCE = pa.struct([("uri", pa.string()), ("line", pa.int64()), ("digest", pa.string())])
+ROW_SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("messages", pa.list_(MESSAGE)),
+        ("tools", pa.list_(pa.string())),  # each as JSON text
+        ("chosen", pa.list_(MESSAGE)),
+        ("rejected", pa.list_(MESSAGE)),
+        ("origin", pa.string()),
+        ("licence", pa.string()),
+        ("source", SOURCE),
+        ("author", pa.string()),
+        ("consent_key", pa.string()),
+        ("generator", pa.string()),
+        ("parents", pa.list_(pa.string())),
+        ("editor", pa.string()),
+        ("tags", WORDS),
+        ("split", pa.string()),
+        ("stage", pa.string()),
+        ("weight", pa.float64()),
+    ],
+    metadata=VERSION,
+)
+LEDGER_SCHEMA = pa.schema(
+    [(name, pa.string()) for name in ("row", "stage", "decision", "reason", "detail", "other_row")],
+    metadata=VERSION,
+)
+SAMPLE_SCHEMA = pa.schema(
+    [
+        ("task", pa.string()),
+        ("cluster", pa.string()),
+        ("system", pa.string()),
+        ("seed", pa.int64()),
+        ("prompt_digest", pa.string()),
+        ("answer", pa.string()),
+        ("scores", pa.map_(pa.string(), pa.float64())),
+        ("tokens", pa.int64()),
+        ("seconds", pa.float64()),
+    ],
+    metadata=VERSION,
+)
+
+
+def write_rows(path: Path, examples: Iterable[Example]) -> None:
+    """Writes the rows of a dataset, in order."""
+    _write(path, ROW_SCHEMA, [_row(example) for example in examples])
+
+
+def read_rows(path: Path) -> list[Example]:
+    """The rows of a dataset, in order."""
+    return [_example(form) for form in _read(path, ROW_SCHEMA)]
+
+
+def row_ids(path: Path) -> list[str]:
+    """The ids of a dataset's rows, without reading the rest."""
+    ids: list[str] = pq.read_table(path, columns=["id"])["id"].to_pylist()
+    return ids
+
+
+def write_ledger(path: Path, entries: Iterable[LedgerEntry]) -> None:
+    """Writes a ledger, in order."""
+    _write(path, LEDGER_SCHEMA, [asdict(entry) for entry in entries])
+
+
+def read_ledger(path: Path) -> list[LedgerEntry]:
+    """The entries of a ledger, in order."""
+    return [
+        LedgerEntry(
+            row=form["row"],
+            stage=form["stage"],
+            decision=Decision(form["decision"]),
+            reason=Reason(form["reason"]),
+            detail=form["detail"],
+            other_row=form["other_row"],
+        )
+        for form in _read(path, LEDGER_SCHEMA)
+    ]
+
+
+def write_samples(path: Path, samples: Iterable[Sample]) -> None:
+    """Writes the samples of a report, in order."""
+    forms = [{**asdict(sample), "scores": list(sample.scores.items())} for sample in samples]
+    _write(path, SAMPLE_SCHEMA, forms)
+
+
+def read_samples(path: Path) -> list[Sample]:
+    """The samples of a report, in order."""
+    return [
+        Sample(
+            task=form["task"],
+            cluster=form["cluster"],
+            system=form["system"],
+            seed=form["seed"],
+            prompt_digest=form["prompt_digest"],
+            answer=form["answer"],
+            scores=dict(form["scores"]),
+            tokens=form["tokens"],
+            seconds=form["seconds"],
+        )
+        for form in _read(path, SAMPLE_SCHEMA)
+    ]
+
+
+def write_metrics(path: Path, metrics: Iterable[Metric]) -> None:
+    """Writes metrics, one JSON object a line."""
+    lines = [msgspec.json.encode({"schema": SCHEMA, **metric.to_dict()}) for metric in metrics]
+    path.write_bytes(b"".join(line + b"\n" for line in lines))
+
+
+def read_metrics(path: Path) -> list[Metric]:
+    """The metrics of a report, in order. A number that is not finite is read as NaN."""
+    metrics = []
+    for line in path.read_bytes().splitlines():
+        form: dict[str, Any] = msgspec.json.decode(line)
+        _check(form["schema"], path)
+        for name in ("value", "low", "high"):
+            form[name] = math.nan if form[name] is None else form[name]
+        if form["baseline"] is not None and form["difference"] is None:
+            form["difference"] = math.nan
+        metrics.append(Metric.from_dict(form))
+    return metrics
+
+
+def _write(path: Path, schema: pa.Schema, forms: Sequence[dict[str, Any]]) -> None:
+    pq.write_table(pa.Table.from_pylist(list(forms), schema=schema), path, compression="zstd")
+
+
+def _read(path: Path, schema: pa.Schema) -> list[dict[str, Any]]:
+    table = pq.read_table(path)
+    _check(int((table.schema.metadata or {}).get(b"schema", SCHEMA)), path)
+    forms: list[dict[str, Any]] = table.select(schema.names).to_pylist()
+    return forms
+
+
+def _check(schema: int, path: Path) -> None:
+    if schema > SCHEMA:
+        raise StoreError(
+            f"written by a newer tutelage: schema {schema}, this one reads {SCHEMA}",
+            where=str(path),
+            hint="upgrade tutelage",
+        )
+
+
+def _row(example: Example) -> dict[str, Any]:
+    form: dict[str, Any] = example.to_dict()
+    for name in ("messages", "chosen", "rejected"):
+        form[name] = [_packed(message) for message in form.get(name, ())]
+    form["tools"] = [msgspec.json.encode(tool).decode() for tool in example.tools]
+    form["tags"] = list(example.tags.items())
+    form["parents"] = list(example.parents)
+    form["weight"] = example.weight
+    return form
+
+
+def _packed(message: dict[str, Any]) -> dict[str, Any]:
+    calls = [
+        {**call, "arguments": msgspec.json.encode(call["arguments"]).decode()}
+        for call in message.get("tool_calls", ())
+    ]
+    return {"weight": 1.0, **message, "tool_calls": calls}
+
+
+def _example(form: dict[str, Any]) -> Example:
+    for name in ("messages", "chosen", "rejected"):
+        for call in [call for message in form[name] for call in message["tool_calls"]]:
+            call["arguments"] = msgspec.json.decode(call["arguments"])
+    form["tools"] = [msgspec.json.decode(tool) for tool in form["tools"]]
+    return Example.from_dict(form)

@@ -1,0 +1,61 @@
+"""Which packed rows each optimizer step takes, planned before the first one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tutelage.engine.attention import Layout, layout
+from tutelage.render.pack import PackedRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """One row as the backbone takes it.
+
+    Shapes: tokens and position `[T]`; source, target (ids) and weight `[S]`.
+    """
+
+    tokens: Tensor
+    position: Tensor
+    plan: Layout
+    source: Tensor
+    target: Tensor
+    weight: Tensor
+
+
+def batch_of(row: PackedRow) -> Batch:
+    """A packed row as tensors."""
+    tokens = torch.from_numpy(row.tokens).long()
+    return Batch(
+        tokens=tokens,
+        position=torch.from_numpy(row.position).long(),
+        plan=layout(row.end),
+        source=torch.from_numpy(row.source).long(),
+        target=tokens[torch.from_numpy(row.target).long()],
+        weight=torch.from_numpy(row.weight),
+    )
+
+
+def plan_steps(
+    sizes: Sequence[int],
+    step_tokens: int,
+    epochs: int,
+    generator: Callable[[str], np.random.Generator],
+) -> list[tuple[int, ...]]:
+    """The rows of every step: each epoch takes every row once, in an order of its own.
+
+    A step is as many rows as come nearest to `step_tokens`; the order of an epoch depends on
+    nothing but the seed and its number, so a resumed run needs only the step's number.
+    """
+    steps: list[tuple[int, ...]] = []
+    for epoch in range(epochs):
+        order = generator(f"train.order.{epoch}").permutation(len(sizes))
+        count = max(1, round(sum(sizes) / step_tokens))
+        parts = np.array_split(order, min(count, len(sizes)))
+        steps.extend(tuple(int(row) for row in part) for part in parts)
+    return steps

@@ -1,0 +1,50 @@
+"""A training's state on disk: all that going on exactly needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tutelage.store.checkpoint import Checkpoints
+from tutelage.train.weights import Learner
+
+FILE = "state.pt"
+Optimizers = Sequence[tuple[torch.optim.Optimizer, float]]
+
+
+@dataclass(slots=True, kw_only=True)
+class State:
+    """Where a training stands: steps done and what was measured on the way."""
+
+    step: int = 0
+    rows: list[dict[str, float]] = field(default_factory=list)
+
+
+def save(checkpoints: Checkpoints, state: State, learner: Learner, optimizers: Optimizers) -> None:
+    """Write the state whole or not at all."""
+    whole: dict[str, Any] = {
+        "weights": learner.state(),
+        "optimizers": [optimizer.state_dict() for optimizer, _ in optimizers],
+        "rows": state.rows,
+    }
+
+    def write(folder: Path) -> None:
+        torch.save(whole, folder / FILE)
+
+    checkpoints.save(state.step, write)
+
+
+def resume(checkpoints: Checkpoints, learner: Learner, optimizers: Optimizers) -> State:
+    """The state of the newest whole checkpoint, put back; a fresh one where there is none."""
+    found = checkpoints.latest()
+    if found is None:
+        return State()
+    whole = torch.load(found.folder / FILE, weights_only=True)
+    learner.restore(whole["weights"])
+    for (optimizer, _), kept in zip(optimizers, whole["optimizers"], strict=True):
+        optimizer.load_state_dict(kept)
+    return State(step=found.step, rows=list(whole["rows"]))

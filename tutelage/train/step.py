@@ -1,0 +1,68 @@
+"""One optimizer step: the loss is a sum, divided once by the step's supervised weight."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from tutelage.core.errors import BadRow, TrainingError
+from tutelage.engine.backbone import Backbone
+from tutelage.engine.logprob import logprobs, supervised_loss
+from tutelage.train.batch import Batch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepResult:
+    """Mean loss in nats a supervised token, and the gradient's norm before clipping."""
+
+    loss: float
+    gradient_norm: float
+
+
+def gradient(backbone: Backbone, batches: Sequence[Batch]) -> float:
+    """Adds the step's gradient to the weights; returns its loss.
+
+    Any split of the same lessons into batches gives the same gradient.
+    """
+    weight = sum(float(batch.weight.sum()) for batch in batches)
+    loss = 0.0
+    for batch in batches:
+        hidden = backbone.hidden(batch.tokens, batch.position, batch.plan, batch.source)
+        part = supervised_loss(hidden, backbone.head, batch.target, batch.weight / weight).total
+        part.backward()
+        loss += float(part.detach())
+    return loss
+
+
+def check_finite(loss: float, norm: float, step: int, rows: Sequence[str]) -> None:
+    """Raises: TrainingError that names the step's rows where loss or gradient is not finite."""
+    if math.isfinite(loss) and math.isfinite(norm):
+        return
+    raise TrainingError(
+        f"loss {loss} with gradient norm {norm} at step {step}",
+        expected="finite numbers",
+        hint="lower `train.learning_rate`, or look at these rows with `tutelage show`",
+        rows=[BadRow(where=row, problem="taught in this step") for row in rows],
+    )
+
+
+def clip(parameters: Sequence[Tensor], limit: float) -> float:
+    """Scales the gradient down to the limit; returns its norm before."""
+    norm = torch.nn.utils.clip_grad_norm_(parameters, limit, foreach=True)
+    return float(norm)
+
+
+@torch.no_grad()
+def validation_loss(backbone: Backbone, batches: Sequence[Batch]) -> float:
+    """Mean loss in nats a supervised token over held-out rows."""
+    total = weight = 0.0
+    for batch in batches:
+        hidden = backbone.hidden(batch.tokens, batch.position, batch.plan, batch.source)
+        logprob = logprobs(hidden, backbone.head, batch.target)
+        total -= float((logprob * batch.weight).sum())
+        weight += float(batch.weight.sum())
+    return total / weight
