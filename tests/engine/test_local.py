@@ -107,12 +107,13 @@ def test_a_prompt_longer_than_the_context_is_refused(tmp_path: Path) -> None:
         list(engine.generate([Prompt(ids=(5,) * 300)], GREEDY))
 
 
-def test_an_answer_ends_where_the_context_ends(tmp_path: Path) -> None:
+def test_each_answer_ends_where_its_own_context_ends(tmp_path: Path) -> None:
     base, _ = saved_model("llama", tmp_path)
     engine = LocalEngine.open(base, None, decode=decode, precision="fp32")
-    (generation,) = engine.generate([Prompt(ids=(5,) * 250)], Decoding(max_new_tokens=64))
-    assert len(generation.ids) == 6
-    assert generation.stop == "length"
+    prompts = [Prompt(ids=(5,) * length) for length in (250, 240)]
+    generations = list(engine.generate(prompts, Decoding(max_new_tokens=64)))
+    assert [len(generation.ids) for generation in generations] == [6, 16]
+    assert [generation.stop for generation in generations] == ["length", "length"]
 
 
 @pytest.mark.parametrize("family", ["llama", "gpt2"])

@@ -1,6 +1,6 @@
 """Writes the pre-trained base as transformers reads it, with its model card.
 
-    python -m tutelage.bases.export TOKENS WORK FOLDER
+python -m tutelage.bases.export TOKENS WORK FOLDER
 """
 
 from __future__ import annotations
@@ -97,7 +97,8 @@ def configuration() -> dict[str, Any]:
 
 def card(mixture: Mapping[str, Any], training: Pretraining) -> str:
     """The model card, its figures measured now."""
-    components, files = [], {}
+    components: list[str] = []
+    files: dict[str, str] = {}
     for name, entry in sorted(mixture["components"].items()):
         files |= {source["path"]: source["sha256"] for source in entry["sources"]}
         if "counts" not in entry:  # measured on, never trained on

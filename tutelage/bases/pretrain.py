@@ -27,6 +27,7 @@ from tutelage.engine.attention import Layout, layout
 from tutelage.engine.flat import FlatBackbone
 from tutelage.engine.logprob import logprobs, supervised_loss
 from tutelage.engine.optimizer import Muon, sort_weights
+from tutelage.engine.projection import initialise
 
 log = logging.getLogger(__name__)
 
@@ -81,9 +82,7 @@ class Pretraining:
         self._resume()
         self.model.precision = torch.bfloat16
         if compiled:
-            for block in self.model.blocks:
-                block.before = torch.compile(block.before, dynamic=False)
-                block.after = torch.compile(block.after, dynamic=False)
+            self.model.compile()
 
     def share(self) -> float:
         """Share of the budget that is done."""
@@ -176,15 +175,9 @@ class Pretraining:
 
 
 def fresh_model(*, seed: int) -> FlatBackbone:
-    """The embedded base's shape with random weights, output projections scaled by depth."""
+    """The embedded base's shape with random weights."""
     model = FlatBackbone(SHAPE)
-    draw = torch.Generator().manual_seed(seed)
-    for name, weight in model.named_parameters():
-        if weight.dim() < 2:
-            continue
-        deep = ".out." in name or ".down." in name
-        scale = 0.02 / math.sqrt(2 * SHAPE.layers) if deep else 0.02
-        nn.init.normal_(weight, std=scale, generator=draw)
+    initialise(model, seed=seed, layers=SHAPE.layers)
     return model
 
 

@@ -60,6 +60,9 @@ class Backbone(Protocol):
     def hidden(self, tokens: Tensor, position: Tensor, plan: Layout, source: Tensor) -> Tensor:
         """Hidden states `[S, H]` at `source` of a row `[T]`."""
 
+    def compile(self) -> None:
+        """Trade seconds once for faster steps, where the backbone knows how."""
+
     def decoder(self) -> Decoder:
         """A fresh decoder over the same weights."""
 

@@ -78,6 +78,11 @@ class Block(nn.Module):
             k = rms_norm(k, self.k_norm, shape.norm_epsilon)
         return rotate(q, cos, sin), rotate(k, cos, sin), v
 
+    def compile_halves(self) -> None:
+        """Fuse each half's elementwise work; every length runs on the same compiled code."""
+        object.__setattr__(self, "before", torch.compile(self.before, dynamic=True))
+        object.__setattr__(self, "after", torch.compile(self.after, dynamic=True))
+
     def after(self, x: Tensor, attended: Tensor) -> Tensor:
         """The layer's output from its input and what attention gathered."""
         x = x + self.out(attended.reshape(len(x), -1))
@@ -143,6 +148,11 @@ class FlatBackbone(nn.Module):
         return self.last_norm(x)
 
     hidden = forward
+
+    def compile(self) -> None:
+        """Compile the layers: seconds once, for steps about twice as fast on a CPU."""
+        for block in self.blocks:
+            block.compile_halves()
 
     def rotary(self, position: Tensor) -> tuple[Tensor, Tensor]:
         """Cosines and sines of each position, `[T, 1, D]`."""

@@ -111,6 +111,9 @@ class HfBackbone:
             return nullcontext()
         return torch.autocast(self._model.device.type, self.precision)
 
+    def compile(self) -> None:
+        """Nothing: transformers' models change too much from step to step to gain by it."""
+
     def decoder(self) -> HfDecoder:
         """A fresh decoder over the same weights."""
         return HfDecoder(self)

@@ -143,14 +143,14 @@ class LocalEngine:
         self, prompts: Sequence[Prompt], numbers: Sequence[int], decoding: Decoding
     ) -> list[Generation]:
         began = time.monotonic()
-        growing = _Growing(numbers, decoding)
+        rooms = [self._room(len(prompt.ids), decoding) for prompt in prompts]
+        growing = _Growing(numbers, rooms, decoding)
         decoder = self._backbone.decoder()
-        room = self._room(max(len(prompt.ids) for prompt in prompts), decoding)
-        hidden = decoder.start([prompt.ids for prompt in prompts], room)
-        for step in range(room):
+        hidden = decoder.start([prompt.ids for prompt in prompts], max(rooms))
+        while True:
             tokens, chance = _choose(hidden @ self._backbone.head.T, decoding, growing.draws())
             left = growing.take(tokens.tolist(), chance.tolist())
-            if not left or step == room - 1:
+            if not left:
                 break
             if len(left) < len(tokens):
                 index = torch.tensor(left)
@@ -164,7 +164,8 @@ class LocalEngine:
 class _Growing:
     """Answers under way, and which rows of the decoder are still theirs."""
 
-    def __init__(self, numbers: Sequence[int], decoding: Decoding) -> None:
+    def __init__(self, numbers: Sequence[int], rooms: Sequence[int], decoding: Decoding) -> None:
+        self._rooms = rooms  # of each answer by itself, so that a batch changes nothing
         self._decoding = decoding
         self._ids: list[list[int]] = [[] for _ in numbers]
         self._chances: list[list[float]] = [[] for _ in numbers]
@@ -184,7 +185,8 @@ class _Growing:
                 continue
             self._ids[answer].append(tokens[row])
             self._chances[answer].append(chances[row])
-            left.append(row)
+            if len(self._ids[answer]) < self._rooms[answer]:
+                left.append(row)
         self._open = [self._open[row] for row in left]
         return left
 

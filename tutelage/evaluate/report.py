@@ -68,19 +68,20 @@ def _of_part(suite: Measured, part: str, tasks: frozenset[str], seed: int) -> It
         system: [sample for sample in samples if sample.task in tasks]
         for system, samples in suite.samples.items()
     }
+    measures = [one for one in suite.measures if part == ALL or one.sliced]
     values: dict[str, float] = {}
     for system, samples in kept.items():
         rows = [sample.scores for sample in samples]
         clusters = [sample.cluster for sample in samples]
         place = Place(suite=suite.name, system=system, seed=seed, slice=part)
-        for measure in suite.measures:
+        for measure in measures:
             for metric in metrics_alone(measure, rows, clusters, place):
                 values[f"{system}.{metric.metric}"] = metric.value
                 yield metric
     for baseline in (system for system in kept if system != TUNED):
         pairs = pair(kept[TUNED], kept[baseline])
         place = Place(suite=suite.name, system=TUNED, seed=seed, slice=part, baseline=baseline)
-        for measure in suite.measures:
+        for measure in measures:
             if part != ALL and measure.family == "ratio":
                 continue  # a bootstrap each: the gate draws those its rules name
             value = values[f"{TUNED}.{measure.metric}"]

@@ -64,7 +64,13 @@ class Choice:
 
 MEASURES = (
     Measure(metric="accuracy", says="the label is the expected one"),
-    Measure(metric="macro_f1", says="mean F1 of all labels", family="ratio", statistic="macro_f1"),
+    Measure(
+        metric="macro_f1",
+        says="mean F1 of all labels",
+        family="ratio",
+        statistic="macro_f1",
+        sliced=False,
+    ),
 )
 ABSTENTION = (
     Measure(
@@ -73,6 +79,7 @@ ABSTENTION = (
         family="ratio",
         columns=ABSTAINS,
         statistic="precision",
+        sliced=False,
     ),
     Measure(metric="abstain_recall", says="of the tasks to abstain on, those abstained on"),
     Measure(metric="in_scope_accuracy", says="accuracy on tasks that should be answered"),

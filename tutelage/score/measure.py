@@ -46,6 +46,7 @@ class Measure:
     better: Literal["higher", "lower"] = "higher"
     columns: tuple[str, ...] = ()
     statistic: str = ""
+    sliced: bool = True  # whether it says something of a part of the suite
 
     def to_dict(self) -> dict[str, Any]:
         """The measure as plain JSON."""

@@ -88,7 +88,7 @@ def check_recipe(recipe: Recipe) -> None:
 def _problems(recipe: Recipe) -> Iterator[tuple[str, str]]:
     if recipe.evaluate is None:
         return
-    given: dict[str, list[str]] = {}
+    given: dict[str, dict[str, Measure]] = {}
     slices: dict[str, tuple[str, ...]] = {}
     for index, suite in enumerate(recipe.evaluate.suites):
         faults = [(place, _problem(name)) for place, name in enumerate(suite.scorers)]
@@ -98,30 +98,29 @@ def _problems(recipe: Recipe) -> Iterator[tuple[str, str]]:
         if "schema" in suite.scorers and recipe.contract.output_schema is None:
             yield f"evaluate.suites[{index}]", "scorer `schema` needs `contract.output_schema`"
         if not faults:
-            given[suite.name] = _metrics(suite)
+            plain = [open_scorer(name, True) for name in suite.scorers]
+            given[suite.name] = {one.metric: one for one in measures_of(plain)}
             slices[suite.name] = suite.slices
     for index, rule in enumerate(recipe.rules()):
         if rule.suite in given:
             yield from _unknown(f"gate[{index}]", rule.suite, rule.metric, given)
+            measure = given[rule.suite].get(rule.metric)
             key = rule.slice.partition("=")[0]
             if rule.slice and key not in slices[rule.suite]:
                 yield f"gate[{index}]", f"`{key}` is not in the slices of suite `{rule.suite}`"
+            if rule.slice and measure is not None and not measure.sliced:
+                yield f"gate[{index}]", f"`{rule.metric}` is measured on whole suites only"
     for index, goal in enumerate(recipe.goals):
         name, _, metric = goal.metric.partition(".")
         if name in given:
             yield from _unknown(f"goals[{index}].metric", name, metric, given)
 
 
-def _metrics(suite: Suite) -> list[str]:
-    plain = [open_scorer(name, True) for name in suite.scorers]
-    return [measure.metric for measure in measures_of(plain)]
-
-
 def _unknown(
-    where: str, suite: str, metric: str, given: dict[str, list[str]]
+    where: str, suite: str, metric: str, given: Mapping[str, Mapping[str, Measure]]
 ) -> Iterator[tuple[str, str]]:
     if metric not in given[suite]:
-        near = _nearest(metric, given[suite])
+        near = _nearest(metric, list(given[suite]))
         yield where, f"suite `{suite}` has no metric `{metric}`{near}"
 
 

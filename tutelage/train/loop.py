@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,6 +23,10 @@ from tutelage.train.checkpoint import State
 from tutelage.train.schedule import peak_rate, rate_factor
 from tutelage.train.step import check_finite, clip, gradient, validation_loss
 from tutelage.train.weights import Learner, open_optimizers
+
+log = logging.getLogger(__name__)
+
+COMPILE_TOKENS = 500_000  # compiling costs what about 100,000 tokens do on two cores
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,9 +66,18 @@ class Loop:
         self.run = run
         self.peak = peak_rate(section, learner.parameters())
         self.optimizers = open_optimizers(section, learner, self.peak)
+        if self._long_enough():
+            learner.backbone.compile()
         self.clock = Clock()
         self.held = [batch_of(row) for row in lessons.validation]
         self.journal = run.folder / "train" / "journal.jsonl"
+
+    def _long_enough(self) -> bool:
+        """Whether compiling pays: by planned tokens, so that a resumed run decides alike."""
+        tokens = sum(len(self.lessons.rows[i]) for step in self.lessons.steps for i in step)
+        pays = tokens >= COMPILE_TOKENS and any(map(shutil.which, ("g++", "clang++")))
+        log.info("layers are %s", "compiled" if pays else "run as they are")
+        return pays
 
     def train(self, checkpoints: Checkpoints) -> State:
         """Every step that is left, saving on the way; returns what was measured."""
@@ -70,7 +85,7 @@ class Loop:
         self.journal.parent.mkdir(parents=True, exist_ok=True)
         saved = time.monotonic()
         while state.step < len(self.lessons.steps):
-            state.rows.append(self._step(state.step))
+            state.rows.append(self.step(state.step))
             state.step += 1
             self._tell(state)
             if time.monotonic() - saved >= self.section.checkpoint_every_seconds:
@@ -78,7 +93,8 @@ class Loop:
                 saved = time.monotonic()
         return state
 
-    def _step(self, number: int) -> dict[str, float]:
+    def step(self, number: int) -> dict[str, float]:
+        """One optimizer step, counted from 0; returns what was measured."""
         chosen = [self.lessons.rows[index] for index in self.lessons.steps[number]]
         batches = [batch_of(row) for row in chosen]
         factor = rate_factor(self.section, number, len(self.lessons.steps))

@@ -11,7 +11,6 @@ from tutelage.core.artifact import Provenance
 from tutelage.core.errors import BadRow, TrainingError
 from tutelage.core.ledger import LedgerEntry, tally
 from tutelage.core.recipe import Train
-from tutelage.core.row import Example
 from tutelage.render.contract import Contract
 from tutelage.render.fit import teach
 from tutelage.render.lesson import Lesson
@@ -64,8 +63,7 @@ def _build(
     from tutelage.train.weights import open_learner
 
     contract = Contract.open(run.recipe.contract, base, run.recipe)
-    examples = read_rows(dataset.file(ROWS))
-    lessons, entries = _lessons(contract, examples, run)
+    lessons, entries = read_lessons(dataset, base, run)
     write_ledger(draft.folder / LEDGER, entries)
     taught = pack_lessons(section, lessons, run)
     learner = open_learner(section, base, run)
@@ -88,9 +86,15 @@ def _build(
     )
 
 
-def _lessons(
-    contract: Contract, examples: list[Example], run: Run
+def read_lessons(
+    dataset: Artifact, base: BaseFolder, run: Run
 ) -> tuple[dict[str, list[Lesson]], list[LedgerEntry]]:
+    """The dataset's lessons by split as the contract renders and fits them, and their ledger.
+
+    Raises: ContractError as the contract's `fit` says; TrainingError where none is left.
+    """
+    contract = Contract.open(run.recipe.contract, base, run.recipe)
+    examples = read_rows(dataset.file(ROWS))
     by_side: dict[str, list[Lesson]] = {}
     entries: list[LedgerEntry] = []
     for warning in contract.warnings:

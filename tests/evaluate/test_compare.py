@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.evaluate.fakes import RECIPE, FakeBench, call, last_words, never, oracle, project, report
+from tutelage.core.errors import StoreError
+from tutelage.engine.protocol import Prompt
+from tutelage.evaluate.compare import compare
+
+COUNT = 20
+
+
+def nearly(prompt: Prompt) -> str:
+    """Wrong about one intent's slots."""
+    right = oracle(COUNT)(prompt)
+    return right if last_words(prompt).startswith("play") else call("Rain", city="Nowhere")
+
+
+def test_two_reports_are_compared_on_the_tasks_they_share(tmp_path: Path) -> None:
+    base = {"few_shot": never, "zero_shot": never}
+    with project(tmp_path, overrides=["evaluate.limit=10"]) as run:
+        first = report(run, FakeBench({**base, "tuned": nearly}, adapter="a"), mark="a")
+    with project(tmp_path) as run:
+        second = report(run, FakeBench({**base, "tuned": oracle(COUNT)}, adapter="b"), mark="b")
+    found = compare(first, second)
+    assert dict(found.shared) == {"calls": 10}
+    assert dict(found.unshared) == {"calls": COUNT - 10}
+    exact = next(one for one in found.differences if one.measure.metric == "exact_match")
+    assert (exact.first, exact.second, exact.interval.value, exact.interval.n) == (
+        0.5,
+        1.0,
+        0.5,
+        10,
+    )
+    assert exact.discordant is not None
+    assert (exact.discordant.only_first, exact.discordant.only_second) == (0, 5)
+    form = exact.to_dict()
+    assert form["difference"] == 0.5
+    assert form["p"] == pytest.approx(2 * 0.5**5)
+    f1 = next(one for one in found.differences if one.measure.metric == "slot_f1")
+    assert f1.discordant is None
+    assert f1.interval.low > 0
+    assert found.to_dict() == compare(first, second).to_dict()
+
+
+def test_reports_without_a_shared_task_are_not_compared(tmp_path: Path) -> None:
+    base = {"few_shot": never, "zero_shot": never, "tuned": never}
+    with project(tmp_path) as run:
+        first = report(run, FakeBench(base))
+    other = RECIPE.replace("name: calls, path", "name: other, path").replace("calls.", "other.")
+    with project(tmp_path, recipe=other) as run:
+        second = report(run, FakeBench(base, adapter="b"), mark="b")
+    with pytest.raises(StoreError, match="share no task"):
+        compare(first, second)

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from tutelage.core.intervals import wilson
+from tutelage.core.metric import Metric
+from tutelage.core.rule import Bounds, parse
+from tutelage.gate.decide import judge, tasks_needed
+
+
+def metric(name: str, successes: int, n: int) -> Metric:
+    found = wilson(successes, n, sides=1)
+    return Metric(
+        metric=name,
+        suite="s",
+        system="tuned",
+        n=n,
+        value=found.value,
+        low=found.low,
+        high=found.high,
+        method=found.method,
+    )
+
+
+GOOD, BAD, OPEN = metric("good", 100, 100), metric("bad", 10, 100), metric("open", 52, 100)
+
+
+@pytest.mark.parametrize(
+    ("names", "outcome"),
+    [
+        (["good"], "pass"),
+        (["good", "open"], "inconclusive"),
+        (["good", "open", "bad"], "fail"),
+        (["bad", "open"], "fail"),
+    ],
+)
+def test_the_worst_rule_decides(names: list[str], outcome: str) -> None:
+    rules = [parse(f"s.{name} >= 0.5") for name in names]
+    assert judge(rules, [GOOD, BAD, OPEN]).outcome == outcome
+
+
+def test_a_rule_without_evidence_keeps_the_gate_shut() -> None:
+    verdict = judge([parse("s.never >= 0.5")], [GOOD])
+    assert verdict.outcome == "inconclusive"
+    assert verdict.rules[0].more_tasks is None
+    assert "no such evidence" in verdict.rules[0].advice
+
+
+def test_a_rule_about_previous_says_why_there_is_none() -> None:
+    verdict = judge([parse("s.good >= previous")], [GOOD], "nothing came before")
+    assert verdict.rules[0].advice == "nothing came before"
+
+
+def test_an_estimate_on_the_right_side_is_told_how_much_is_missing() -> None:
+    (judged,) = judge([parse("s.open >= 0.5")], [OPEN]).rules
+    assert judged.more_tasks is not None
+    assert judged.more_tasks > 1000
+    assert f"{judged.more_tasks:,} more tasks" in judged.advice
+
+
+def test_an_estimate_on_the_wrong_side_is_told_that_more_would_not_help() -> None:
+    (judged,) = judge([parse("s.open >= 0.55")], [OPEN]).rules
+    assert judged.decided.outcome == "inconclusive"
+    assert judged.more_tasks is None
+    assert "a better model" in judged.advice
+    (upper,) = judge([parse("s.open <= 0.51")], [OPEN]).rules
+    assert "a better model" in upper.advice
+    (below,) = judge([parse("s.open <= 0.55")], [OPEN]).rules
+    assert below.more_tasks is not None
+
+
+def test_the_tasks_needed_are_those_of_the_textbook() -> None:
+    error = math.sqrt(0.25 / 400)
+    bounds = Bounds(
+        estimate=0.55, low=0.55 - 1.6448536 * error, high=0.55 + 1.6448536 * error, n=400
+    )
+    expected = math.ceil((1.6448536 + 0.8416212) ** 2 * 0.25 / 0.05**2)
+    assert tasks_needed(bounds, 0.5) == pytest.approx(expected, abs=1)
+
+
+def test_the_verdict_is_plain_json() -> None:
+    form = judge([parse("s.open >= 0.5"), parse("s.none >= 0.5")], [OPEN]).to_dict()
+    assert form["outcome"] == "inconclusive"
+    rules = form["rules"]
+    assert isinstance(rules, list)
+    first, second = rules
+    assert isinstance(first, dict)
+    assert isinstance(second, dict)
+    assert first["evidence"] == {
+        "estimate": OPEN.value,
+        "low": OPEN.low,
+        "high": OPEN.high,
+        "n": 100,
+    }
+    assert second["evidence"] is None

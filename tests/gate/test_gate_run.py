@@ -1,0 +1,215 @@
+from __future__ import annotations
+
+import html
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.evaluate.fakes import (
+    RECIPE,
+    FakeBench,
+    Heard,
+    adapter,
+    call,
+    dataset,
+    last_words,
+    never,
+    oracle,
+    project,
+    report,
+)
+from tutelage.core.errors import RecipeError
+from tutelage.engine.protocol import Prompt
+from tutelage.gate import run as door
+from tutelage.store.artifact import Artifact, read_json
+from tutelage.store.run import Run
+
+COUNT = 20
+EVIL = '</script><script>alert("x")</script><img src=x onerror=alert(1)>'
+
+
+def half(prompt: Prompt) -> str:
+    words = last_words(prompt)
+    return oracle(COUNT)(prompt) if words.startswith("play") else call("Rain", city="Nowhere")
+
+
+def evil(prompt: Prompt) -> str:
+    return EVIL
+
+
+def bench(tuned: Any = None, few: Any = half, **changes: Any) -> FakeBench:
+    answers = {"tuned": tuned or oracle(COUNT), "few_shot": few, "zero_shot": never}
+    return FakeBench(answers, **changes)
+
+
+def verdict(run: Run, answers: FakeBench, mark: str = "one") -> Artifact:
+    assert run.recipe.gate is not None
+    inputs = {
+        "report": report(run, answers, mark=mark),
+        "dataset": dataset(run),
+        "adapter": adapter(run, mark),
+    }
+    return door.run(run.recipe.gate, inputs, run)
+
+
+def page(made: Artifact) -> str:
+    return made.file("report.html").read_text(encoding="utf-8")
+
+
+def test_rules_that_hold_open_the_gate(tmp_path: Path) -> None:
+    with project(tmp_path) as run:
+        made = verdict(run, bench())
+    form = read_json(made.file("verdict.json"))
+    assert form["outcome"] == "pass"
+    assert [rule["outcome"] for rule in form["rules"]] == ["pass", "pass"]
+    assert made.counts == {"rules": 2, "pass": 2, "fail": 0, "inconclusive": 0}
+    assert "the gate is open" in page(made)
+
+
+def test_a_rule_that_fails_shuts_it_without_an_error(tmp_path: Path) -> None:
+    with project(tmp_path) as run:
+        made = verdict(run, bench(tuned=never))
+    assert read_json(made.file("verdict.json"))["outcome"] == "fail"
+    assert "the gate is shut" in page(made)
+
+
+def test_a_ratio_in_a_slice_is_paired_when_a_rule_asks(tmp_path: Path) -> None:
+    text = RECIPE + "  - calls.slot_f1@intent=Rain >= few_shot + 0.5\n"
+    with project(tmp_path, recipe=text) as run:
+        made = verdict(run, bench())
+    rule = read_json(made.file("verdict.json"))["rules"][2]
+    assert rule["outcome"] == "pass"
+    assert (rule["evidence"]["estimate"], rule["evidence"]["n"]) == (1.0, COUNT // 2)
+
+
+PREVIOUS = RECIPE + "  - calls.exact_match >= previous - 0.3\n  - calls.slot_f1 >= previous\n"
+
+
+def test_previous_is_inconclusive_in_the_first_run(tmp_path: Path) -> None:
+    with project(tmp_path, recipe=PREVIOUS) as run:
+        made = verdict(run, bench())
+    form = read_json(made.file("verdict.json"))
+    assert form["outcome"] == "inconclusive"
+    assert form["previous"] is None
+    assert "no run of this project came before" in form["rules"][2]["advice"]
+    assert "No evidence" in page(made) or "no evidence" in page(made)
+
+
+def test_previous_is_the_run_before(tmp_path: Path) -> None:
+    with project(tmp_path, recipe=PREVIOUS) as run:
+        verdict(run, bench(tuned=half, adapter="old"), "old")
+        before = run.artifact("evaluate")
+    with project(tmp_path, recipe=PREVIOUS, overrides=["seed=4"]) as run:
+        made = verdict(run, bench(adapter="new"), "new")
+    assert before is not None
+    form = read_json(made.file("verdict.json"))
+    assert form["previous"] == before.digest
+    third, fourth = form["rules"][2:]
+    assert (third["outcome"], third["evidence"]["estimate"]) == ("pass", 0.5)
+    assert (fourth["outcome"], fourth["evidence"]["n"]) == ("pass", COUNT)
+
+
+def test_going_back_does_not_compare_with_a_newer_run(tmp_path: Path) -> None:
+    with project(tmp_path, recipe=PREVIOUS) as run:
+        first = verdict(run, bench(adapter="old"), "old")
+    with project(tmp_path, recipe=PREVIOUS, overrides=["seed=4"]) as run:
+        verdict(run, bench(adapter="new"), "new")
+    heard = Heard()
+    with project(tmp_path, recipe=PREVIOUS, progress=heard) as run:
+        again = verdict(run, bench(adapter="old"), "old")
+    assert again.digest == first.digest
+    assert ("gate", "reused") in heard.stages
+
+
+def test_runs_of_another_name_are_not_previous(tmp_path: Path) -> None:
+    with project(tmp_path, recipe=PREVIOUS.replace("name: music", "name: control")) as run:
+        verdict(run, bench(adapter="old"), "old")
+    with project(tmp_path, recipe=PREVIOUS) as run:
+        made = verdict(run, bench(adapter="new"), "new")
+    assert read_json(made.file("verdict.json"))["previous"] is None
+
+
+def test_a_rule_about_what_is_not_measured_is_refused(tmp_path: Path) -> None:
+    text = RECIPE.replace("calls.parse >=", "calls.pars >=")
+    with project(tmp_path, recipe=RECIPE) as run:
+        inputs = {"report": report(run, bench()), "dataset": dataset(run), "adapter": adapter(run)}
+    with (
+        project(tmp_path, recipe=text) as run,
+        pytest.raises(RecipeError) as caught,
+    ):
+        door.run(run.recipe.gate or (), inputs, run)
+    assert "did you mean `parse`" in caught.value.rows[0].problem
+
+
+def test_the_page_shows_what_the_verdict_stands_on(tmp_path: Path) -> None:
+    with project(tmp_path) as run:
+        text = page(verdict(run, bench(tuned=half, few=never)))
+    words = html.unescape(text)
+    for part in (
+        "calls.exact_match >= few_shot + 0.10",  # the rule
+        "needs ≥ +10.0 points",
+        "Was fine-tuning needed?",
+        "Requests become calls",  # the goal
+        "50.0 %",
+        "By intent",
+        "By length of the request",
+        '"city": "',  # a failure's expected answer
+        "Nowhere",
+        "hallucinated",
+        "exact duplicate",  # why a row was left out
+        "CC0-1.0",
+        "muon",
+        "5,000 a second",
+        "900 MiB",
+        "validation loss 0.200",
+    ):
+        assert part in words, part
+    assert "<mark>Nowhere</mark>" in text
+
+
+def test_the_page_needs_no_network_and_no_script(tmp_path: Path) -> None:
+    with project(tmp_path) as run:
+        text = page(verdict(run, bench()))
+    assert "<script" not in text
+    assert not re.search(r"""(?:src|href)\s*=\s*["'](?!#)""", text)
+    assert not re.search(r"url\(|@import|https?://", text)
+    assert "default-src 'none'" in text
+    assert "prefers-color-scheme: dark" in text
+    assert "@media print" in text
+
+
+def test_answers_are_inert_on_the_page(tmp_path: Path) -> None:
+    with project(tmp_path) as run:
+        text = page(verdict(run, bench(tuned=evil)))
+    assert "<script" not in text
+    assert "<img" not in text
+    assert "alert" in text
+
+
+def test_a_system_is_told_by_its_shape_and_name_too(tmp_path: Path) -> None:
+    with project(tmp_path) as run:
+        text = page(verdict(run, bench()))
+    for shape in (
+        '<circle class="shape tuned"',
+        '<path class="shape few_shot"',
+        '<rect class="shape z',
+    ):
+        assert shape in text
+    for badge in ("✓ pass", "few_shot", "zero_shot"):
+        assert badge in text
+
+
+def test_a_page_without_baselines_goals_and_slices_is_whole(tmp_path: Path) -> None:
+    text = (
+        RECIPE.replace("  baselines: [zero_shot, few_shot]\n", "")
+        .replace(", slices: [intent, length]", "")
+        .replace("  - calls.exact_match >= few_shot + 0.10\n", "")
+    )
+    lines = [line for line in text.splitlines() if not line.startswith("goals")]
+    with project(tmp_path, recipe="\n".join(lines)) as run:
+        shown = page(verdict(run, bench()))
+    assert "Was fine-tuning needed?" not in shown
+    assert "Slices of" not in shown
+    assert "Every tuned answer is right" in shown

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.engine.models import lessons, saved_model
+from tutelage.core.errors import TrainingError
+from tutelage.engine.backbone import open_backbone
+from tutelage.render.pack import pack
+from tutelage.train.batch import batch_of, plan_steps
+from tutelage.train.step import check_finite, clip, gradient, validation_loss
+
+
+def flow(name: str) -> np.random.Generator:
+    return np.random.default_rng(sum(name.encode()))
+
+
+def test_each_epoch_takes_every_row_once_in_an_order_of_its_own() -> None:
+    steps = plan_steps([10] * 12, 30, 2, flow)
+    assert len(steps) == 8
+    first, second = steps[:4], steps[4:]
+    assert sorted(row for step in first for row in step) == list(range(12))
+    assert sorted(row for step in second for row in step) == list(range(12))
+    assert first != second
+    assert steps == plan_steps([10] * 12, 30, 2, flow)
+
+
+def test_rows_longer_than_a_step_are_a_step_each() -> None:
+    assert sorted(plan_steps([100, 100], 10, 1, flow)) == [(0,), (1,)]
+
+
+@pytest.mark.parametrize("family", ["llama", "gpt2"])
+def test_any_split_into_rows_gives_the_same_loss_and_gradient(family: str, tmp_path: Path) -> None:
+    base, _ = saved_model(family, tmp_path)
+    found = []
+    for capacity in (60, 120, 1000):
+        backbone = open_backbone(base, precision=torch.float32)
+        rows = pack(lessons(), capacity, np.random.default_rng(0), share=True)
+        loss = gradient(backbone, [batch_of(row) for row in rows])
+        norm = clip(list(backbone.module.parameters()), 1e9)
+        found.append((loss, norm, validation_loss(backbone, [batch_of(row) for row in rows])))
+    for loss, norm, held in found:
+        assert loss == pytest.approx(found[0][0], rel=1e-6)
+        assert norm == pytest.approx(found[0][1], rel=1e-5)
+        assert held == pytest.approx(loss, rel=1e-6)
+
+
+def test_the_gradient_is_scaled_down_to_the_limit() -> None:
+    weight = torch.nn.Parameter(torch.zeros(4))
+    weight.grad = torch.full((4,), 3.0)
+    assert clip([weight], 1.0) == pytest.approx(6.0)
+    assert weight.grad.norm().item() == pytest.approx(1.0, rel=1e-4)
+
+
+def test_a_loss_that_is_not_finite_names_the_rows_of_its_step() -> None:
+    with pytest.raises(TrainingError) as caught:
+        check_finite(float("nan"), 1.0, 7, ["a1", "b2"])
+    assert "step 7" in caught.value.message
+    assert [row.where for row in caught.value.rows] == ["a1", "b2"]
