@@ -4,14 +4,22 @@ export VENV
 BIN := $(VENV)/bin
 CODE := tutelage tests scripts $(wildcard benchmarks)
 
-.PHONY: env demo test check format bench docs
+.PHONY: env demo demo-support test check format bench docs
 
 env:
 	@scripts/env.sh
 
-# The main job: real requests to an adapter, a report and a verdict.
+# The main job: real requests to an adapter, a report and a verdict; then the same training from
+# random weights, which shows what the base is worth.
+INTENTS := examples/intents/recipe.yaml
 demo: env
-	$(BIN)/tutelage run examples/intents/recipe.yaml
+	$(BIN)/tutelage run $(INTENTS)
+	$(BIN)/tutelage evaluate $(INTENTS) --set name=random-start --set train.init=random
+	$(BIN)/tutelage compare intents random-start --project examples/intents
+
+# The second task: the same commands on other data.
+demo-support: env
+	$(BIN)/tutelage run examples/support/recipe.yaml
 
 test: env
 	$(BIN)/python -m pytest

@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 
 from tutelage.bases.pretrain import SHAPE, Pretraining
 from tutelage.bases.vocabulary import PAD, SPECIALS, STOP
+from tutelage.core.digest import file_digest
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,7 @@ run where no model hub can be reached. Any Hugging Face id or folder can stand i
 | tokenizer | byte-level BPE, {vocabulary:,} ids; words without their leading space, single digits |
 | template | ChatML-style, with system turn, functions and call results |
 | context | {context:,} tokens |
+| sha256 | `{weights}` of model.safetensors |
 | seen | {seen:.1f} M tokens of the mixture below, in {steps:,} steps |
 | made by | `python -m tutelage.bases.learn`, `.mixture`, `.pretrain`, `.export` |
 
@@ -95,8 +97,8 @@ def configuration() -> dict[str, Any]:
     }
 
 
-def card(mixture: Mapping[str, Any], training: Pretraining) -> str:
-    """The model card, its figures measured now."""
+def card(mixture: Mapping[str, Any], training: Pretraining, weights: str) -> str:
+    """The model card, its figures measured now; `weights` is their digest."""
     components: list[str] = []
     files: dict[str, str] = {}
     for name, entry in sorted(mixture["components"].items()):
@@ -118,6 +120,7 @@ def card(mixture: Mapping[str, Any], training: Pretraining) -> str:
         parameters=SHAPE.parameters,
         vocabulary=SHAPE.vocabulary,
         context=SHAPE.context,
+        weights=weights,
         seen=training.progress.tokens / 1e6,
         steps=training.progress.step,
         measured="\n".join(measured),
@@ -131,14 +134,17 @@ def export(tokens: Path, work: Path, folder: Path) -> None:
     training = Pretraining(tokens, work, 1.0, compiled=False)
     mixture = json.loads((tokens / "mixture.json").read_text(encoding="utf-8"))
     weights = training.model.export()
+    path = folder / "model.safetensors"
     save_file(
         {name: value.to(torch.bfloat16).contiguous() for name, value in weights.items()},
-        folder / "model.safetensors",
+        path,
         metadata={"format": "pt"},
     )
+    path.chmod(0o644)
     text = json.dumps(configuration(), indent=2) + "\n"
     (folder / "config.json").write_text(text, encoding="utf-8")
-    (folder / "README.md").write_text(card(mixture, training), encoding="utf-8")
+    written = card(mixture, training, file_digest(path))
+    (folder / "README.md").write_text(written, encoding="utf-8")
 
 
 def main() -> None:

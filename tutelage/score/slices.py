@@ -19,8 +19,8 @@ class Slice:
     """Tasks that share something; `name` is what a rule writes after `@`."""
 
     key: str
-    name: str  # `intent=PlayMusic`, `length=q1`
-    label: str  # for people: `PlayMusic`, `1 to 6 words`
+    name: str  # `intent=refund`, `length=q1`
+    label: str  # for people: `refund`, `1 to 6 words`
     tasks: frozenset[str]
 
 

@@ -136,12 +136,13 @@ def runs(store: Store) -> list[PastRun]:
 
 
 def find_run(store: Store, name: str | None = None) -> PastRun:
-    """The run whose folder has this name or begins with it; the latest if none is named.
+    """The run whose folder has this name or begins with it; of a recipe's name, or if none is
+    named, the latest.
 
     Raises: StoreError if none or several match.
     """
     every = runs(store)
-    exact = [run for run in every if run.name == name]
+    exact = [run for run in every if name in (run.name, run.name.rpartition("-")[0])][:1]
     found = exact or [run for run in every if name is None or run.name.startswith(name)]
     if not found or (name is not None and len(found) > 1):
         raise StoreError(

@@ -1,0 +1,93 @@
+"""What each method reaches on the examples at the same budget, and what the base is worth.
+
+    python benchmarks/methods.py [EXAMPLE ...]
+
+Runs an example's recipe once as it is and once for every other method, and once from random
+weights as the control. One JSON line a system and metric goes to
+`benchmarks/results/methods-EXAMPLE.jsonl`.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+VARIANTS = {
+    "as shipped": [],
+    "full adamw": ["train.method=full", "train.optimizer=adamw"],
+    "lora adamw": ["train.method=lora", "train.optimizer=adamw"],
+    "lora muon": ["train.method=lora", "train.optimizer=muon"],
+    "random start": ["train.init=random"],
+}
+
+
+def main() -> None:
+    for example in sys.argv[1:] or ["intents", "support"]:
+        measure(example)
+
+
+def measure(example: str) -> None:
+    """Run every variant in one copy of the example, so that baselines are answered once."""
+    with tempfile.TemporaryDirectory() as folder:
+        project = Path(folder) / example
+        shutil.copytree(ROOT / "examples" / example, project, ignore=shutil.ignore_patterns(".t*"))
+        lines = [line for name in VARIANTS for line in run(project, example, name)]
+    RESULTS.mkdir(exist_ok=True)
+    text = "\n".join(json.dumps(line) for line in lines) + "\n"
+    (RESULTS / f"methods-{example}.jsonl").write_text(text, encoding="utf-8")
+
+
+def run(project: Path, example: str, name: str) -> list[dict[str, object]]:
+    """One variant's metrics, with what its training took."""
+    overrides = [word for change in VARIANTS[name] for word in ("--set", change)]
+    command = [sys.executable, "-m", "tutelage", "run", str(project / "recipe.yaml"), "--json"]
+    done = subprocess.run([*command, *overrides], capture_output=True, text=True, check=False)
+    form = json.loads(done.stdout.splitlines()[-1])
+    if not form["artifacts"]:
+        raise SystemExit(f"{example}, {name}: {form['error'] or done.stderr}")
+    kept = {one["kind"]: project / ".tutelage" / "store" / one["name"] for one in form["artifacts"]}
+    adapter = json.loads((kept["adapter"] / "manifest.json").read_text(encoding="utf-8"))
+    about = {
+        "benchmark": f"methods/{example}",
+        "variant": name,
+        "train_seconds": adapter["seconds"],
+        "train": {key: adapter["environment"].get(key) for key in ("precision", "peak_memory_mb")},
+        "trained_parameters": adapter["counts"]["trained_parameters"],
+        "commit": commit(),
+        "hardware": hardware(),
+        "versions": {key: adapter["environment"].get(key) for key in ("python", "torch")},
+    }
+    metrics = [json.loads(line) for line in (kept["report"] / "metrics.jsonl").open()]
+    shown = [
+        metric
+        for metric in metrics
+        if not metric["slice"]
+        and metric["baseline"] is None
+        and "one-sided" not in metric["method"]
+    ]
+    wanted = shown if name == "as shipped" else [m for m in shown if m["system"] == "tuned"]
+    print(f"{example}, {name}: {adapter['seconds']:.0f} s", file=sys.stderr)
+    return [about | metric for metric in wanted]
+
+
+def commit() -> str:
+    """The commit measured, `-dirty` where files differ from it."""
+    command = ["git", "describe", "--always", "--dirty"]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.strip()
+
+
+def hardware() -> str:
+    """The processor, as the kernel names it, and how many of it."""
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return f"{len(models)} x {models[0]}" if models else "unknown"
+
+
+if __name__ == "__main__":
+    main()
