@@ -1,4 +1,4 @@
-"""Writes docs/recipe.md: every key of a recipe with its default and meaning, from the code."""
+"""Writes docs/recipe.md and docs/cli.md: every key of a recipe and every command, from the code."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from tutelage.cli.reference import markdown
 from tutelage.core.recipe import Recipe
 
-TARGET = Path(__file__).parent.parent / "docs" / "recipe.md"
+DOCS = Path(__file__).parent.parent / "docs"
 PREFACE = """\
 # Every key of a recipe
 
@@ -25,13 +26,18 @@ enables its stage. `tutelage schema` prints the same as JSON Schema for editors,
 
 
 def main() -> None:
-    """Writes the page."""
-    TARGET.parent.mkdir(exist_ok=True)
-    TARGET.write_text(page(), encoding="utf-8")
+    """Writes the pages."""
+    for name, text in pages().items():
+        (DOCS / name).write_text(text, encoding="utf-8")
 
 
-def page() -> str:
-    """The page as Markdown."""
+def pages() -> dict[str, str]:
+    """Each generated page of `docs/` as Markdown, by file name."""
+    return {"recipe.md": recipe_page(), "cli.md": markdown()}
+
+
+def recipe_page() -> str:
+    """Every key of a recipe."""
     return PREFACE + "".join(_table(place, section) for place, section in _sections("", Recipe))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Literal, TypeVar, get_args
 
 from tutelage.core.errors import RecipeError
 from tutelage.core.progress import Progress, Silent, StageState, Tick
@@ -17,6 +17,9 @@ from tutelage.score.roster import check_recipe
 from tutelage.store.artifact import Artifact
 from tutelage.store.run import Run
 from tutelage.train.run import run as train_door
+
+if TYPE_CHECKING:
+    from tutelage.train.plan import Plan
 
 Stage = Literal["curate", "train", "evaluate", "gate"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
@@ -105,6 +108,20 @@ def evaluate(recipe: Recipe | Path | str, *, force: bool = False) -> Artifact:
 def gate(recipe: Recipe | Path | str, *, force: bool = False) -> Artifact:
     """The verdict of a recipe, what it needs made first."""
     return run(recipe, until="gate", force=force).artifacts["gate"]
+
+
+def plan(recipe: Recipe | Path | str, *, progress: Progress | None = None) -> tuple[Plan, Artifact]:
+    """What the training of a recipe will take, and the dataset it was measured on.
+
+    Raises: RecipeError where a section is missing; whatever curating or opening the base raises.
+    """
+    from tutelage.train.plan import plan as measure
+
+    whole = recipe if isinstance(recipe, Recipe) else load(Path(recipe))
+    section = needed(whole.train, "train")
+    with Run.open(whole, progress=progress) as opened:
+        dataset = curate_door(needed(whole.curate, "curate"), {}, opened)
+        return measure(section, dataset, opened), dataset
 
 
 def last_stage(recipe: Recipe) -> Stage:

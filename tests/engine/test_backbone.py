@@ -1,17 +1,21 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from tests.engine.models import CONFIGS, lessons, saved_model
+from tutelage.core.errors import BaseModelError
 from tutelage.engine.attention import layout
 from tutelage.engine.backbone import Backbone, open_backbone
 from tutelage.engine.logprob import supervised_loss
 from tutelage.render.lesson import Lesson
 from tutelage.render.pack import PackedRow, pack
+from tutelage.store.base import BaseFolder, find_base
 
 
 def reference(model: torch.nn.Module, taught: list[Lesson]) -> float:
@@ -99,3 +103,39 @@ def test_random_weights_repeat_with_their_seed_and_differ_from_the_base(tmp_path
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert not torch.equal(first, kept)
+
+
+def changed(folder: Path, **keys: Any) -> BaseFolder:
+    """A saved model whose configuration says something more."""
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | keys))
+    return find_base(str(folder), folder)
+
+
+def test_frozen_weights_are_bf16_and_rotary_frequencies_stay_fp32(tmp_path: Path) -> None:
+    base, _ = saved_model("llama", tmp_path)
+    model = open_backbone(base, precision=torch.bfloat16, frozen=True, force_hf=True).module
+    assert {weight.dtype for weight in model.parameters()} == {torch.bfloat16}
+    assert {buffer.dtype for buffer in model.buffers()} == {torch.float32}
+
+
+@pytest.mark.parametrize("key", ["final_logit_softcapping", "logits_scaling", "logit_scale"])
+def test_a_head_that_does_more_than_multiply_is_refused(key: str, tmp_path: Path) -> None:
+    saved_model("gpt2", tmp_path)
+    with pytest.raises(BaseModelError, match=key):
+        open_backbone(changed(tmp_path, **{key: 30.0}), precision=torch.float32)
+    assert open_backbone(changed(tmp_path, **{key: 1.0}), precision=torch.float32).kind == "hf"
+
+
+def test_a_row_longer_than_a_sliding_window_is_refused_and_a_shorter_one_is_not(
+    tmp_path: Path,
+) -> None:
+    _, model = saved_model("mistral", tmp_path)
+    backbone = open_backbone(changed(tmp_path, sliding_window=64), precision=torch.float32)
+    assert backbone.kind == "hf"
+    short = [lesson for lesson in lessons() if len(lesson) <= 64]
+    rows = pack(short, 400, np.random.default_rng(1))
+    assert packed_loss(backbone, rows) == pytest.approx(reference(model, short), rel=2e-6)
+    long = [Lesson(prompt=(5,) * 70, completion=(6,))]
+    with pytest.raises(BaseModelError, match="sees 64 tokens"):
+        packed_loss(backbone, pack(long, 400, np.random.default_rng(1)))

@@ -32,7 +32,8 @@ def test_no_code_knows_a_task() -> None:
     schema = json.loads((ROOT / "examples/support/intents.json").read_text(encoding="utf-8"))
     labels = schema["properties"]["intent"]["enum"]
     words = {tool["function"]["name"] for tool in tools}
-    words |= {label for label in labels if label.count("_") > 1} | {"snips", "clinc"}
+    words |= {label for label in labels if label.count("_") > 1 and label != "out_of_scope"}
+    words |= {"snips", "clinc"}
     pattern = re.compile("|".join(map(re.escape, sorted(words))), re.IGNORECASE)
     code = [*(ROOT / "tutelage").rglob("*.py"), *(ROOT / "tutelage").rglob("*.jinja")]
     assert code

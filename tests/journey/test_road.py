@@ -138,3 +138,10 @@ def test_lora_walks_the_same_road(again: Again) -> None:
     said = again("train", "--json", "--set", "train.method=lora", "--set", "train.lora.rank=2")
     assert said.code == 0, said.err
     assert made(form_of(said)) == ["train"]
+
+
+def test_plan_tells_what_training_will_take(tmp_path: Path) -> None:
+    said = speak(build(tmp_path), "plan")
+    assert said.code == 0, said.err
+    told = {line.split()[0] for line in said.out.splitlines()}
+    assert told == {"model", "lessons", "steps", "time", "memory", "disk"}

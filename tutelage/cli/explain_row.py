@@ -64,15 +64,16 @@ def _ids(store: Store, asked: str) -> list[str]:
 
     found = dict.fromkeys([asked])
     for artifact in store.artifacts():
-        if artifact.has(ROWS):
-            for example in read_rows(artifact.file(ROWS)):
-                if str(example.source) == asked or _begins(example.id, asked):
-                    found[example.id] = None
-        if artifact.has(LEDGER):
-            for entry in read_ledger(artifact.file(LEDGER)):
-                # curation begins a detail with the place where the row was read
-                if _begins(entry.row, asked) or f"{entry.detail} ".startswith(f"{asked} "):
-                    found[entry.row] = None
+        rows = read_rows(artifact.file(ROWS)) if artifact.has(ROWS) else []
+        entries = read_ledger(artifact.file(LEDGER)) if artifact.has(LEDGER) else []
+        kept = [row.id for row in rows if str(row.source) == asked or _begins(row.id, asked)]
+        # curation begins a detail with the place where the row was read
+        told = [
+            entry.row
+            for entry in entries
+            if _begins(entry.row, asked) or f"{entry.detail} ".startswith(f"{asked} ")
+        ]
+        found |= dict.fromkeys([*kept, *told])
     return list(found)
 
 

@@ -160,7 +160,8 @@ def figures(tick: Tick) -> list[str]:
 
 def _figure(name: str, value: float) -> str:
     if name.endswith("_per_second"):
-        return f"{value:,.0f} {name.removesuffix('_per_second').replace('_', ' ')}/s"
+        written = f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
+        return f"{written} {name.removesuffix('_per_second').replace('_', ' ')}/s"
     return f"{name.replace('_', ' ')} {value:.4g}"
 
 

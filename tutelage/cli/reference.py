@@ -1,6 +1,6 @@
 """The reference of all commands as Markdown, from the commands themselves.
 
-`python -m tutelage.cli.reference > docs/reference/cli.md` writes it.
+`python -m tutelage.cli.reference > docs/cli.md` writes it.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def _command(context: click.Context) -> Iterator[str]:
     yield _paragraphs(command.help or "")
     for parameter in command.params:
         record = parameter.get_help_record(context)
-        if record is not None:
+        if record is not None and record[1]:
             yield f"- `{record[0]}` {record[1]}"
     yield ""
 

@@ -28,9 +28,7 @@ SHOWN = 3  # rows, where nothing says how many
 @click.option("--id", "row_id", metavar="ID", help="The row whose id begins so.")
 @click.option("--count", type=click.IntRange(min=1), help="How many rows; 3, or 1 of --row.")
 @click.option("--ids", is_flag=True, help="Print the token ids too.")
-@click.pass_obj
 def show_command(
-    session: Session,
     recipe: str,
     overrides: tuple[str, ...],
     row: int | None,
@@ -44,14 +42,15 @@ def show_command(
     """
     from tutelage.cli.rows import contract_of, sources
 
+    session = click.get_current_context().find_object(Session)
     loaded = load_recipe(recipe, overrides)
     files = sources(loaded)
     contract = contract_of(loaded)
     for warning in contract.warnings:
-        session.warn(warning)
+        _warn(session, warning)
     refused = sum(len(file.refused) for file in files)
     if refused:
-        session.warn(f"{counted(refused, 'row')} cannot be read: see `tutelage check`")
+        _warn(session, f"{counted(refused, 'row')} cannot be read: see `tutelage check`")
     examples = [example for file in files for example in file.examples]
     chosen = chose(examples, row, row_id, count or (SHOWN if row is None else 1))
     rendered = contract.lessons_of(chosen)
@@ -66,6 +65,11 @@ def show_command(
         "shown": [_form(contract, example, one) for example, one in shown],
     }
     return Reply(data=data, draw=draw)
+
+
+def _warn(session: Session | None, message: str) -> None:
+    if session is not None:
+        session.warn(message)
 
 
 def chose(

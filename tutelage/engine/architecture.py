@@ -62,7 +62,7 @@ def read_architecture(config: Mapping[str, Any]) -> Architecture | None:
         context=int(config.get("max_position_embeddings", 2048)),
         norm_epsilon=float(config.get("rms_norm_eps", 1e-6)),
         rope_base=float(rope.get("rope_theta") or config.get("rope_theta") or 10000.0),
-        tied=bool(config.get("tie_word_embeddings", family not in ("llama", "mistral"))),
+        tied=bool(config.get("tie_word_embeddings", False)),
         qkv_bias=family == "qwen2",
         qk_norm=family == "qwen3",
     )

@@ -80,11 +80,9 @@ class Backbone(Protocol):
 
 
 def choose_precision(wanted: Precision) -> torch.dtype:
-    """bf16 where the hardware multiplies it, else fp32; by capability, so that it repeats."""
+    """bf16 where the processor multiplies it, else fp32; by capability, so that it repeats."""
     if wanted != "auto":
         return torch.bfloat16 if wanted == "bf16" else torch.float32
-    if torch.cuda.is_available():
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
     fast = torch.backends.cpu.get_cpu_capability() == "AVX512" and (
         torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     )
@@ -119,8 +117,9 @@ def open_backbone(
         backbone = _open_flat(base, shape, random_seed)
     backbone.precision = precision
     if frozen:
-        backbone.module.requires_grad_(False)
-        backbone.module.to(precision)
+        for weight in backbone.module.parameters():
+            weight.requires_grad_(False)
+            weight.data = weight.data.to(precision)  # not buffers: rotary frequencies stay fp32
     return backbone
 
 

@@ -24,6 +24,13 @@ from tutelage.engine.site import Site
 from tutelage.store.base import BaseFolder
 
 OURS = "tutelage"
+# keys of config.json that change attention or logits in a way that is not computed here
+UNCOMPUTED = (
+    "final_logit_softcapping",
+    "attn_logit_softcapping",
+    "logits_scaling",
+    "logit_scale",
+)
 RECURRENT = ("mamba", "rwkv", "jamba", "bamba", "falcon_h1", "nemotron_h", "qwen3_next", "zamba")
 
 
@@ -36,12 +43,14 @@ def packed_attention(
     *,
     scaling: float | None = None,
     plan: Layout,
-    **_: Any,
+    **more: Any,
 ) -> tuple[Tensor, None]:
     """Attention of one packed row inside a transformers model.
 
     Shapes: query `[1, Hq, T, D]`, key and value `[1, Hk, T, D]`; returns `[1, T, Hq, D]`.
+    Raises: BaseModelError where the model asks for what is not computed here.
     """
+    _refuse_uncomputed(plan, more)
     q, k, v = (x[0].transpose(0, 1) for x in (query, key, value))
     return attend(q, k, v, plan, scaling)[None], None
 
@@ -203,7 +212,7 @@ def open_hf(
 ) -> HfBackbone:
     """The base model as transformers builds it.
 
-    Raises: BaseModelError for recurrent models and soft-capped heads, by name.
+    Raises: BaseModelError for recurrent models and for heads that do more than multiply, by name.
     """
     _refuse(base)
     AttentionInterface.register(OURS, packed_attention)
@@ -221,6 +230,8 @@ def open_hf(
         raise BaseModelError(
             f"transformers cannot open `{base.name}`: {error}", where="train.base"
         ) from error
+    if getattr(model.get_output_embeddings(), "bias", None) is not None:
+        raise _uncomputed(f"`{base.name}`", "a bias on its head")
     return HfBackbone(model.eval())
 
 
@@ -232,9 +243,31 @@ def _refuse(base: BaseFolder) -> None:
             where="train.base",
             expected="a model whose layers are all attention",
         )
-    if base.config.get("final_logit_softcapping"):
+    inner = {**base.config, **(base.config.get("text_config") or {})}
+    for key in UNCOMPUTED:
+        if inner.get(key) not in (None, 0, 1):
+            raise _uncomputed(f"`{base.name}`", f"`{key}`")
+
+
+def _refuse_uncomputed(plan: Layout, asked: Mapping[str, Any]) -> None:
+    """What a layer asks of its attention beyond the plan: a window, caps, sinks."""
+    window = asked.get("sliding_window")
+    longest = max((group.length for group in plan.groups), default=0)
+    if window is not None and longest > window:
         raise BaseModelError(
-            f"`{base.name}` caps its logits, which the loss here does not compute",
+            f"a layer sees {window} tokens and a lesson, or lessons folded together, has {longest}",
             where="train.base",
-            expected="a model without `final_logit_softcapping`",
+            expected="rows within the sliding window, which packed attention does not compute",
+            hint=f"set `contract.context_tokens` and `train.rows_tokens` to {window} at most",
         )
+    for name, what in (("softcap", "capped attention"), ("s_aux", "attention sinks")):
+        if asked.get(name) is not None:
+            raise _uncomputed("a layer of the base", what)
+
+
+def _uncomputed(who: str, what: str) -> BaseModelError:
+    return BaseModelError(
+        f"{who} has {what}, which is not computed here",
+        where="train.base",
+        expected="a model without it",
+    )
