@@ -8,6 +8,7 @@ import torch
 
 from tests.engine.models import lessons, saved_model
 from tutelage.core.errors import TrainingError
+from tutelage.engine.adapter import LoraShape, attach_lora
 from tutelage.engine.backbone import open_backbone
 from tutelage.render.pack import pack
 from tutelage.train.batch import batch_of, plan_steps
@@ -60,3 +61,19 @@ def test_a_loss_that_is_not_finite_names_the_rows_of_its_step() -> None:
         check_finite(float("nan"), 1.0, 7, ["a1", "b2"])
     assert "step 7" in caught.value.message
     assert [row.where for row in caught.value.rows] == ["a1", "b2"]
+
+
+def test_nothing_is_dropped_out_of_the_validation_loss(tmp_path: Path) -> None:
+    base, _ = saved_model("llama", tmp_path)
+    found = []
+    for dropout in (0.0, 0.9):
+        backbone = open_backbone(base, precision=torch.float32, frozen=True)
+        shape = LoraShape(rank=4, alpha=8.0, dropout=dropout, targets=None)
+        adapters = attach_lora(backbone, shape, seed=1).values()
+        for adapter in adapters:
+            torch.nn.init.normal_(adapter.b, std=0.3, generator=torch.Generator().manual_seed(2))
+            adapter.train()
+        rows = pack(lessons(), 400, np.random.default_rng(0))
+        found.append(validation_loss(backbone, [batch_of(row) for row in rows]))
+        assert all(adapter.training for adapter in adapters)
+    assert found[0] == found[1]

@@ -1,11 +1,7 @@
-"""The reference of all commands as Markdown, from the commands themselves.
-
-`python -m tutelage.cli.reference > docs/cli.md` writes it.
-"""
+"""The reference of all commands as Markdown, from the commands themselves."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 
 import click
@@ -15,7 +11,7 @@ from tutelage.core.errors import UsageError
 
 HEAD = """# Commands
 
-Written by `python -m tutelage.cli.reference`; change the commands, not this file.
+Made from the commands by `make docs`.
 
 Results are printed on stdout, talk on stderr. With `--json` a command prints one object on
 stdout: `{schema, command, status, data, artifacts[], warnings[], error}`, where `error` is
@@ -65,7 +61,3 @@ def _command(context: click.Context) -> Iterator[str]:
 def _paragraphs(text: str) -> str:
     lines = (line.strip() for line in text.strip().splitlines())
     return "\n".join(lines) + "\n"
-
-
-if __name__ == "__main__":
-    sys.stdout.write(markdown())

@@ -18,6 +18,7 @@ from tutelage.score.parse import parse
 from tutelage.score.task import Scores, Task
 
 WHERE = "contract.output_schema"
+DEEPEST = 20  # an answer nested deeper may exhaust a sound schema
 
 
 class JsonText:
@@ -111,3 +112,25 @@ def _satisfies(validator: Draft202012Validator, value: Json) -> bool:
             where=WHERE,
             hint="put what it refers to under `$defs`",
         ) from error
+    except RecursionError:
+        if _depth(value) > DEEPEST:
+            return False  # the answer's own depth, which the schema follows
+        raise RecipeError(
+            "a `$ref` leads back to itself without end",
+            where=WHERE,
+            expected="a step into the answer (properties, items) on the way round",
+        ) from None
+
+
+def _depth(value: Json) -> int:
+    depth, level = 0, [value]
+    while level:
+        depth += 1
+        level = [inner for one in level for inner in _inside(one)]
+    return depth
+
+
+def _inside(value: Json) -> list[Json]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else []

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from tutelage.core.recipe import Train
 from tutelage.store.artifact import Artifact
 from tutelage.store.base import find_base
+from tutelage.store.checkpoint import KEPT
 from tutelage.store.run import Run
 from tutelage.train.checkpoint import State
 from tutelage.train.loop import Loop
@@ -16,7 +17,6 @@ from tutelage.train.run import pack_lessons, read_lessons
 from tutelage.train.weights import open_learner
 
 PROBE_STEPS = 2  # measured, after one that is not: it compiles and fills caches
-KEPT_CHECKPOINTS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ def plan(section: Train, dataset: Artifact, run: Run) -> Plan:
     lessons, _ = read_lessons(dataset, base, run)
     taught = pack_lessons(section, lessons, run)
     learner = open_learner(section, base, run)
-    weights = [len(taught.rows[i]) for i in range(len(taught.rows))]
+    weights = [len(row) for row in taught.rows]
     heavy = sorted(taught.steps, key=lambda step: -sum(weights[i] for i in step))
     loop = Loop(section, learner, taught, run)
     loop.lessons = replace(taught, steps=heavy[:1] * (PROBE_STEPS + 1), validation=())
@@ -98,4 +98,4 @@ def _disk(loop: Loop, trained: int) -> int:
     )
     weights = sum(x.numel() * x.element_size() for x in loop.learner.state().values())
     saved = trained * (2 if loop.learner.lora is None else 4)
-    return (KEPT_CHECKPOINTS + 1) * (kept + weights) + saved
+    return (KEPT + 1) * (kept + weights) + saved

@@ -108,7 +108,7 @@ def read_lessons(
             "no lesson is left to train on",
             expected="at least one example of the train split with an assistant turn that fits",
             hint="`tutelage explain-row` says why a row was left out",
-            rows=[BadRow(where=x.row, problem=f"{x.reason}: {x.detail}") for x in entries[:20]],
+            rows=[BadRow(where=x.row, problem=f"{x.reason}: {x.detail}") for x in entries],
         )
     return by_side, entries
 
@@ -135,15 +135,15 @@ def pack_lessons(section: Train, lessons: Mapping[str, list[Lesson]], run: Run) 
 def _counts(
     lessons: Mapping[str, list[Lesson]], taught: Any, entries: list[LedgerEntry], parameters: int
 ) -> dict[str, int]:
+    from tutelage.render.pack import tokens_saved
+
     train = lessons["train"]
-    tokens = sum(len(lesson) for lesson in train)
-    packed = sum(len(row) for row in taught.rows)
     return {
         "lessons": len(train),
         "validation_lessons": len(lessons["validation"]),
-        "tokens": tokens,
+        "tokens": sum(len(lesson) for lesson in train),
         "supervised_tokens": sum(len(lesson.completion) for lesson in train),
-        "tokens_saved_by_folding": tokens - packed,
+        "tokens_saved_by_folding": tokens_saved(train, taught.rows),
         "packed_rows": len(taught.rows),
         "steps": len(taught.steps),
         "base_parameters": parameters,

@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from tutelage.core.errors import BadRow, TrainingError
 from tutelage.engine.backbone import Backbone
 from tutelage.engine.logprob import logprobs, supervised_loss
 from tutelage.train.batch import Batch
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepResult:
-    """Mean loss in nats a supervised token, and the gradient's norm before clipping."""
-
-    loss: float
-    gradient_norm: float
 
 
 def gradient(backbone: Backbone, batches: Sequence[Batch]) -> float:
@@ -58,11 +50,24 @@ def clip(parameters: Sequence[Tensor], limit: float) -> float:
 
 @torch.no_grad()
 def validation_loss(backbone: Backbone, batches: Sequence[Batch]) -> float:
-    """Mean loss in nats a supervised token over held-out rows."""
+    """Mean loss in nats a supervised token over held-out rows, nothing dropped out."""
     total = weight = 0.0
-    for batch in batches:
-        hidden = backbone.hidden(batch.tokens, batch.position, batch.plan, batch.source)
-        logprob = logprobs(hidden, backbone.head, batch.target)
-        total -= float((logprob * batch.weight).sum())
-        weight += float(batch.weight.sum())
+    with _as_served(backbone.module):
+        for batch in batches:
+            hidden = backbone.hidden(batch.tokens, batch.position, batch.plan, batch.source)
+            logprob = logprobs(hidden, backbone.head, batch.target)
+            total -= float((logprob * batch.weight).sum())
+            weight += float(batch.weight.sum())
     return total / weight
+
+
+@contextmanager
+def _as_served(module: nn.Module) -> Iterator[None]:
+    """Switches off what only training does, and on again what was on."""
+    trained = [part for part in module.modules() if part.training]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part in trained:
+            part.training = True

@@ -33,7 +33,11 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     except IsADirectoryError:
         raise RecipeError("this is a folder; expected a YAML file", where=str(path)) from None
     except UnicodeDecodeError as error:
-        raise RecipeError(f"not UTF-8 at byte {error.start}", where=str(path)) from error
+        raise RecipeError(
+            f"not UTF-8 at byte {error.start}", where=str(path), hint="save it as UTF-8"
+        ) from error
+    except OSError as error:
+        raise RecipeError(f"cannot be read: {error.strerror}", where=str(path)) from error
     return loads(text, name=str(path), overrides=overrides).at(path.parent)
 
 
@@ -177,6 +181,12 @@ def _problem(loc: Loc, detail: ErrorDetails) -> str:
         return f"unknown key `{dotted(loc)}`; {ask}"
     if kind == "missing":
         return f"`{dotted(loc)}` is missing"
+    if kind == "too_short":
+        return f"`{dotted(loc)}`: expected at least one item, found none"
+    if kind == "string_pattern_mismatch":
+        pattern = detail["ctx"]["pattern"]
+        found = f"`{detail['input']}`"
+        return f"`{dotted(loc)}`: expected text that matches `{pattern}`, found {found}"
     message = detail["msg"].removeprefix("Value error, ")
     if not message.startswith("Input should "):
         return f"`{dotted(loc)}`: {message[:1].lower()}{message[1:]}"

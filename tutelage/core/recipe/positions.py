@@ -11,6 +11,8 @@ import yaml
 from tutelage.core.errors import BadRow, RecipeError
 
 Loc = tuple[str | int, ...]
+LARGEST = 100_000  # values, each alias counted as often as it stands for something
+DEEPEST = 100  # lists and mappings inside one another
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,8 @@ def read(text: str, name: str) -> Document:
         ) from error
     except yaml.YAMLError as error:
         raise RecipeError(f"not valid YAML: {error}", where=name) from error
+    except RecursionError:
+        raise _too_deep(name) from None
     document = Document(content=content)
     repeated: list[BadRow] = []
     if node is not None:
@@ -67,9 +71,45 @@ def _composed(text: str) -> tuple[yaml.Node | None, Any]:
     loader = yaml.SafeLoader(text)
     try:
         node = loader.get_single_node()
-        return node, loader.construct_document(node) if node else None
+        if node is None:
+            return None, None
+        _measure(node, 0, {})
+        return node, loader.construct_document(node)
     finally:
         loader.dispose()
+
+
+def _measure(node: yaml.Node, depth: int, sizes: dict[int, int]) -> int:
+    """How many values a node comes to once every alias in it is written out.
+
+    Raises: MarkedYAMLError for more than a recipe can have, or for one inside itself.
+    """
+    if id(node) in sizes:
+        size = sizes[id(node)]
+    else:
+        sizes[id(node)] = LARGEST  # met again before it is known: it stands inside itself
+        if depth > DEEPEST:
+            raise RecursionError
+        inner = node.value if isinstance(node, yaml.CollectionNode) else []
+        children = [
+            child for one in inner for child in (one if isinstance(one, tuple) else (one,))
+        ]
+        size = 1 + sum(_measure(child, depth + 1, sizes) for child in children)
+        sizes[id(node)] = size
+    if size >= LARGEST:
+        raise yaml.MarkedYAMLError(
+            problem=f"aliases make it more than {LARGEST:,} values, or endless",
+            problem_mark=node.start_mark,
+        )
+    return size
+
+
+def _too_deep(name: str) -> RecipeError:
+    return RecipeError(
+        f"lists and mappings are nested more than {DEEPEST} deep",
+        where=name,
+        expected="a recipe, which needs five or six",
+    )
 
 
 def _walk(node: yaml.Node, loc: Loc, document: Document, repeated: list[BadRow]) -> None:
