@@ -148,6 +148,14 @@ def test_a_suite_is_named_once() -> None:
     ]
 
 
+def test_an_adapter_on_untrained_weights_is_a_fault_where_it_is_to_be_evaluated() -> None:
+    control = ("train.init=random", "train.method=lora")
+    assert "cannot be evaluated" in faults(QUICK_START, *control)["--set train.init=random"]
+    assert loads(QUICK_START, overrides=["train.init=random"]).train is not None
+    alone = "name: a\ntrain: {base: b, init: random, method: lora}\n"
+    assert loads(alone).evaluate is None
+
+
 def test_column_names_go_with_the_fields_format() -> None:
     written = "format: fields, origin: human"
     assert "needs `fields:" in faults(QUICK_START.replace("origin: human", written))["r.yaml:6:13"]
@@ -261,3 +269,34 @@ def test_the_keys_of_every_section_are_these() -> None:
         "suites baselines few_shot_examples max_new_tokens limit batch_tokens"
     )
     assert keys["Suite"] == "path format fields name scorers slices"
+
+
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{new}: &{new} [{', '.join([f'*{old}'] * 10)}]\n"
+    for old, new in zip("abcdefghi", "bcdefghij", strict=True)
+)
+
+
+@pytest.mark.parametrize("text", [BOMB, "seed: &s [*s]\n", "seed: &s {a: *s}\n"])
+def test_aliases_that_grow_without_end_are_refused_at_their_place(text: str) -> None:
+    with pytest.raises(RecipeError, match="aliases make it more than 100,000 values") as raised:
+        loads(text, name="r.yaml")
+    assert raised.value.where.startswith("r.yaml:")
+
+
+@pytest.mark.parametrize("depth", [200, 5000])
+def test_a_recipe_nested_too_deeply_is_refused(depth: int) -> None:
+    with pytest.raises(RecipeError, match="nested more than 100 deep"):
+        loads(f"seed: {'[' * depth}{']' * depth}", name="r.yaml")
+
+
+def test_an_alias_stands_for_what_it_names() -> None:
+    assert loads("name: &n word\ngoals: [{id: *n, says: b}]").goals[0].id == "word"
+
+
+def test_faults_of_lists_and_of_names_say_what_was_found() -> None:
+    text = "name: a/b\ngate: []\n"
+    assert faults(text) == {
+        "r.yaml:1:1": r"`name`: expected text that matches `^[A-Za-z0-9][\w.-]*$`, found `a/b`",
+        "r.yaml:2:1": "`gate`: expected at least one item, found none",
+    }

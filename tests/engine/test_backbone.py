@@ -139,3 +139,12 @@ def test_a_row_longer_than_a_sliding_window_is_refused_and_a_shorter_one_is_not(
     long = [Lesson(prompt=(5,) * 70, completion=(6,))]
     with pytest.raises(BaseModelError, match="sees 64 tokens"):
         packed_loss(backbone, pack(long, 400, np.random.default_rng(1)))
+
+
+@pytest.mark.parametrize("kept", [0, 4, 2000, -1])
+def test_weights_that_are_cut_off_are_told_before_any_work(kept: int, tmp_path: Path) -> None:
+    saved_model("llama", tmp_path)
+    (path,) = tmp_path.glob("*.safetensors")
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(BaseModelError, match=r"model\.safetensors of .* is cut off"):
+        find_base(str(tmp_path), tmp_path)

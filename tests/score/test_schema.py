@@ -76,3 +76,24 @@ def test_a_task_whose_own_answer_is_not_valid_is_a_problem() -> None:
     assert Schema(TOOLS).problem(ONE) == ""
     assert "output_schema" in Schema(PLAIN).problem(ONE)
     assert JsonText().problem(task("a", "no json"))
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"$ref": "#"},
+        {
+            "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}},
+            "$ref": "#/$defs/a",
+        },
+    ],
+)
+def test_a_reference_that_only_leads_back_to_itself_is_refused(schema: Json) -> None:
+    with pytest.raises(RecipeError, match="leads back to itself without end"):
+        valid(schema, '{"team": "a"}')
+
+
+def test_an_answer_deeper_than_a_sound_schema_can_follow_is_not_valid() -> None:
+    tree: Json = {"type": "array", "items": {"$ref": "#"}}
+    assert valid(tree, "[[[]]]") == 1.0
+    assert valid(tree, "[" * 500 + "]" * 500) == 0.0

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -250,3 +251,25 @@ def test_a_json_file_that_is_broken_names_the_line(tmp_path: Path) -> None:
 
     with pytest.raises(RowError, match=r"not a JSON list: .* at line 3"):
         read(tmp_path, "rows.json")
+
+
+@pytest.mark.parametrize("blank", ["", " \n\t", "\u00a0\u200b", "\ufeff\x00"])
+def test_an_answer_of_which_nothing_is_seen_is_empty(blank: str, tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_bytes(row(ASK, turn("assistant", blank)))
+
+    assert "is empty" in read(tmp_path, "rows.jsonl").bad[0].problem
+
+
+def test_what_is_no_regular_file_is_said_to_be_none(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "rows.jsonl")
+    (tmp_path / "loop.jsonl").symlink_to("loop.jsonl")
+
+    for name in ("rows.jsonl", "loop.jsonl"):
+        with pytest.raises(RowError, match="no regular file"):
+            read(tmp_path, name)
+
+
+def test_a_file_the_system_will_not_read_is_named() -> None:
+    with pytest.raises(RowError, match="cannot be read") as raised:
+        read(Path("/"), "/proc/self/mem")
+    assert raised.value.where == "mem"

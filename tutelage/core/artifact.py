@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from tutelage.core.digest import Json, strong_digest
 from tutelage.core.errors import StoreError
@@ -12,7 +12,6 @@ from tutelage.core.errors import StoreError
 SCHEMA = 1  # of a manifest; a newer one is refused
 
 Kind = Literal["dataset", "contract", "tokens", "adapter", "report", "verdict", "release"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

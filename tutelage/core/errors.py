@@ -21,6 +21,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, TypedDict
 
+from tutelage.core.printable import printable
+
 ROWS_DRAWN = 50  # the text form draws so many bad rows and counts the rest
 
 
@@ -80,7 +82,7 @@ class TutelageError(Exception):
             lines.append(f"  and {len(self.rows) - len(drawn)} more; `--json` lists them all")
         if self.hint:
             lines += ["", f"hint: {self.hint}"]
-        return "\n".join(lines)
+        return printable("\n".join(lines))
 
     def form(self) -> ErrorForm:
         """The error as `--json` prints it, with every bad row."""

@@ -26,7 +26,6 @@ class Reason(StrEnum):
     # reading
     INVALID_ENCODING = "invalid_encoding"
     INVALID_JSON = "invalid_json"
-    UNKNOWN_FORMAT = "unknown_format"
     MISSING_FIELD = "missing_field"
     UNKNOWN_FIELD = "unknown_field"
     WRONG_TYPE = "wrong_type"

@@ -14,7 +14,6 @@ from tutelage.core.digest import Json, short_digest
 Origin = Literal["human", "human_edited", "synthetic", "log"]
 Split = Literal["train", "validation", "test"]
 ORIGINS: tuple[Origin, ...] = get_args(Origin)
-SPLITS: tuple[Split, ...] = get_args(Split)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -130,7 +130,12 @@ def _refuse_empty(sieve: Sieve) -> None:
     if not sieve.kept:
         counts = ", ".join(f"{name} {count:,}" for name, count in tally(sieve.entries).items())
         rows = [BadRow(where=one.row, problem=one.detail) for one in sieve.entries]
-        raise RowError(f"no row is left to teach: {counts}", where="curate", rows=rows)
+        raise RowError(
+            f"no row is left to teach: {counts}",
+            where="curate",
+            rows=rows,
+            hint="the rows of `curate.sources` must differ from the suites', and some must be good",
+        )
 
 
 def _write_rejected(draft: Draft, files: list[Ingested]) -> None:

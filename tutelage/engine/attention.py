@@ -6,7 +6,7 @@ numbering (`render.pack.visible`); the gradient is the usual softmax one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -30,6 +30,14 @@ class Group:
     length: int
     hidden: Tensor
     causal: bool
+    biases: dict[torch.dtype, Tensor] = field(default_factory=dict)  # made once for all layers
+
+    def bias(self, precision: torch.dtype) -> Tensor:
+        """Added to scores: minus infinity out of sight. Shape `[count or 1, 1, L, L]`."""
+        if precision not in self.biases:
+            bias = torch.zeros(self.hidden.shape, dtype=precision, device=self.hidden.device)
+            self.biases[precision] = bias.masked_fill_(self.hidden, float("-inf"))[:, None]
+        return self.biases[precision]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +151,7 @@ def _one_group(q: Tensor, k: Tensor, v: Tensor, group: Group, scale: float) -> T
             query, key, value, attn_mask=mask, is_causal=group.causal, scale=scale
         )
     else:
-        out = _Batched.apply(query, key, value, group.hidden, scale)  # type: ignore[no-untyped-call]
+        out = _Batched.apply(query, key, value, group.bias(query.dtype), scale)  # type: ignore[no-untyped-call]
     return out.transpose(1, 2).reshape(group.count * group.length, heads, width)
 
 
@@ -152,16 +160,12 @@ class _Batched(torch.autograd.Function):
 
     @staticmethod
     def forward(  # type: ignore[no-untyped-def]
-        ctx, query: Tensor, key: Tensor, value: Tensor, hidden: Tensor, scale: float
+        ctx, query: Tensor, key: Tensor, value: Tensor, bias: Tensor, scale: float
     ) -> Tensor:
         count, heads, size, width = query.shape
         q, k, v = (x.reshape(count * heads, size, width) for x in (query, key, value))
-        bias = torch.zeros(hidden.shape, dtype=q.dtype, device=q.device)
-        bias.masked_fill_(hidden, float("-inf"))
-        if bias.shape[0] > 1:
-            bias = bias.repeat_interleave(heads, dim=0)
-        score = torch.baddbmm(bias.expand(count * heads, size, size), q, k.mT, alpha=scale)
-        share = torch.softmax(score, -1)
+        score = torch.bmm(q, k.mT).mul_(scale).view(count, heads, size, size).add_(bias)
+        share = torch.softmax(score, -1).view(count * heads, size, size)
         ctx.save_for_backward(q, k, v, share)
         ctx.scale = scale
         return torch.bmm(share, v).view(count, heads, size, width)

@@ -31,12 +31,6 @@ def run(section: Evaluate, inputs: Mapping[str, Artifact], run: Run) -> Artifact
     train = run.recipe.train
     if train is None:
         raise RecipeError("evaluation needs the base model", where="train.base")
-    if train.init == "random" and train.method == "lora":
-        raise RecipeError(
-            "an adapter on untrained weights cannot be measured: it does not hold those weights",
-            where="train.init",
-            hint="set `train.method: full` for the control run",
-        )
     check_recipe(run.recipe)
     base = find_base(train.base, run.recipe.base_dir)
     contract = Contract.open(run.recipe.contract, base, run.recipe)

@@ -17,7 +17,7 @@ from tutelage.core.sample import Sample
 from tutelage.evaluate.ladder import TUNED, Asked, System, ask, choose_shots
 from tutelage.evaluate.report import Measured, metrics, scored, summary
 from tutelage.evaluate.sample import Bench, Counter, Sampler
-from tutelage.score.pairing import SUMMARY
+from tutelage.score.pairing import SUMMARY, TASKS
 from tutelage.score.roster import open_scorers
 from tutelage.score.slices import Slice, slices_of
 from tutelage.score.task import Scorer, Task, tasks_of
@@ -26,7 +26,6 @@ from tutelage.store.run import Run
 from tutelage.store.store import Draft
 from tutelage.store.tables import METRICS, SAMPLES, write_metrics, write_rows, write_samples
 
-TASKS = "tasks.parquet"
 BOOTSTRAP = "evaluate.bootstrap"
 SHOTS = "evaluate.few_shot"
 

@@ -9,6 +9,7 @@ from tutelage.core.rule import Rule, evidence
 from tutelage.gate.decide import SYSTEM
 from tutelage.score.measure import Pairs
 from tutelage.score.pairing import (
+    TASKS,
     Place,
     measures_in,
     metrics_alone,
@@ -23,7 +24,6 @@ from tutelage.store.run import Run
 from tutelage.store.tables import read_rows
 
 PREVIOUS = "previous"
-TASKS = "tasks.parquet"
 
 
 def missing_pairs(

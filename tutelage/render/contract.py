@@ -274,8 +274,9 @@ def _read(path: Path, where: str) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
         raise ContractError(
-            f"`{path.name}` cannot be read: {error}", where=where, expected="a UTF-8 text file"
+            f"`{path.name}` cannot be read: {why}", where=where, expected="a UTF-8 text file"
         ) from error
 
 

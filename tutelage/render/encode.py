@@ -44,10 +44,6 @@ class Encoder:
         self._form = form
         self._seamless: Any = None  # made when a text first needs it
 
-    def holds_marker(self, text: str) -> bool:
-        """Whether the text would become a marker if it were not shielded."""
-        return self._markers.search(text) is not None
-
     def shielded(self, text: str, *, spoken: bool = False) -> str:
         """The text with its markers taken apart by seams.
 

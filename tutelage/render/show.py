@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
+from tutelage.core.printable import printable
 from tutelage.render.contract import Contract
 from tutelage.render.lesson import Lesson
 
@@ -40,7 +41,10 @@ def plain(contract: Contract, lesson: Lesson, *, ids: bool = False) -> str:
 
 
 def coloured(contract: Contract, lesson: Lesson, *, ids: bool = False) -> Text:
-    """The lesson as Rich text: taught tokens in brackets, underlined and green."""
+    """The lesson as Rich text: taught tokens in brackets, underlined and green.
+
+    Control characters stand as escapes.
+    """
     text = Text()
     taught = False
     for piece in pieces(contract, lesson):
@@ -48,7 +52,8 @@ def coloured(contract: Contract, lesson: Lesson, *, ids: bool = False) -> Text:
             taught = True
             text.append(OPENING, style=TAUGHT_STYLE)
         style = TAUGHT_STYLE if piece.supervised else HEAD_STYLE
-        text.append(piece.text, style=f"{style} {SPECIAL_STYLE}" if piece.special else style)
+        shown = printable(piece.text)
+        text.append(shown, style=f"{style} {SPECIAL_STYLE}" if piece.special else style)
         if ids:
             text.append(f"·{','.join(map(str, piece.ids))} ", style=HEAD_STYLE)
     text.append(CLOSING, style=TAUGHT_STYLE)

@@ -16,6 +16,7 @@ from tutelage.store.artifact import Artifact, read_json
 from tutelage.store.tables import SAMPLES, read_samples
 
 SUMMARY = "summary.json"  # of a report
+TASKS = "tasks.parquet"  # of a report: its tasks as rows, expected answers included
 SIDES: tuple[Sides, Sides] = (2, 1)  # shown to people, and compared by rules
 
 

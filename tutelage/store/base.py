@@ -16,6 +16,8 @@ EMBEDDED = "tutelage/tiny"
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "merges.txt")
 TEMPLATE_FILES = ("chat_template.jinja", "tokenizer_config.json", "special_tokens_map.json")
 
+LENGTH = 8  # bytes of a safetensors file that say how long its header is
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BaseFolder:
@@ -67,7 +69,34 @@ def find_base(name: str, relative_to: Path) -> BaseFolder:
         raise BaseModelError(
             f"config.json of `{name}` is no JSON: {error}", where="train.base"
         ) from error
-    return BaseFolder(name=name, folder=folder, config=config)
+    base = BaseFolder(name=name, folder=folder, config=config)
+    for weights in base.weight_files():
+        if _cut(weights):
+            raise BaseModelError(
+                f"{weights.name} of `{name}` is cut off, or no safetensors file",
+                where="train.base",
+                expected="a file as long as its header says",
+                hint="fetch or copy it again; a clone without git-lfs has pointers in its place",
+            )
+    return base
+
+
+def _cut(path: Path) -> bool:
+    """Whether a safetensors file is not as long as its header says, or has none.
+
+    Source: the safetensors format: 8 bytes of header length, a JSON header, the data.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(LENGTH), "little")
+        if length > size - LENGTH:
+            return True
+        try:
+            header = json.loads(file.read(length))
+            ends = [one["data_offsets"][1] for key, one in header.items() if key != "__metadata__"]
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+            return True
+    return bool(size != LENGTH + length + max(ends, default=0))
 
 
 def _folder(name: str, relative_to: Path) -> Path:

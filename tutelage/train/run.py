@@ -14,6 +14,7 @@ from tutelage.core.recipe import Train
 from tutelage.render.contract import Contract
 from tutelage.render.fit import teach
 from tutelage.render.lesson import Lesson
+from tutelage.render.pack import pack, tokens_saved
 from tutelage.store.artifact import Artifact
 from tutelage.store.base import BaseFolder, find_base
 from tutelage.store.run import Run
@@ -118,7 +119,6 @@ def pack_lessons(section: Train, lessons: Mapping[str, list[Lesson]], run: Run) 
 
     A lesson longer than `rows_tokens` makes the rows longer: nothing is cut here.
     """
-    from tutelage.render.pack import pack
     from tutelage.train.batch import plan_steps
     from tutelage.train.loop import Lessons
 
@@ -135,8 +135,6 @@ def pack_lessons(section: Train, lessons: Mapping[str, list[Lesson]], run: Run) 
 def _counts(
     lessons: Mapping[str, list[Lesson]], taught: Any, entries: list[LedgerEntry], parameters: int
 ) -> dict[str, int]:
-    from tutelage.render.pack import tokens_saved
-
     train = lessons["train"]
     return {
         "lessons": len(train),

@@ -91,9 +91,7 @@ def _measure(node: yaml.Node, depth: int, sizes: dict[int, int]) -> int:
         if depth > DEEPEST:
             raise RecursionError
         inner = node.value if isinstance(node, yaml.CollectionNode) else []
-        children = [
-            child for one in inner for child in (one if isinstance(one, tuple) else (one,))
-        ]
+        children = [child for one in inner for child in (one if isinstance(one, tuple) else (one,))]
         size = 1 + sum(_measure(child, depth + 1, sizes) for child in children)
         sizes[id(node)] = size
     if size >= LARGEST:

@@ -83,6 +83,13 @@ class Recipe(Section):
                     ("gate", index),
                     f"baseline `{rule.baseline}` is not in evaluate.baselines; add it there",
                 )
+        train = self.train if self.evaluate else None
+        if train and train.init == "random" and train.method == "lora":
+            yield (
+                ("train", "init"),
+                "an adapter on untrained weights cannot be evaluated: it does not hold those "
+                "weights; `train.method: full` is the control run",
+            )
         for index, goal in enumerate(self.goals):
             if self.evaluate and goal.metric.split(".")[0] not in suites:
                 yield (

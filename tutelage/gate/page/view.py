@@ -12,19 +12,17 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from tutelage.core.metric import ALL, Metric
 from tutelage.core.recipe import Recipe
 from tutelage.core.sample import Sample
-from tutelage.gate.decide import Verdict
+from tutelage.gate.decide import SYSTEM, Verdict
 from tutelage.gate.page import charts, facts
 from tutelage.gate.page.draw import percent, points, sentence, signed, span
 from tutelage.gate.page.mark import Failures, failures
 from tutelage.score.measure import Measure
-from tutelage.score.pairing import SUMMARY
+from tutelage.score.pairing import SUMMARY, TASKS
 from tutelage.score.task import suite_of
 from tutelage.store.artifact import Artifact, read_json
 from tutelage.store.tables import METRICS, SAMPLES, read_rows, read_samples
 
 TEMPLATE = "report.html.jinja"
-TASKS = "tasks.parquet"
-SYSTEM = "tuned"
 HEADLINES = {
     "pass": ("✓", "Pass", "Every rule holds: the gate is open."),
     "fail": ("✕", "Fail", "Not every rule holds: the gate is shut."),

@@ -56,8 +56,11 @@ def read_examples(
     """
     path = file_of(reading.path, recipe)
     uri = uri_of(reading.path)
-    digest = file_digest(path)
-    found = list(records(path, uri))
+    try:
+        digest = file_digest(path)
+        found = list(records(path, uri))
+    except OSError as error:
+        raise RowError(f"cannot be read: {error.strerror}", where=uri) from error
     if not found:
         raise RowError("the file has no rows", where=uri)
     layout = reading.format
@@ -94,6 +97,12 @@ def file_of(written: str, recipe: Recipe) -> Path:
         return path
     if path.is_dir():
         raise RowError("this is a folder; expected a file of rows", where=written)
+    if path.exists() or path.is_symlink():
+        raise RowError(
+            "this is no regular file, or a link that leads nowhere",
+            where=written,
+            expected="a file of rows",
+        )
     folder = path.parent
     if not folder.is_dir():
         raise RowError(

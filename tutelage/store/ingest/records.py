@@ -61,7 +61,11 @@ def records(path: Path, name: str) -> Iterator[Record | Refused]:
         )
     content = _content(path, name)
     if content.startswith(SIXTEEN):
-        raise RowError("the file is UTF-16; expected UTF-8", where=name)
+        raise RowError(
+            "the file is UTF-16; expected UTF-8",
+            where=name,
+            hint=f"iconv -f UTF-16 -t UTF-8 {name} > utf8{suffix}",
+        )
     content = content.removeprefix(MARK)
     if suffix in TABLES:
         return _table(content, TABLES[suffix], name)

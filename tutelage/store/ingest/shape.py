@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 
 from tutelage.core.conversation import Message
 from tutelage.core.ledger import Reason
 from tutelage.store.ingest.fault import Fault
+
+UNSEEN = ("Cc", "Cf", "Zs", "Zl", "Zp")
 
 
 def check(messages: Sequence[Message], *, preference: bool = False) -> None:
@@ -23,7 +26,7 @@ def check(messages: Sequence[Message], *, preference: bool = False) -> None:
     if not asked:
         raise Fault(Reason.EMPTY_PROMPT, "no message is from `user`")
     for index, message in enumerate(messages, start=1):
-        if message.role == "user" and not message.content.strip():
+        if message.role == "user" and _blank(message.content):
             raise Fault(Reason.EMPTY_PROMPT, f"message {index}, from `user`, is empty")
     if preference:
         if messages[-1].role == "assistant":
@@ -49,9 +52,14 @@ def check_answer(messages: Sequence[Message], of: str) -> None:
         )
     for index, message in enumerate(messages, start=1):
         answers = message.role == "assistant"
-        if answers and not message.content.strip() and not message.tool_calls:
+        if answers and _blank(message.content) and not message.tool_calls:
             which = f"message {index}{of}, from `assistant`,"
             raise Fault(Reason.EMPTY_RESPONSE, f"{which} is empty; expected the answer to teach")
+
+
+def _blank(content: str) -> bool:
+    """Whether nothing of it is seen: spaces, controls, marks without a width."""
+    return all(unicodedata.category(letter) in UNSEEN for letter in content)
 
 
 def _check_order(messages: Sequence[Message]) -> None:
