@@ -120,3 +120,18 @@ def test_the_sample_holds_the_longest_rows() -> None:
     assert SAMPLED - LONGEST <= len(chosen) <= SAMPLED
     assert "4321" in {one.id for one in chosen}
     assert sampled(examples[:10]) == examples[:10]
+
+
+def test_a_project_of_which_no_row_would_be_left_is_not_ready(
+    tutelage: Tutelage, project: Path
+) -> None:
+    data = project / "data"
+    rows = (data / "train.jsonl").read_bytes()
+    (data / "train.jsonl").write_bytes((data / "test.jsonl").read_bytes())
+    assert "no row is left to teach" in tutelage("check").err
+    write_rows(data / "train.jsonl", [("word " * 200, "{}")])
+    assert "all are longer than 512 tokens" in tutelage("check").err
+    (data / "train.jsonl").write_text("{x\n")
+    assert "no row is left to teach" in tutelage("check", "--set", "curate.invalid=reject").err
+    (data / "train.jsonl").write_bytes(rows)
+    assert tutelage("check").code == 0

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +13,7 @@ import click
 import pytest
 
 from tests.cli.conftest import Tutelage
+from tests.journey.project import build
 from tutelage.cli import frame
 from tutelage.cli.frame import COMMANDS, FILES, road
 from tutelage.core.errors import TutelageError
@@ -227,3 +230,45 @@ def test_a_closed_pipe_ends_quietly(tmp_path: Path) -> None:
     )
     assert done.stdout == "{\n"
     assert done.stderr == ""
+
+
+def test_what_the_system_refuses_names_the_file(failing: Tutelage) -> None:
+    said = failing(PermissionError(errno.EACCES, "Permission denied", "data"))
+    assert said.code == 1
+    assert said.err.startswith("error: data: the system refuses: Permission denied\n\nhint: ")
+
+
+@pytest.mark.parametrize("words", ["schema", "schema --json"])
+def test_an_answer_that_cannot_be_printed_is_an_error(words: str) -> None:
+    line = f"{sys.executable} -m tutelage {words} > /dev/full"
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: stdout: the answer cannot be printed: No space left")
+    assert "Traceback" not in done.stderr
+
+
+def test_closed_streams_are_no_error() -> None:
+    line = f"{sys.executable} -m tutelage schema >&- 2>&-"
+    assert subprocess.run(["sh", "-c", line], timeout=60).returncode == 0
+
+
+def test_a_locale_that_lacks_letters_gets_escapes_and_json_stays_utf_8(tmp_path: Path) -> None:
+    environment = os.environ | {"LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    build(tmp_path)
+    (tmp_path / "other.yaml").write_text("name: a\n日本: 1\n", encoding="utf-8")
+    told = []
+    for words in (["show"], ["check", "--json", "other.yaml"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "tutelage", *words],
+            capture_output=True,
+            cwd=tmp_path,
+            env=environment,
+            timeout=60,
+        )
+        told.append(done.stdout)
+    assert b'\\u27e6{"team": "billing"}<|im_end|>\\u27e7' in told[0]
+    assert "日本" in json.loads(told[1])["error"]["rows"][0]["problem"]
+
+
+def test_json_survives_a_name_that_is_no_text(tutelage: Tutelage) -> None:
+    assert tutelage("check", "--json", "\udcff.yaml").json()["error"]["where"] == "\udcff.yaml"

@@ -95,3 +95,10 @@ def test_a_shut_gate_is_an_error_with_its_own_code(outcome: str) -> None:
     assert isinstance(error, GateShut)
     assert error.exit_code == 3
     assert "the gate is shut" in error.message
+
+
+def test_an_open_rules_own_advice_is_the_hint() -> None:
+    rules = [{"outcome": "pass", "advice": ""}, {"outcome": "inconclusive", "advice": "90 more"}]
+    error = shut({"outcome": "inconclusive", "rules": rules})
+    assert error is not None
+    assert error.hint == "90 more"

@@ -80,9 +80,13 @@ def test_dense_families_run_on_the_flat_backbone(family: str, tmp_path: Path) ->
     assert open_backbone(base, precision=torch.float32).kind == "flat"
 
 
-def test_what_the_flat_backbone_does_not_compute_runs_on_transformers(tmp_path: Path) -> None:
+def test_what_the_flat_backbone_does_not_compute_runs_on_transformers(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     base, _ = saved_model("gpt2", tmp_path)
+    capfd.readouterr()
     assert open_backbone(base, precision=torch.float32).kind == "hf"
+    assert capfd.readouterr().err == ""  # no progress bar of its own
 
 
 def test_weights_written_are_the_weights_read(tmp_path: Path) -> None:

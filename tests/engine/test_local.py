@@ -135,6 +135,19 @@ def test_a_saved_low_rank_adapter_answers_as_the_trained_one(family: str, tmp_pa
     assert engine.identity.adapter
 
 
+@pytest.mark.parametrize("family", ["llama", "gpt2"])
+def test_all_weights_tuned_answer_on_a_base_that_has_none(family: str, tmp_path: Path) -> None:
+    base, _ = saved_model(family, tmp_path / "base")
+    save_tuned(tmp_path / "adapter", open_backbone(base, precision=torch.float32), base=base.name)
+    engine = LocalEngine.open(base, tmp_path / "adapter", decode=decode, precision="fp32")
+    expected = answers(engine, PROMPTS, GREEDY)
+    (tmp_path / "base" / "model.safetensors").unlink()
+    bare = LocalEngine.open(base, tmp_path / "adapter", decode=decode, precision="fp32")
+    assert answers(bare, PROMPTS, GREEDY) == expected
+    with pytest.raises(BaseModelError, match=r"has no weights|cannot open"):
+        LocalEngine.open(base, None, decode=decode, precision="fp32")
+
+
 def test_an_adapter_of_another_base_is_refused(tmp_path: Path) -> None:
     base, _ = saved_model("llama", tmp_path / "base")
     other, _ = saved_model("gpt2", tmp_path / "other")

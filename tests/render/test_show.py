@@ -42,3 +42,9 @@ def test_taught_tokens_are_underlined_and_green_and_the_prompt_is_not() -> None:
 def test_ids_are_shown_on_demand() -> None:
     shown = plain(CONTRACT, LESSON, ids=True)
     assert f"<|im_end|>·{CONTRACT.stop_ids[0]} " in shown
+
+
+def test_a_rows_control_characters_are_shown_as_escapes() -> None:
+    row = example(user("\x1b[31mred\x07"), assistant("ok"))
+    (lesson,) = CONTRACT.lessons(row)
+    assert "user\n\\x1b[31mred\\x07<|im_end|>" in plain(CONTRACT, lesson)

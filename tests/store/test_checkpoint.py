@@ -33,7 +33,7 @@ def test_checkpoints_of_another_key_are_apart(tmp_path: Path) -> None:
     assert store.checkpoints("cd" * 32).latest() is None
 
 
-@pytest.mark.parametrize("damage", ["other", "missing", "list", "extra"])
+@pytest.mark.parametrize("damage", ["other", "missing", "list", "form", "extra"])
 def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
     tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -46,6 +46,9 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
         (folder / "state").unlink()
     elif damage == "list":
         (folder / "checkpoint.json").unlink()
+    elif damage == "form":
+        (folder / "checkpoint.json").write_text('{"files": {"state": 3}}')
+        (folder.parent / "step-by-step").mkdir()
     else:
         (folder / "more").write_text("x")
     latest = checkpoints.latest()

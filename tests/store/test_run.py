@@ -104,8 +104,9 @@ def test_runs_are_listed_latest_first_with_their_stages_in_order(tmp_path: Path)
     assert find_run(store) == latest
     assert find_run(store, before.name) == before
     assert find_run(store, before.name[:8]) == before
+    assert find_run(store, "tiny") == latest
     with pytest.raises(StoreError, match="2 runs match"):
-        find_run(store, "tiny")
+        find_run(store, "tin")
     with pytest.raises(StoreError, match="no runs match"):
         find_run(store, "huge")
 
@@ -113,3 +114,24 @@ def test_runs_are_listed_latest_first_with_their_stages_in_order(tmp_path: Path)
 def test_a_project_without_runs_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="`tutelage run` makes one"):
         find_run(Store.beside(tmp_path))
+
+
+@pytest.mark.parametrize(("name", "key"), [("run.json", "opened"), ("artifact.json", "key")])
+def test_a_runs_own_file_that_was_spoilt_is_named(name: str, key: str, tmp_path: Path) -> None:
+    store = Store.beside(tmp_path)
+    with Run.open(recipe_in(tmp_path)) as run:
+        run.make("curate", provenance(), words())
+    (path,) = run.folder.rglob(name)
+    path.write_text("{}")
+    with pytest.raises(StoreError, match=f"it has no `{key}`") as raised:
+        find_run(store).stages()
+    assert raised.value.where == str(path)
+
+
+def test_a_folder_that_cannot_be_written_is_told_as_such(tmp_path: Path) -> None:
+    (tmp_path / ".tutelage").write_text("in the way")
+    with (
+        pytest.raises(StoreError, match="results cannot be kept here: File exists"),
+        Run.open(recipe_in(tmp_path)),
+    ):
+        pass

@@ -235,3 +235,20 @@ def test_a_lock_is_free_again_after_its_block(tmp_path: Path) -> None:
     for _ in range(2):
         with store.lock(), pytest.raises(StoreError, match=f"process {os.getpid()}"), store.lock():
             pass
+
+
+@pytest.mark.parametrize("text", [None, "{", '{"digest": "other"}'])
+def test_an_artifact_without_its_manifest_is_damaged_and_made_anew_it_is_whole(
+    text: str | None, tmp_path: Path
+) -> None:
+    store = store_in(tmp_path)
+    manifest = put(store).folder / "manifest.json"
+    manifest.unlink()
+    if text is not None:
+        manifest.write_text(text)
+    with pytest.raises(StoreError, match="is damaged") as raised:
+        store.find(PROVENANCE.key)
+    assert [row.where for row in raised.value.rows] == ["manifest.json"]
+    put(store)
+    assert store.find(PROVENANCE.key) is not None
+    assert store.artifacts()[0].digest == put(store).digest

@@ -52,6 +52,11 @@ answers nothing usefully before it is tuned. It reads English; other languages o
 books are old and may hold outdated language. It has had no safety training of any kind. It is
 meant for learning, tests and demonstrations, not for production.
 
+A large part of its reading is tasks made by rule: copy this, take that out, put a request into a
+call of an invented function, choose a label from a list. They teach the general form of such
+answers (`{{"name": ..., "arguments": ...}}`, `{{"intent": ...}}`, a label for none of the others), so
+the base is better at these forms than at anything else, the examples of this project among them.
+
 ## What it has read
 
 The text itself is not shipped. A document's hash decides what is held out; the evaluation sets

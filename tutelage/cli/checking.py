@@ -25,6 +25,7 @@ LONGEST = 50
 
 State = Literal["good", "note", "bad"]
 Result = TypeVar("Result")
+NONE_LEFT = "no row is left to teach"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +102,10 @@ class Check:
                 self.bad("rows", error)
             else:
                 self.say("rows", f"{error.message}: they are left out and kept on file", "note")
-        return [example for file in files for example in file.examples]
+        examples = [example for file in files for example in file.examples]
+        if files and not examples and section.invalid != "fail":
+            self.bad("rows", RowError(NONE_LEFT, where="curate.sources", hint=FIX_SOURCE))
+        return examples
 
     def _read(self, what: str, readings: Sequence[Reading]) -> list[Ingested]:
         files = []
@@ -134,6 +138,13 @@ class Check:
         if refused:
             self.say("lessons", f"{counted(len(refused), 'row')} of these teach nothing", "note")
         self._long(contract, lessons, places)
+        every = len(sample) == len(examples) and contract.fit == "reject"
+        if every and all(len(one) > contract.context for one in lessons):
+            raise RowError(
+                f"{NONE_LEFT}: all are longer than {contract.context:,} tokens",
+                where="curate.sources",
+                hint="raise `contract.context_tokens`, or set `contract.fit: truncate`",
+            )
 
     def _long(
         self, contract: Contract, lessons: Sequence[Lesson], places: Mapping[str, str]
@@ -170,6 +181,9 @@ class Check:
             leaked = len(found_leaks.drop)
             says = f"{counted(leaked, 'row')} of the sources repeat tasks"
             self.say("leaks", f"{says}: curate removes them" if leaked else says, _noted(leaked))
+            if leaked == len(examples):
+                hint = "the sources and the suites must be different rows"
+                self.bad("leaks", RowError(NONE_LEFT, where="curate.sources", hint=hint))
 
 
 def _read(reading: Reading, recipe: Recipe) -> Ingested:

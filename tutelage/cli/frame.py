@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import io
 import os
 import sys
 import traceback
@@ -113,14 +114,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command line; returns the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     session = Session(command=_command_of(words), as_json="--json" in words)
+    _prepare_streams(session.as_json)
     try:
         code = session.close(_reply(words, session))
         sys.stdout.flush()
     except BrokenPipeError:
-        # the reader of our output has gone; keep the interpreter's last flush silent
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_stdout()  # its reader has gone
         return 1
+    except OSError as error:
+        _give_up_stdout()
+        full = TutelageError(
+            f"the answer cannot be printed: {error.strerror}",
+            where="stdout",
+            hint="what was made is kept: the same command prints it again",
+        )
+        sys.stderr.write(full.text() + "\n")
+        return full.exit_code
     return code
+
+
+def _prepare_streams(as_json: bool) -> None:
+    """Sees to it that anything can be written, whatever the shell closed or the locale lacks."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  for the whole process
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            utf_8 = as_json and stream is sys.stdout  # JSON has no other
+            encoding = "utf-8" if utf_8 else stream.encoding
+            stream.reconfigure(encoding=encoding, errors="backslashreplace")
+
+
+def _give_up_stdout() -> None:
+    """Lets what is still to be written go nowhere, so that the interpreter's last flush is mute."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _reply(words: list[str], session: Session) -> Reply:
@@ -143,6 +171,9 @@ def _reply(words: list[str], session: Session) -> Reply:
     except ModuleNotFoundError as error:
         _trace()
         return Reply(error=_missing(error))
+    except OSError as error:
+        _trace()
+        return Reply(error=_refused(error))
     except Exception as error:  # noqa: BLE001  whatever it is, the user is told and not shown code
         _trace()
         return Reply(error=_unexpected(error))
@@ -186,6 +217,16 @@ def _missing(error: ModuleNotFoundError) -> TutelageError:
     return MissingCapability(
         f"this needs `{package}`, which is not installed",
         hint=f"pip install 'tutelage[{extra}]'",
+    )
+
+
+def _refused(error: OSError) -> TutelageError:
+    if error.strerror is None:
+        return _unexpected(error)
+    return TutelageError(
+        f"the system refuses: {error.strerror}",
+        where=str(error.filename or ""),
+        hint=f"see whether it is there and may be read or written; {DEBUG}=1 shows who asked",
     )
 
 

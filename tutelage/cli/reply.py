@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -104,7 +105,10 @@ class Session:
             "warnings": self.warnings,
             "error": error,
         }
-        return msgspec.json.encode(form).decode() + "\n"
+        try:
+            return msgspec.json.encode(form).decode() + "\n"
+        except UnicodeEncodeError:  # a file's name that is no text: JSON escapes its bytes
+            return json.dumps(msgspec.to_builtins(form)) + "\n"
 
 
 class _Collector(logging.Handler):

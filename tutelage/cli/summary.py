@@ -60,9 +60,11 @@ def shut(judged: Mapping[str, Any]) -> TutelageError | None:
             "the gate is shut: a rule does not hold",
             hint="the report lists the worst answers; more or better rows, or another base",
         )
+    advice = [rule["advice"] for rule in judged["rules"] if rule["outcome"] == "inconclusive"]
     return GateShut(
         "the gate is shut: inconclusive, too little evidence for a rule",
-        hint="more tasks in the suite make the interval narrower",
+        hint="; ".join(dict.fromkeys(filter(None, advice)))
+        or "more tasks in the suite make the interval narrower",
     )
 
 

@@ -8,7 +8,6 @@ TutelageError
 ├── BaseModelError      1    the base model or its tokenizer cannot be used
 ├── ContractError       1    the prompt contract is broken or cannot be made
 ├── StoreError          1    the store refuses: damaged, newer, locked or full
-├── PlanError           1    the machine cannot do what the recipe asks
 ├── TrainingError       1    training went wrong; names the rows
 ├── MissingCapability   1    an engine was asked for what it cannot do
 ├── GateShut            3    the verdict is fail or inconclusive
@@ -137,12 +136,6 @@ class StoreError(TutelageError):
     """The store refuses: damaged, newer, locked or full."""
 
     code = "store"
-
-
-class PlanError(TutelageError):
-    """The machine cannot do what the recipe asks."""
-
-    code = "plan"
 
 
 class TrainingError(TutelageError):

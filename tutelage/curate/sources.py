@@ -7,13 +7,13 @@ from typing import Any
 
 import msgspec
 
-from tutelage.core.digest import Json, file_digest
-from tutelage.core.errors import BadRow, RecipeError, RowError
+from tutelage.core.digest import Json
+from tutelage.core.errors import RecipeError
 from tutelage.core.ledger import Decision, LedgerEntry
 from tutelage.core.recipe import Curate, Recipe, Suite
 from tutelage.core.row import Example
 from tutelage.curate.sieve import STAGE
-from tutelage.store.ingest import Ingested, file_of, read_examples, rows_error, uri_of
+from tutelage.store.ingest import Ingested, digests_of, file_of, read_examples, rows_error
 
 FIX_SOURCE = "fix them, or set `curate.invalid: reject`"
 FIX_SUITE = "fix them: a suite is never measured in part"
@@ -46,26 +46,7 @@ def digests(section: Curate, recipe: Recipe) -> dict[str, str]:
     files += [("suite", one.path) for one in suites_of(recipe)]
     if recipe.contract.output_schema is not None:
         files.append(("schema", recipe.contract.output_schema))
-    found: dict[str, str] = {}
-    missing: list[RowError] = []
-    for role, written in files:
-        try:
-            digest = file_digest(file_of(written, recipe))
-        except RowError as error:
-            missing.append(error)
-            continue
-        name = f"{role}:{uri_of(written)}"
-        while found.get(name, digest) != digest:  # two files of one name, in two folders
-            name += "'"
-        found[name] = digest
-    if len(missing) == 1:
-        raise missing[0]
-    if missing:
-        rows = [
-            BadRow(where=error.where, problem=f"{error.message}; {error.hint}") for error in missing
-        ]
-        raise RowError(f"{len(missing)} files are missing", rows=rows)
-    return found
+    return digests_of(files, recipe)
 
 
 def output_schema(recipe: Recipe) -> Json:

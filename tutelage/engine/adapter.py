@@ -106,12 +106,17 @@ def save_tuned(folder: Path, backbone: Backbone, *, base: str) -> None:
     (folder / TUNED_CONFIG).write_text(json.dumps(config, indent=1, sort_keys=True) + "\n", "utf-8")
 
 
+def holds_all(folder: Path) -> bool:
+    """Whether a saved adapter holds every weight, not low-rank changes to those of the base."""
+    return (folder / TUNED_WEIGHTS).exists()
+
+
 def apply_adapter(backbone: Backbone, folder: Path) -> None:
     """Put a saved adapter on a base, whichever of the two layouts the folder has.
 
     Raises: BaseModelError where the weights do not fit the base.
     """
-    if (folder / TUNED_WEIGHTS).exists():
+    if holds_all(folder):
         _apply_tuned(backbone, load_file(folder / TUNED_WEIGHTS))
         return
     config = json.loads((folder / LORA_CONFIG).read_text(encoding="utf-8"))

@@ -151,7 +151,7 @@ def read_weights(base: BaseFolder) -> dict[str, Tensor]:
             f"`{base.name}` has no weights",
             where="train.base",
             expected="model.safetensors in its folder",
-            hint="set `train.init: random` to start from untrained weights",
+            hint="set `train.init: random` to start from untrained weights; they are no baseline",
         )
     weights: dict[str, Tensor] = {}
     for path in paths:

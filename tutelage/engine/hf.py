@@ -7,7 +7,7 @@ each other; no model code is written here.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from transformers import AttentionInterface, AutoConfig, AutoModelForCausalLM, DynamicCache
 from transformers.masking_utils import AttentionMaskInterface
 from transformers.pytorch_utils import Conv1D
+from transformers.utils import logging
 
 from tutelage.core.errors import BaseModelError
 from tutelage.engine.attention import Layout, attend
@@ -225,7 +226,8 @@ def open_hf(
                 torch.manual_seed(random_seed)
                 model = AutoModelForCausalLM.from_config(config, dtype=kind)
         else:
-            model = AutoModelForCausalLM.from_pretrained(base.folder, dtype=kind)
+            with _without_bars():
+                model = AutoModelForCausalLM.from_pretrained(base.folder, dtype=kind)
     except (OSError, ValueError, KeyError) as error:
         raise BaseModelError(
             f"transformers cannot open `{base.name}`: {error}", where="train.base"
@@ -233,6 +235,18 @@ def open_hf(
     if getattr(model.get_output_embeddings(), "bias", None) is not None:
         raise _uncomputed(f"`{base.name}`", "a bias on its head")
     return HfBackbone(model.eval())
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    """Keeps transformers' progress bars off stderr, where the run's own is drawn."""
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def _refuse(base: BaseFolder) -> None:

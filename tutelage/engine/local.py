@@ -13,7 +13,7 @@ from torch import Tensor
 
 from tutelage.core.digest import file_digest, strong_digest
 from tutelage.core.errors import ContractError
-from tutelage.engine.adapter import apply_adapter
+from tutelage.engine.adapter import apply_adapter, holds_all
 from tutelage.engine.attention import layout
 from tutelage.engine.backbone import Backbone, Precision, choose_precision, open_backbone
 from tutelage.engine.logprob import logprobs
@@ -51,7 +51,14 @@ class LocalEngine:
 
         Raises: BaseModelError where weights are missing or do not fit.
         """
-        backbone = open_backbone(base, precision=choose_precision(precision), frozen=True)
+        # a base trained from random weights may have none: the adapter then holds them all
+        bare = adapter is not None and holds_all(adapter) and not base.weight_files()
+        backbone = open_backbone(
+            base,
+            precision=choose_precision(precision),
+            random_seed=0 if bare else None,
+            frozen=True,
+        )
         digest = ""
         if adapter is not None:
             apply_adapter(backbone, adapter)

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from contextlib import closing
 
 from tutelage.core.artifact import Provenance
-from tutelage.core.digest import file_digest, strong_digest
+from tutelage.core.digest import strong_digest
 from tutelage.core.errors import ContractError, RecipeError
 from tutelage.core.recipe import Evaluate
 from tutelage.render.contract import Contract
 from tutelage.score.roster import check_recipe
 from tutelage.store.artifact import Artifact, read_json
 from tutelage.store.base import BaseFolder, find_base
-from tutelage.store.ingest.read import file_of, uri_of
+from tutelage.store.ingest import digests_of, uri_of
 from tutelage.store.run import Run
 from tutelage.store.store import Draft
 from tutelage.store.tables import ROWS, read_rows
@@ -71,10 +71,7 @@ def _provenance(
     base: BaseFolder,
     run: Run,
 ) -> Provenance:
-    suites = {
-        f"source:{uri_of(suite.path)}": file_digest(file_of(suite.path, run.recipe))
-        for suite in section.suites
-    }
+    suites = digests_of([("suite", suite.path) for suite in section.suites], run.recipe)
     artifacts = {name: inputs[name].digest for name in ("dataset", "adapter")}
     train = run.recipe.train
     form = section.model_dump(mode="json")

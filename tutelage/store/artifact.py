@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from tutelage.core.artifact import FileRecord, Kind, Manifest, files_digest
+from tutelage.core.artifact import SCHEMA, FileRecord, Kind, Manifest, files_digest
 from tutelage.core.digest import file_digest
 from tutelage.core.errors import BadRow, StoreError
 
@@ -90,7 +90,18 @@ class Artifact:
                 rows.append(BadRow(where=path, problem=problem))
         if not rows and files_digest(self.manifest.files) != self.digest:
             rows.append(BadRow(where=MANIFEST, problem="its digest is not that of its files"))
+        if not self._manifest_stands():
+            rows.append(BadRow(where=MANIFEST, problem="is missing or cannot be read"))
         return rows
+
+    def _manifest_stands(self) -> bool:
+        """Whether its folder has a manifest of this digest, or of a newer schema."""
+        try:
+            form = read_json(self.folder / MANIFEST)
+        except StoreError:
+            return False
+        newer = isinstance(form.get("schema"), int) and form["schema"] > SCHEMA
+        return newer or form.get("digest") == self.digest
 
 
 def _problem(path: Path, record: FileRecord) -> str:
@@ -132,8 +143,29 @@ def read_json(path: Path) -> dict[str, Any]:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
     except FileNotFoundError:
         raise StoreError("this file is missing", where=str(path)) from None
+    except OSError as error:
+        raise StoreError(f"cannot be read: {error.strerror}", where=str(path)) from error
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise StoreError(f"not a JSON object: {error}", where=str(path)) from error
+        raise StoreError(
+            f"not a JSON object: {error}",
+            where=str(path),
+            hint="remove this file and run again: what it stood for is made anew",
+        ) from error
+
+
+def read_text(path: Path, key: str) -> str:
+    """A text in one of the store's own files.
+
+    Raises: StoreError if the file is missing or has no such text.
+    """
+    value = read_json(path).get(key)
+    if not isinstance(value, str):
+        raise StoreError(
+            f"it has no `{key}`",
+            where=str(path),
+            hint="remove this file; the next run writes it anew",
+        )
+    return value
 
 
 def pretty(form: Mapping[str, Any]) -> bytes:

@@ -11,6 +11,7 @@ from typing import Any
 
 from tutelage.core.digest import file_digest, strong_digest
 from tutelage.core.errors import BaseModelError
+from tutelage.store.ingest import uri_of
 
 EMBEDDED = "tutelage/tiny"
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "merges.txt")
@@ -23,7 +24,7 @@ LENGTH = 8  # bytes of a safetensors file that say how long its header is
 class BaseFolder:
     """A base model's folder: configuration, tokenizer, and weights unless they are random.
 
-    `name` is as the recipe writes it; the folder itself is never written down.
+    `name` is as the recipe writes it, without folders of this machine.
     """
 
     name: str
@@ -69,7 +70,7 @@ def find_base(name: str, relative_to: Path) -> BaseFolder:
         raise BaseModelError(
             f"config.json of `{name}` is no JSON: {error}", where="train.base"
         ) from error
-    base = BaseFolder(name=name, folder=folder, config=config)
+    base = BaseFolder(name=uri_of(name), folder=folder, config=config)
     for weights in base.weight_files():
         if _cut(weights):
             raise BaseModelError(

@@ -68,6 +68,7 @@ class Checkpoints:
         found = [
             Checkpoint(step=int(folder.name.removeprefix("step-")), folder=folder)
             for folder in self.folder.glob("step-*")
+            if folder.name.removeprefix("step-").isdigit()
         ]
         return sorted(found, key=lambda checkpoint: -checkpoint.step)
 
@@ -77,13 +78,17 @@ def _whole(folder: Path) -> bool:
         listed = read_json(folder / LIST)
     except StoreError:
         return False
-    if listed["schema"] > SCHEMA:
+    schema = listed.get("schema")
+    if isinstance(schema, int) and schema > SCHEMA:
         raise StoreError(
-            f"written by a newer tutelage: schema {listed['schema']}, this one reads {SCHEMA}",
+            f"written by a newer tutelage: schema {schema}, this one reads {SCHEMA}",
             where=str(folder / LIST),
             hint="upgrade tutelage, or remove the folder to train from the start",
         )
-    expected = {path: FileRecord(**record) for path, record in listed["files"].items()}
+    try:
+        expected = {path: FileRecord(**record) for path, record in listed["files"].items()}
+    except (KeyError, TypeError, AttributeError):
+        return False
     found = records_of(folder)
     found.pop(LIST)
     return found == expected

@@ -18,10 +18,18 @@ def locked(path: Path) -> Iterator[None]:
     The kernel lets go of the lock when its process ends, however it ends, so a lock
     of a dead process never stands in the way.
 
-    Raises: StoreError that names the process which holds it.
+    Raises: StoreError that names the process which holds it, or says why there can be none.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise StoreError(
+            f"results cannot be kept here: {error.strerror}",
+            where=str(path.parent),
+            expected="a folder that can be written, beside the recipe",
+            hint="copy the project to where you may write, or free this name",
+        ) from error
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

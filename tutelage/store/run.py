@@ -15,7 +15,7 @@ from tutelage.core.artifact import SCHEMA, Provenance
 from tutelage.core.errors import StoreError
 from tutelage.core.progress import Progress, Silent
 from tutelage.core.recipe import Recipe, resolved
-from tutelage.store.artifact import Artifact, pretty, read_json
+from tutelage.store.artifact import Artifact, pretty, read_text
 from tutelage.store.disk import write_file
 from tutelage.store.store import Draft, Store
 
@@ -129,7 +129,7 @@ class PastRun:
 def runs(store: Store) -> list[PastRun]:
     """Every run of a store, the latest first."""
     found = [
-        PastRun(store=store, folder=path.parent, opened=str(read_json(path)["opened"]))
+        PastRun(store=store, folder=path.parent, opened=read_text(path, "opened"))
         for path in (store.root / "runs").glob(f"*/{RUN}")
     ]
     return sorted(found, key=lambda run: run.opened, reverse=True)
@@ -159,4 +159,4 @@ def stage_artifact(store: Store, folder: Path, stage: str) -> Artifact | None:
     pointer = folder / stage / POINTER
     if not pointer.exists():
         return None
-    return store.find(str(read_json(pointer)["key"]))
+    return store.find(read_text(pointer, "key"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import torch
 
+from tutelage.core.errors import StoreError
 from tutelage.store.checkpoint import Checkpoints
 from tutelage.train.weights import Learner
 
@@ -39,11 +41,21 @@ def save(checkpoints: Checkpoints, state: State, learner: Learner, optimizers: O
 
 
 def resume(checkpoints: Checkpoints, learner: Learner, optimizers: Optimizers) -> State:
-    """The state of the newest whole checkpoint, put back; a fresh one where there is none."""
+    """The state of the newest whole checkpoint, put back; a fresh one where there is none.
+
+    Raises: StoreError where it was written over with something else.
+    """
     found = checkpoints.latest()
     if found is None:
         return State()
-    whole = torch.load(found.folder / FILE, weights_only=True)
+    try:
+        whole = torch.load(found.folder / FILE, weights_only=True)
+    except (RuntimeError, pickle.UnpicklingError, EOFError, OSError) as error:
+        raise StoreError(
+            f"this checkpoint is not what training wrote: {type(error).__name__}",
+            where=str(found.folder / FILE),
+            hint="remove its folder and run again: training goes on from the one before",
+        ) from error
     learner.restore(whole["weights"])
     for (optimizer, _), kept in zip(optimizers, whole["optimizers"], strict=True):
         optimizer.load_state_dict(kept)

@@ -83,6 +83,8 @@ class Loop:
         """Every step that is left, saving on the way; returns what was measured."""
         state = checkpoint.resume(checkpoints, self.learner, self.optimizers)
         self.journal.parent.mkdir(parents=True, exist_ok=True)
+        if not state.step:
+            self.journal.unlink(missing_ok=True)
         saved = time.monotonic()
         while state.step < len(self.lessons.steps):
             state.rows.append(self.step(state.step))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import resource
 import time
 from dataclasses import dataclass, replace
 
+from tutelage.core.memory import peak_bytes
 from tutelage.core.recipe import Train
 from tutelage.store.artifact import Artifact
 from tutelage.store.base import find_base
@@ -14,7 +14,7 @@ from tutelage.store.run import Run
 from tutelage.train.checkpoint import State
 from tutelage.train.loop import Loop
 from tutelage.train.run import pack_lessons, read_lessons
-from tutelage.train.weights import open_learner
+from tutelage.train.weights import open_learner, using_threads
 
 PROBE_STEPS = 2  # measured, after one that is not: it compiles and fills caches
 
@@ -54,7 +54,8 @@ def plan(section: Train, dataset: Artifact, run: Run) -> Plan:
     loop = Loop(section, learner, taught, run)
     loop.lessons = replace(taught, steps=heavy[:1] * (PROBE_STEPS + 1), validation=())
     loop.held = []
-    warm, steady = _probe(loop)
+    with using_threads(section.threads):
+        warm, steady = _probe(loop)
     mean = sum(weights[i] for step in taught.steps for i in step) / len(taught.steps)
     share = mean / sum(weights[i] for i in heavy[0])
     trained = sum(weight.numel() for weight in learner.trainable().values())
@@ -72,7 +73,7 @@ def plan(section: Train, dataset: Artifact, run: Run) -> Plan:
         warm_seconds=warm,
         step_seconds=steady,
         seconds=warm + steady * share * (len(taught.steps) - 1),
-        memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        memory_bytes=peak_bytes(),
         disk_bytes=_disk(loop, trained),
     )
 

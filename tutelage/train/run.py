@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import resource
 from collections.abc import Mapping
 from typing import Any
 
 from tutelage.core.artifact import Provenance
 from tutelage.core.errors import BadRow, TrainingError
 from tutelage.core.ledger import LedgerEntry, tally
+from tutelage.core.memory import peak_bytes
 from tutelage.core.recipe import Train
 from tutelage.render.contract import Contract
 from tutelage.render.fit import teach
@@ -23,7 +23,9 @@ from tutelage.store.tables import LEDGER, METRICS, ROWS, read_rows, write_ledger
 
 VERSION = 1
 SEEDS = ("train.pack", "train.order", "train.lora", "train.init", "train.step")
-UNRECORDED = {"checkpoint_every_seconds", "threads"}  # they change when, never what
+# They change when, not what; but other threads may change the last bits of an fp32 sum, so
+# the environment tells how many there were.
+UNRECORDED = {"checkpoint_every_seconds", "threads"}
 
 
 def run(section: Train, inputs: Mapping[str, Artifact], run: Run) -> Artifact:
@@ -49,7 +51,7 @@ def provenance_of(section: Train, dataset: Artifact, base: BaseFolder, run: Run)
         kind="adapter",
         inputs={"dataset": dataset.digest, "contract": contract.digest, **base.digests()},
         section={
-            "train": section.model_dump(mode="json", exclude=UNRECORDED),
+            "train": section.model_dump(mode="json", exclude=UNRECORDED) | {"base": base.name},
             "contract": run.recipe.contract.model_dump(mode="json"),
         },
         stage_version=VERSION,
@@ -61,30 +63,25 @@ def _build(
     section: Train, dataset: Artifact, base: BaseFolder, run: Run, draft: Draft, key: str
 ) -> None:
     from tutelage.train.loop import Loop, write_metrics
-    from tutelage.train.weights import open_learner
+    from tutelage.train.weights import open_learner, using_threads
 
     contract = Contract.open(run.recipe.contract, base, run.recipe)
     lessons, entries = read_lessons(dataset, base, run)
     write_ledger(draft.folder / LEDGER, entries)
     taught = pack_lessons(section, lessons, run)
     learner = open_learner(section, base, run)
-    loop = Loop(section, learner, taught, run)
-    state = loop.train(run.store.checkpoints(key))
+    with using_threads(section.threads):
+        loop = Loop(section, learner, taught, run)
+        state = loop.train(run.store.checkpoints(key))
+        draft.environment.update(learner.computed())
     learner.save(draft.folder / "adapter")
     write_metrics(draft.folder / METRICS, state.rows)
     _write_json(draft, "contract.json", contract.to_dict())
     draft.counts.update(_counts(lessons, taught, entries, loop.learner.parameters()))
     draft.counts["trained_parameters"] = sum(x.numel() for x in learner.trainable().values())
     speed = {name: f"{value:.0f}" for name, value in loop.clock.figures().items()}
-    draft.environment.update(
-        speed
-        | {
-            "peak_memory_mb": str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024),
-            "backbone": learner.backbone.kind,
-            "precision": str(learner.backbone.precision).removeprefix("torch."),
-            "peak_learning_rate": f"{loop.peak:g}",
-        }
-    )
+    peaks = {"peak_memory_mb": str(peak_bytes() >> 20), "peak_learning_rate": f"{loop.peak:g}"}
+    draft.environment.update(speed | peaks)
 
 
 def read_lessons(

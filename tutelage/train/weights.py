@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,9 +52,28 @@ class Learner:
         transposed = self.backbone.transposed
         save_lora(folder, self.adapters, self.lora, base=self.base, transposed=transposed)
 
+    def computed(self) -> dict[str, str]:
+        """How steps are computed on this machine."""
+        return {
+            "backbone": self.backbone.kind,
+            "precision": str(self.backbone.precision).removeprefix("torch."),
+            "threads": str(torch.get_num_threads()),
+        }
+
     def parameters(self) -> int:
         """Weights of the base, a tied head counted once."""
         return sum(value.numel() for value in self.backbone.export().values())
+
+
+@contextmanager
+def using_threads(count: int | None) -> Iterator[None]:
+    """So many CPU threads for the block; torch's own choice where none is named."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def open_learner(section: Train, base: BaseFolder, run: Run) -> Learner:
@@ -61,8 +81,6 @@ def open_learner(section: Train, base: BaseFolder, run: Run) -> Learner:
 
     Raises: BaseModelError where weights are missing or a target names no layer.
     """
-    if section.threads is not None:
-        torch.set_num_threads(section.threads)
     backbone = open_backbone(
         base,
         precision=choose_precision(section.precision),

@@ -7,6 +7,7 @@ kept as tags, and what cannot be kept is a fault of that row.
 from __future__ import annotations
 
 from tutelage.store.ingest.read import Ingested as Ingested
+from tutelage.store.ingest.read import digests_of as digests_of
 from tutelage.store.ingest.read import file_of as file_of
 from tutelage.store.ingest.read import read_examples as read_examples
 from tutelage.store.ingest.read import rows_error as rows_error

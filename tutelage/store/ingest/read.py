@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -125,6 +125,35 @@ def uri_of(written: str) -> str:
     """How artifacts name a file: as the recipe does, without folders of this machine."""
     path = Path(written)
     return path.name if path.is_absolute() or written.startswith("~") else path.as_posix()
+
+
+def digests_of(files: Iterable[tuple[str, str]], recipe: Recipe) -> dict[str, str]:
+    """SHA-256 of every file, by the names provenance uses: `role:uri`.
+
+    `files` are a role (`source`, `suite`, `schema`) and a path as the recipe writes it.
+
+    Raises: RowError with every file that is missing.
+    """
+    found: dict[str, str] = {}
+    missing: list[RowError] = []
+    for role, written in files:
+        try:
+            digest = file_digest(file_of(written, recipe))
+        except RowError as error:
+            missing.append(error)
+            continue
+        name = f"{role}:{uri_of(written)}"
+        while found.get(name, digest) != digest:  # two files of one name, in two folders
+            name += "'"
+        found[name] = digest
+    if len(missing) == 1:
+        raise missing[0]
+    if missing:
+        rows = [
+            BadRow(where=error.where, problem=f"{error.message}; {error.hint}") for error in missing
+        ]
+        raise RowError(f"{len(missing)} files are missing", rows=rows)
+    return found
 
 
 def rows_error(files: Sequence[Ingested], verb: str, hint: str) -> RowError:

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.engine.models import lessons, saved_model
+from tutelage.core.errors import StoreError
+from tutelage.core.recipe import Train, loads
+from tutelage.render.pack import pack
+from tutelage.store.run import Run
+from tutelage.train import checkpoint
+from tutelage.train.batch import Batch, batch_of
+from tutelage.train.checkpoint import Optimizers, State
+from tutelage.train.step import gradient
+from tutelage.train.weights import Learner, open_learner, open_optimizers
+
+
+def update(learner: Learner, optimizers: Optimizers, batches: list[Batch]) -> None:
+    gradient(learner.backbone, batches)
+    for optimizer, _ in optimizers:
+        optimizer.step()
+        optimizer.zero_grad()
+
+
+@pytest.mark.parametrize("method", ["full", "lora"])
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_a_training_goes_on_from_its_checkpoint_as_if_never_broken_off(
+    method: str, optimizer: str, tmp_path: Path
+) -> None:
+    base, _ = saved_model("llama", tmp_path / "base")
+    keys = {"base": "base", "method": method, "optimizer": optimizer, "precision": "fp32"}
+    section = Train.model_validate(keys)
+    with Run.open(loads("name: a").at(tmp_path)) as run:
+        batches = [batch_of(row) for row in pack(lessons(), 400, run.generator("rows"))]
+        first = open_learner(section, base, run)
+        optimizers = open_optimizers(section, first, 0.01)
+        update(first, optimizers, batches)
+        checkpoints = run.store.checkpoints("key")
+        rows = [{"step": 1.0, "loss": 2.5}]
+        checkpoint.save(checkpoints, State(step=1, rows=rows), first, optimizers)
+        update(first, optimizers, batches)
+
+        again = open_learner(section, base, run)
+        resumed = open_optimizers(section, again, 0.01)
+        state = checkpoint.resume(checkpoints, again, resumed)
+        assert (state.step, state.rows) == (1, rows)
+        update(again, resumed, batches)
+    expected = first.state()
+    assert expected.keys() == again.state().keys()
+    assert all(torch.equal(value, expected[name]) for name, value in again.state().items())
+
+
+def test_where_no_checkpoint_is_a_training_begins(tmp_path: Path) -> None:
+    base, _ = saved_model("llama", tmp_path / "base")
+    section = Train(base="base")
+    with Run.open(loads("name: a").at(tmp_path)) as run:
+        learner = open_learner(section, base, run)
+        state = checkpoint.resume(run.store.checkpoints("key"), learner, [])
+    assert (state.step, state.rows) == (0, [])
+
+
+def test_a_checkpoint_written_over_with_something_else_is_named(tmp_path: Path) -> None:
+    base, _ = saved_model("llama", tmp_path / "base")
+    section = Train(base="base")
+
+    def garbage(folder: Path) -> None:
+        (folder / checkpoint.FILE).write_bytes(b"garbage")
+
+    with Run.open(loads("name: a").at(tmp_path)) as run:
+        learner = open_learner(section, base, run)
+        checkpoints = run.store.checkpoints("key")
+        checkpoints.save(1, garbage)
+        with pytest.raises(StoreError, match="is not what training wrote"):
+            checkpoint.resume(checkpoints, learner, [])
