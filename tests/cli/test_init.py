@@ -115,3 +115,13 @@ def test_json_lists_what_was_written(tutelage: Tutelage) -> None:
     form = tutelage("init", "tickets", "--json").json()
     assert form["data"]["folder"] == "tickets"
     assert "recipe.yaml" in form["data"]["files"]
+
+
+def test_what_cannot_be_written_whole_is_not_written_at_all(
+    tutelage: Tutelage, tmp_path: Path
+) -> None:
+    (tmp_path / "tickets").mkdir()
+    (tmp_path / "tickets" / "data").write_text("a file where a folder is needed")
+    said = tutelage("init", "tickets")
+    assert said.code == 1
+    assert [path.name for path in (tmp_path / "tickets").iterdir()] == ["data"]

@@ -271,28 +271,9 @@ def test_the_keys_of_every_section_are_these() -> None:
     assert keys["Suite"] == "path format fields name scorers slices"
 
 
-BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
-    f"{new}: &{new} [{', '.join([f'*{old}'] * 10)}]\n"
-    for old, new in zip("abcdefghi", "bcdefghij", strict=True)
-)
-
-
-@pytest.mark.parametrize("text", [BOMB, "seed: &s [*s]\n", "seed: &s {a: *s}\n"])
-def test_aliases_that_grow_without_end_are_refused_at_their_place(text: str) -> None:
-    with pytest.raises(RecipeError, match="aliases make it more than 100,000 values") as raised:
-        loads(text, name="r.yaml")
-    assert raised.value.where.startswith("r.yaml:")
-
-
-@pytest.mark.parametrize("depth", [200, 5000])
-def test_a_recipe_nested_too_deeply_is_refused(depth: int) -> None:
-    with pytest.raises(RecipeError, match="nested more than 100 deep"):
-        loads(f"seed: {'[' * depth}{']' * depth}", name="r.yaml")
-
-
-def test_an_alias_stands_for_what_it_names() -> None:
-    recipe = loads("name: &n word\ngoals: [{id: *n, says: b, metric: c.d}]")
-    assert recipe.goals[0].id == "word"
+def test_an_override_nested_too_deeply_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match="nested too deeply"):
+        loads(QUICK_START, overrides=[f"seed={'[' * 5000}"])
 
 
 def test_faults_of_lists_and_of_names_say_what_was_found() -> None:
@@ -301,3 +282,8 @@ def test_faults_of_lists_and_of_names_say_what_was_found() -> None:
         "r.yaml:1:1": r"`name`: expected text that matches `^[A-Za-z0-9][\w.-]*$`, found `a/b`",
         "r.yaml:2:1": "`gate`: expected at least one item, found none",
     }
+
+
+def test_more_threads_than_a_machine_can_have_are_a_fault() -> None:
+    found = faults(QUICK_START, "train.threads=100000")
+    assert "less than or equal to 1024" in found["--set train.threads=100000"]

@@ -152,3 +152,13 @@ def test_weights_that_are_cut_off_are_told_before_any_work(kept: int, tmp_path: 
     path.write_bytes(path.read_bytes()[:kept])
     with pytest.raises(BaseModelError, match=r"model\.safetensors of .* is cut off"):
         find_base(str(tmp_path), tmp_path)
+
+
+@pytest.mark.parametrize("size", [None, 0, "two"])
+def test_a_configuration_without_its_sizes_is_refused_by_their_names(
+    size: object, tmp_path: Path
+) -> None:
+    saved_model("llama", tmp_path)
+    broken = changed(tmp_path, num_hidden_layers=size)
+    with pytest.raises(BaseModelError, match="does not give num_hidden_layers"):
+        open_backbone(broken, precision=torch.float32)

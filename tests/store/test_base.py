@@ -45,3 +45,9 @@ def test_what_is_no_base_is_said_to_be_none(tmp_path: Path) -> None:
     folder_of(tmp_path, "{")
     with pytest.raises(BaseModelError, match="is no JSON"):
         find_base("models/mine", tmp_path)
+
+
+def test_a_configuration_that_is_no_object_is_refused(tmp_path: Path) -> None:
+    folder_of(tmp_path, "[]")
+    with pytest.raises(BaseModelError, match="no JSON object"):
+        find_base("models/mine", tmp_path)

@@ -273,3 +273,12 @@ def test_a_file_the_system_will_not_read_is_named() -> None:
     with pytest.raises(RowError, match="cannot be read") as raised:
         read(Path("/"), "/proc/self/mem")
     assert raised.value.where == "mem"
+
+
+@pytest.mark.parametrize("weight", [1e300, 1e-300])
+def test_a_weight_that_would_overflow_the_loss_is_refused(weight: float, tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_bytes(row(ASK, SAY, weight=weight))
+
+    assert read(tmp_path, "rows.jsonl").bad[0].problem == (
+        f"`weight` is {weight}; expected 0, or 1e-06 to 1e+06"
+    )

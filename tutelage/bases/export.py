@@ -55,7 +55,8 @@ meant for learning, tests and demonstrations, not for production.
 A large part of its reading is tasks made by rule: copy this, take that out, put a request into a
 call of an invented function, choose a label from a list. They teach the general form of such
 answers (`{{"name": ..., "arguments": ...}}`, `{{"intent": ...}}`, a label for none of the
-others), so the base is better at these forms than at anything else, the examples of this project among them.
+others), so the base is better at these forms than at anything else, the examples of this project
+among them.
 
 ## What it has read
 

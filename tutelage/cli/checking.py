@@ -100,12 +100,12 @@ class Check:
             error = rows_error(files, "taught", FIX_SOURCE)
             if section.invalid == "fail":
                 self.bad("rows", error)
-            else:
+            elif any(file.examples for file in files):
                 self.say("rows", f"{error.message}: they are left out and kept on file", "note")
-        examples = [example for file in files for example in file.examples]
-        if files and not examples and section.invalid != "fail":
-            self.bad("rows", RowError(NONE_LEFT, where="curate.sources", hint=FIX_SOURCE))
-        return examples
+            else:
+                none = RowError(NONE_LEFT, where="curate.sources", rows=error.rows)
+                self.bad("rows", none)
+        return [example for file in files for example in file.examples]
 
     def _read(self, what: str, readings: Sequence[Reading]) -> list[Ingested]:
         files = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from importlib.abc import Traversable
 from importlib.resources import files
@@ -41,13 +42,24 @@ def init_command(name: str) -> Reply:
             r"(?m)^(name: |# )starter$", rf"\g<1>{folder.resolve().name}", contents[path]
         )
     _refuse_overwriting(folder, list(contents))
-    for path, text in contents.items():
-        target = folder / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8")
+    _write(folder, contents)
     return Reply(
         data={"folder": str(folder), "files": list(contents)}, draw=lambda out: _draw(out, folder)
     )
+
+
+def _write(folder: Path, contents: dict[str, str]) -> None:
+    """Writes every file, or leaves none where one cannot be written."""
+    try:
+        for path, text in contents.items():
+            target = folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text, encoding="utf-8")
+    except OSError:
+        for path in contents:
+            with contextlib.suppress(OSError):
+                (folder / path).unlink()
+        raise
 
 
 def _shipped(path: str) -> str:

@@ -6,7 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tutelage.core.errors import BaseModelError
+
 FLAT_FAMILIES = ("llama", "mistral", "qwen2", "qwen3")
+SIZES = (
+    "num_attention_heads",
+    "hidden_size",
+    "vocab_size",
+    "num_hidden_layers",
+    "intermediate_size",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,10 +52,19 @@ def read_architecture(config: Mapping[str, Any]) -> Architecture | None:
     Anything that changes the forward pass in a way that is not computed here (scaled
     rotary embeddings, sliding windows in use, another activation) answers None too,
     so that such a model runs on transformers instead of running wrongly.
+
+    Raises: BaseModelError naming the sizes the configuration does not give.
     """
     family = str(config.get("model_type", ""))
     if family not in FLAT_FAMILIES or not _is_plain(config, family):
         return None
+    unsaid = [name for name in SIZES if not _is_size(config.get(name))]
+    if unsaid:
+        raise BaseModelError(
+            f"config.json does not give {', '.join(unsaid)}",
+            where="train.base",
+            expected="whole numbers of at least 1",
+        )
     heads = int(config["num_attention_heads"])
     hidden = int(config["hidden_size"])
     rope = config.get("rope_parameters") or {}
@@ -66,6 +84,10 @@ def read_architecture(config: Mapping[str, Any]) -> Architecture | None:
         qkv_bias=family == "qwen2",
         qk_norm=family == "qwen3",
     )
+
+
+def _is_size(value: object) -> bool:
+    return isinstance(value, int) and value >= 1
 
 
 def _is_plain(config: Mapping[str, Any], family: str) -> bool:

@@ -70,6 +70,10 @@ def find_base(name: str, relative_to: Path) -> BaseFolder:
         raise BaseModelError(
             f"config.json of `{name}` is no JSON: {error}", where="train.base"
         ) from error
+    if not isinstance(config, dict):
+        raise BaseModelError(
+            f"config.json of `{name}` is no JSON object", where="train.base", expected="{...}"
+        )
     base = BaseFolder(name=uri_of(name), folder=folder, config=config)
     for weights in base.weight_files():
         if _cut(weights):

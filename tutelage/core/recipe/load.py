@@ -86,6 +86,8 @@ def _set(content: dict[str, Any], override: str) -> Loc:
         parsed = yaml.safe_load(value)
     except yaml.YAMLError as error:
         raise UsageError(f"the value of `--set {override}` is not YAML") from error
+    except RecursionError:
+        raise UsageError(f"the value of `--set {key}` is nested too deeply") from None
     loc: Loc = ()
     spot: Any = content
     for depth, part in enumerate(parts):

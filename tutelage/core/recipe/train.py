@@ -50,7 +50,9 @@ class Train(Section):
     precision: Literal["auto", "bf16", "fp32"] = Field(
         "auto", description="Number format of forward and backward pass."
     )
-    threads: int | None = Field(None, ge=1, description="CPU threads; torch's choice if left out.")
+    threads: int | None = Field(
+        None, ge=1, le=1024, description="CPU threads; torch's choice if left out."
+    )
     init: Literal["pretrained", "random"] = Field(
         "pretrained", description="`random` starts from untrained weights: the control run."
     )

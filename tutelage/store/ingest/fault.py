@@ -9,6 +9,7 @@ from typing import Any
 from tutelage.core.errors import RowError
 from tutelage.core.ledger import Reason
 
+LIGHTEST, HEAVIEST = 1e-6, 1e6  # weights of rows and messages, which multiply
 LISTED = 12  # so many column names at most in a message
 
 
@@ -59,13 +60,16 @@ def mapping(value: object, what: str) -> dict[str, Any]:
 
 
 def weight(value: object, what: str) -> float:
-    """The value if it is a number of at least 0; 1 for null."""
+    """The value if it is a number that a loss in fp32 can bear; 1 for null."""
     if value is None:
         return 1.0
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise Fault(Reason.WRONG_TYPE, f"{what} is {kind(value)}; expected a number")
     if value < 0:
         raise Fault(Reason.WRONG_TYPE, f"{what} is {value}; expected 0 or more")
+    if value and not LIGHTEST <= value <= HEAVIEST:
+        expected = f"0, or {LIGHTEST:g} to {HEAVIEST:g}"
+        raise Fault(Reason.WRONG_TYPE, f"{what} is {value}; expected {expected}")
     return float(value)
 
 
