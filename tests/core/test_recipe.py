@@ -57,7 +57,7 @@ def test_a_section_left_out_is_a_stage_left_out() -> None:
 def test_the_resolved_recipe_loads_to_the_same_recipe() -> None:
     recipe = loads(QUICK_START)
     assert loads(resolved(recipe)) == recipe
-    assert "rows_tokens: 4096" in resolved(recipe)
+    assert "rows_tokens: 2048" in resolved(recipe)
 
 
 def test_digest_moves_with_what_the_recipe_says_and_not_with_how() -> None:

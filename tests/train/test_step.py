@@ -9,6 +9,7 @@ import torch
 from tests.engine.models import lessons, saved_model
 from tutelage.core.errors import TrainingError
 from tutelage.engine.adapter import LoraShape, attach_lora
+from tutelage.engine.attention import layout
 from tutelage.engine.backbone import open_backbone
 from tutelage.render.pack import pack
 from tutelage.train.batch import batch_of, plan_steps
@@ -77,3 +78,21 @@ def test_nothing_is_dropped_out_of_the_validation_loss(tmp_path: Path) -> None:
         found.append(validation_loss(backbone, [batch_of(row) for row in rows]))
         assert all(adapter.training for adapter in adapters)
     assert found[0] == found[1]
+
+
+def test_padding_changes_nothing_but_the_size(tmp_path: Path) -> None:
+    base, _ = saved_model("llama", tmp_path)
+    (row,) = pack(lessons(), 1000, np.random.default_rng(0), share=True)
+    batch = batch_of(row)
+    assert len(batch.tokens) % 256 == 0
+    assert len(batch.source) % 128 == 0
+    assert float(batch.weight.sum()) == len(row.source)
+    backbone = open_backbone(base, precision=torch.float32)
+    padded = backbone.hidden(batch.tokens, batch.position, batch.plan, batch.source)
+    plain = backbone.hidden(
+        torch.from_numpy(row.tokens).long(),
+        torch.from_numpy(row.position).long(),
+        layout(row.end),
+        torch.from_numpy(row.source).long(),
+    )
+    torch.testing.assert_close(padded[: len(plain)], plain, atol=1e-5, rtol=1e-5)

@@ -16,7 +16,9 @@ from torch import Tensor
 from tutelage.engine.gather import arrange, restore
 
 LONG = 1024  # above this, flash attention beats batched matmul on the CPUs measured
-ROUND = 32  # segment lengths are padded to a multiple of this: fewer groups, whole tiles
+# Segment lengths are padded to few sizes, so that there are few groups of whole tiles: a
+# multiple of 32, of 64 above 256, of 128 above 512 and so on.
+ROUND, STEPS = 32, 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +63,8 @@ def layout(end: NDArray[np.int32], device: torch.device | str = "cpu") -> Layout
     """
     starts, stops = _segments(end)
     lengths = stops - starts
-    padded = -(-lengths // ROUND) * ROUND
+    padded = np.maximum(ROUND, 1 << np.ceil(np.log2(lengths / STEPS)).astype(np.int64))
+    padded = -(-lengths // padded) * padded
     if len(set(lengths.tolist())) == 1:
         padded = lengths
     groups, places, kept = [], [], []

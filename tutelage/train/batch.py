@@ -12,6 +12,8 @@ from torch import Tensor
 from tutelage.engine.attention import Layout, layout
 from tutelage.render.pack import PackedRow
 
+TOKENS_ROUND, EDGES_ROUND = 256, 128
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
@@ -29,15 +31,24 @@ class Batch:
 
 
 def batch_of(row: PackedRow) -> Batch:
-    """A packed row as tensors."""
-    tokens = torch.from_numpy(row.tokens).long()
+    """A packed row as tensors, padded to one of a few sizes.
+
+    Kernels are made and kept for each size they meet, which costs time and memory. Padding
+    tokens are a tree of their own, padding edges weigh nothing.
+    """
+    spare, idle = -len(row) % TOKENS_ROUND, -len(row.source) % EDGES_ROUND
+    size = len(row) + spare
+    tokens = torch.from_numpy(np.pad(row.tokens, (0, spare))).long()
+    source, target = (
+        torch.from_numpy(np.pad(x, (0, idle))).long() for x in (row.source, row.target)
+    )
     return Batch(
         tokens=tokens,
-        position=torch.from_numpy(row.position).long(),
-        plan=layout(row.end),
-        source=torch.from_numpy(row.source).long(),
-        target=tokens[torch.from_numpy(row.target).long()],
-        weight=torch.from_numpy(row.weight),
+        position=torch.from_numpy(np.pad(row.position, (0, spare))).long(),
+        plan=layout(np.pad(row.end, (0, spare), constant_values=size)),
+        source=source,
+        target=tokens[target],
+        weight=torch.from_numpy(np.pad(row.weight, (0, idle))),
     )
 
 

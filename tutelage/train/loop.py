@@ -18,7 +18,7 @@ from tutelage.render.pack import PackedRow
 from tutelage.store.checkpoint import Checkpoints
 from tutelage.store.run import Run
 from tutelage.train import checkpoint
-from tutelage.train.batch import Batch, batch_of
+from tutelage.train.batch import batch_of
 from tutelage.train.checkpoint import State
 from tutelage.train.schedule import peak_rate, rate_factor
 from tutelage.train.step import check_finite, clip, gradient, validation_loss
@@ -111,13 +111,13 @@ class Loop:
                 group["lr"] = rate * factor
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-        return self._measured(number, loss, norm, factor, batches)
+        return self._measured(number, loss, norm, factor, chosen)
 
     def _measured(
-        self, number: int, loss: float, norm: float, factor: float, batches: Sequence[Batch]
+        self, number: int, loss: float, norm: float, factor: float, rows: Sequence[PackedRow]
     ) -> dict[str, float]:
-        tokens = sum(len(batch.tokens) for batch in batches)
-        supervised = sum(len(batch.source) for batch in batches)
+        tokens = sum(len(row) for row in rows)
+        supervised = sum(len(row.source) for row in rows)
         self.clock.tokens += tokens
         self.clock.supervised += supervised
         row: dict[str, float] = {

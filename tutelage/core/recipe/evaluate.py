@@ -30,4 +30,4 @@ class Evaluate(Section):
     few_shot_examples: int = Field(4, ge=1, description="Examples in a few-shot prompt.")
     max_new_tokens: int = Field(256, ge=1, description="Longest answer in tokens.")
     limit: int | None = Field(None, ge=1, description="First so many tasks of a suite; else all.")
-    batch_tokens: int = Field(8192, ge=16, description="Tokens generated for side by side.")
+    batch_tokens: int = Field(32768, ge=16, description="Tokens generated for side by side.")

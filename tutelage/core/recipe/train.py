@@ -32,7 +32,7 @@ class Train(Section):
         None, gt=0, description="Peak rate; by method, optimizer and size if left out."
     )
     epochs: int = Field(1, ge=1, description="Passes over the training split.")
-    rows_tokens: int = Field(4096, ge=16, description="Length of a packed row in tokens.")
+    rows_tokens: int = Field(2048, ge=16, description="Length of a packed row in tokens.")
     step_tokens: int = Field(4096, ge=16, description="Tokens of one optimizer step.")
     warmup: float = Field(0.03, ge=0, lt=1, description="Share of steps the rate climbs.")
     schedule: Literal["cosine", "linear", "constant"] = Field(
