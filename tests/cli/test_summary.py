@@ -62,6 +62,13 @@ def test_a_wide_terminal_has_systems_in_rows_and_metrics_in_columns() -> None:
     assert lines[7:] == ["tuned − few_shot, paired", "  slot_f1  +66.0 [+61.0 +70.0] points"]
 
 
+def test_a_terminal_too_narrow_for_that_has_metrics_in_rows() -> None:
+    lines = drawn(80)
+    assert lines[2].split() == ["zero_shot", "few_shot", "tuned"]
+    assert [line.split()[0] for line in lines[3:8]] == list(NAMES)
+    assert lines[3].endswith("91.0 [89.0 92.0]")
+
+
 @pytest.mark.parametrize("width", [40, 60])
 def test_a_narrow_terminal_has_a_list(width: int) -> None:
     lines = drawn(width)
@@ -81,7 +88,7 @@ def test_only_people_s_intervals_are_drawn() -> None:
 
 def test_the_tuned_system_comes_last_and_others_are_not_lost() -> None:
     order = [measured(name, "parse", 0.5) for name in ("tuned", "control", "zero_shot", "other")]
-    assert systems(order) == ["other", "zero_shot", "control", "tuned"]
+    assert systems(order) == ["control", "other", "zero_shot", "tuned"]
 
 
 def test_an_open_gate_is_no_error() -> None:

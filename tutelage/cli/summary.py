@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tutelage.pipeline import Outcome
 
 UNBOUNDED = 10_000  # columns, to ask how wide a table would like to be
-ORDER = ("zero_shot", "few_shot", "control", "tuned")  # of systems in the table
+ORDER = ("zero_shot", "few_shot", "tuned")  # of systems in the table
 MARKS = {"pass": ("PASS", "green"), "fail": ("FAIL", "red"), "inconclusive": ("OPEN", "yellow")}
 
 
@@ -79,16 +79,15 @@ def compared(metric: Metric) -> bool:
 
 
 def draw_suite(console: Console, suite: str, metrics: Sequence[Metric]) -> None:
-    """One suite: systems in rows, metrics in columns; a list where that is too wide."""
+    """One suite: systems in rows, or metrics in rows where that is too wide, or else a list."""
     values = [one for one in metrics if one.suite == suite and shown(one)]
     if not values:
         return
     count = max(one.n for one in values)
     console.print(Text(f"\n{suite}: {counted(count, 'task')}, value and 95 % interval", "bold"))
-    table = systems_table(values)
-    natural = console.measure(table, options=console.options.update(width=UNBOUNDED))
-    if natural.maximum <= console.width:
-        console.print(table)
+    fitting = [table for table in tables(values) if _fits(console, table)]
+    if fitting:
+        console.print(fitting[0])
     else:
         _listed(console, values)
     pairs = [one for one in metrics if one.suite == suite and compared(one)]
@@ -99,18 +98,30 @@ def draw_suite(console: Console, suite: str, metrics: Sequence[Metric]) -> None:
             console.print(Text(f"  {one.metric:<{_width(pairs)}}  {difference(one)}"))
 
 
-def systems_table(values: Sequence[Metric]) -> Table:
-    """Systems in rows, metrics in columns."""
+def tables(values: Sequence[Metric]) -> tuple[Table, Table]:
+    """Systems in rows and metrics in columns; and the other way round."""
+    names = list(dict.fromkeys(one.metric for one in values))
+    cells = {(one.system, one.metric): value(one) for one in values}
+    ordered = systems(values)
+    wide, tall = _table(names), _table(ordered)
+    for system in ordered:
+        wide.add_row(system, *(cells.get((system, name), "") for name in names))
+    for name in names:
+        tall.add_row(name, *(cells.get((system, name), "") for system in ordered))
+    return wide, tall
+
+
+def _table(columns: Sequence[str]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("")
-    names = list(dict.fromkeys(one.metric for one in values))
-    for name in names:
-        table.add_column(name, justify="right", no_wrap=True)
-    by_place = {(one.system, one.metric): one for one in values}
-    for system in systems(values):
-        cells = [by_place.get((system, name)) for name in names]
-        table.add_row(system, *(value(one) if one else "" for one in cells))
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
     return table
+
+
+def _fits(console: Console, table: Table) -> bool:
+    natural = console.measure(table, options=console.options.update(width=UNBOUNDED))
+    return natural.maximum <= console.width
 
 
 def systems(values: Sequence[Metric]) -> list[str]:
