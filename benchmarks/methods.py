@@ -3,27 +3,25 @@
     python benchmarks/methods.py [EXAMPLE ...]
 
 Runs an example's recipe once as it is and once for every other method, and once from random
-weights as the control. One JSON line a system and metric goes to
-`benchmarks/results/methods-EXAMPLE.jsonl`.
+weights as the control; what is in the example's store is not run again. One JSON line a system
+and metric goes to `benchmarks/results/methods-EXAMPLE.jsonl` as soon as a variant is done.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 VARIANTS = {
     "as shipped": [],
-    "full adamw": ["train.method=full", "train.optimizer=adamw"],
-    "lora adamw": ["train.method=lora", "train.optimizer=adamw"],
-    "lora muon": ["train.method=lora", "train.optimizer=muon"],
     "random start": ["train.init=random"],
+    "lora adamw": ["train.method=lora", "train.optimizer=adamw"],
+    "full adamw": ["train.method=full", "train.optimizer=adamw"],
+    "lora muon": ["train.method=lora", "train.optimizer=muon"],
 }
 
 
@@ -33,20 +31,20 @@ def main() -> None:
 
 
 def measure(example: str) -> None:
-    """Run every variant in one copy of the example, so that baselines are answered once."""
-    with tempfile.TemporaryDirectory() as folder:
-        project = Path(folder) / example
-        shutil.copytree(ROOT / "examples" / example, project, ignore=shutil.ignore_patterns(".t*"))
-        lines = [line for name in VARIANTS for line in run(project, example, name)]
+    """Run every variant, and write after each what is known so far."""
+    project = ROOT / "examples" / example
     RESULTS.mkdir(exist_ok=True)
-    text = "\n".join(json.dumps(line) for line in lines) + "\n"
-    (RESULTS / f"methods-{example}.jsonl").write_text(text, encoding="utf-8")
+    lines: list[dict[str, object]] = []
+    for name in VARIANTS:
+        lines += run(project, example, name)
+        text = "\n".join(json.dumps(line) for line in lines) + "\n"
+        (RESULTS / f"methods-{example}.jsonl").write_text(text, encoding="utf-8")
 
 
 def run(project: Path, example: str, name: str) -> list[dict[str, object]]:
     """One variant's metrics, with what its training took."""
     overrides = [word for change in VARIANTS[name] for word in ("--set", change)]
-    command = [sys.executable, "-m", "tutelage", "run", str(project / "recipe.yaml"), "--json"]
+    command = [sys.executable, "-m", "tutelage", "evaluate", str(project / "recipe.yaml"), "--json"]
     done = subprocess.run([*command, *overrides], capture_output=True, text=True, check=False)
     form = json.loads(done.stdout.splitlines()[-1])
     if not form["artifacts"]:
