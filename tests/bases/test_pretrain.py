@@ -69,6 +69,31 @@ def test_pretraining_broken_off_goes_on_to_the_same_weights(shards: Path, tmp_pa
     assert all(torch.equal(value, theirs[name]) for name, value in ours.items())
 
 
+def test_a_run_started_from_an_exported_base_counts_what_it_has_seen(
+    shards: Path, tmp_path: Path
+) -> None:
+    first = opened(shards, tmp_path / "first")
+    first.step()
+    first.step()
+    first.save()
+    base = tmp_path / "base"
+    base.mkdir()
+    export.export(shards, tmp_path / "first", base)
+    work = tmp_path / "second"
+    work.mkdir()
+    second = Pretraining(shards, work, 512 * 10, compiled=False, start=base)
+    given = {name: value.bfloat16() for name, value in first.model.export().items()}
+    for name, value in second.model.export().items():
+        assert torch.equal(value.bfloat16(), given[name])
+    assert (second.progress.step, second.progress.tokens) == (2, 1024)
+    assert second.rate() < 0.1  # new optimizers warm up again
+    second.step()
+    second.save()
+    assert [stage.steps for stage in opened(shards, work).stages()] == [2, 1]
+    export.export(shards, work, base)
+    assert [stage.tokens for stage in pretrain.read_stages(base)] == [1024, 512]
+
+
 def test_the_rate_climbs_stays_and_falls_to_zero(shards: Path, tmp_path: Path) -> None:
     training = opened(shards, tmp_path / "work")
     assert training.rate() < 0.1

@@ -9,13 +9,14 @@ import argparse
 import json
 import logging
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import save_file
 
-from tutelage.bases.pretrain import SHAPE, Pretraining
+from tutelage.bases.pretrain import SHAPE, STAGES, Pretraining
 from tutelage.bases.vocabulary import PAD, SPECIALS, STOP
 from tutelage.core.digest import file_digest
 
@@ -35,9 +36,10 @@ run where no model hub can be reached. Any Hugging Face id or folder can stand i
 | context | {context:,} tokens |
 | sha256 | `{weights}` of model.safetensors |
 | seen | {seen:.1f} M tokens of the mixture below, in {steps:,} steps |
+{stages}
 | made by | `python -m tutelage.bases.learn`, `.mixture`, `.pretrain`, `.export` |
 
-## Held-out text
+{notes}## Held-out text
 
 Bits per byte on text that was left out of training by a hash of each document.
 
@@ -118,6 +120,8 @@ def card(mixture: Mapping[str, Any], training: Pretraining, weights: str) -> str
             f"| {name} | {tokens:,} | {'; '.join(licences) or 'made by rule'} "
             f"| {'; '.join(thanks)} |"
         )
+    stages = training.stages()
+    notes = "".join(f"{stage.note}\n\n" for stage in stages if stage.note)
     measured = [f"| {name} | {bits:.3f} |" for name, bits in training.evaluate().items()]
     return CARD.format(
         layers=SHAPE.layers,
@@ -129,6 +133,11 @@ def card(mixture: Mapping[str, Any], training: Pretraining, weights: str) -> str
         weights=weights,
         seen=training.progress.tokens / 1e6,
         steps=training.progress.step,
+        stages="\n".join(
+            f"| run {at} | {stage.tokens / 1e6:.1f} M of them, from warm-up to a rate of zero |"
+            for at, stage in enumerate(stages, 1)
+        ),
+        notes=notes,
         measured="\n".join(measured),
         components="\n".join(components),
         files="\n".join(f"| {path} | `{digest}` |" for path, digest in sorted(files.items())),
@@ -147,8 +156,11 @@ def export(tokens: Path, work: Path, folder: Path) -> None:
         metadata={"format": "pt"},
     )
     path.chmod(0o644)
-    text = json.dumps(configuration(), indent=2) + "\n"
-    (folder / "config.json").write_text(text, encoding="utf-8")
+    for name, listed in (
+        ("config.json", configuration()),
+        (STAGES, {"schema": 1, "stages": [asdict(stage) for stage in training.stages()]}),
+    ):
+        (folder / name).write_text(json.dumps(listed, indent=2) + "\n", encoding="utf-8")
     written = card(mixture, training, file_digest(path))
     (folder / "README.md").write_text(written, encoding="utf-8")
 

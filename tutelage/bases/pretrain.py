@@ -1,9 +1,10 @@
 """Pre-trains the embedded base on token shards; resumable at any moment.
 
-    python -m tutelage.bases.pretrain TOKENS WORK --tokens 60e6
+    python -m tutelage.bases.pretrain TOKENS WORK --tokens 60e6 [--start FOLDER]
 
 The learning rate is flat, then falls to zero over the last 30 %, so a run may be given a
-larger or smaller budget while it is under way.
+larger or smaller budget while it is under way. With `--start` it goes on from a base that was
+exported earlier: the rate climbs again, the tokens seen before count, and none is drawn twice.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ import logging
 import math
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from tutelage.bases.batches import Batches
@@ -57,17 +59,38 @@ EVALUATE_STEPS, SAVE_SECONDS = 400, 240
 
 @dataclass(slots=True, kw_only=True)
 class Progress:
-    """How far the run is."""
+    """How far the run is, what an earlier one gave it included."""
 
     step: int = 0
     tokens: int = 0
     seconds: float = 0.0
+    begun: int = 0  # the step at which this run's optimizers were new
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """One run from warm-up to a rate of zero; a base may have been through several."""
+
+    steps: int
+    tokens: int
+    note: str = ""  # what the table of components does not tell
+
+
+STAGES = "pretraining.json"
+
+
+def read_stages(folder: Path) -> list[Stage]:
+    """The runs an exported base has been through, in order."""
+    listed = json.loads((folder / STAGES).read_text(encoding="utf-8"))["stages"]
+    return [Stage(**stage) for stage in listed]
 
 
 class Pretraining:
     """Everything a step needs; its checkpoint is all that resuming needs."""
 
-    def __init__(self, tokens: Path, work: Path, budget: float, *, compiled: bool) -> None:
+    def __init__(
+        self, tokens: Path, work: Path, budget: float, *, compiled: bool, start: Path | None = None
+    ) -> None:
         self.batches = Batches(tokens)
         self.heldout = _heldout(tokens)
         self.work = work
@@ -79,7 +102,9 @@ class Pretraining:
             weights.others, lr=ADAM_RATE, betas=(0.9, 0.95), weight_decay=0.0, fused=True
         )
         self.progress = Progress()
-        self._resume()
+        self.earlier: list[Stage] = []
+        if not self._resume() and start:
+            self._begin(start)
         self.model.precision = torch.bfloat16
         if compiled:
             self.model.compile()
@@ -90,8 +115,11 @@ class Pretraining:
 
     def rate(self) -> float:
         """Factor on the learning rates: warm-up, flat, then linear to zero."""
-        warm = min(1.0, (self.progress.step + 1) / WARMUP_STEPS)
+        warm = min(1.0, (self._age() + 1) / WARMUP_STEPS)
         return warm * min(1.0, (1.0 - self.share()) / DECAY)
+
+    def _age(self) -> int:
+        return self.progress.step - self.progress.begun
 
     def length(self) -> int:
         """Tokens a row of this step: short first, now and then the whole context later."""
@@ -114,7 +142,7 @@ class Pretraining:
             for group in optimizer.param_groups:
                 group["lr"] = rate * factor
                 if optimizer is self.muon:
-                    group["momentum"] = 0.85 + 0.1 * min(1.0, self.progress.step / 300)
+                    group["momentum"] = 0.85 + 0.1 * min(1.0, self._age() / 300)
             optimizer.step()
         self.model.zero_grad(set_to_none=True)
         self.progress.step += 1
@@ -152,7 +180,8 @@ class Pretraining:
             "model": self.model.state_dict(),
             "muon": self.muon.state_dict(),
             "adam": self.adam.state_dict(),
-            "progress": (self.progress.step, self.progress.tokens, self.progress.seconds),
+            "progress": asdict(self.progress),
+            "earlier": [asdict(stage) for stage in self.earlier],
         }
         pending = self.work / "checkpoint.part"
         with pending.open("wb") as file:
@@ -161,17 +190,34 @@ class Pretraining:
             os.fsync(file.fileno())
         pending.rename(self.work / "checkpoint.pt")
 
-    def _resume(self) -> None:
+    def _resume(self) -> bool:
         path = self.work / "checkpoint.pt"
         if not path.exists():
-            return
+            return False
         state = torch.load(path, weights_only=True)
         self.model.load_state_dict(state["model"])
         self.muon.load_state_dict(state["muon"])
         self.adam.load_state_dict(state["adam"])
-        step, tokens, seconds = state["progress"]
-        self.progress = Progress(step=step, tokens=tokens, seconds=seconds)
-        log.info("going on from step %d, %.1f M tokens", step, tokens / 1e6)
+        self.progress = Progress(**state["progress"])
+        self.earlier = [Stage(**stage) for stage in state["earlier"]]
+        log.info(
+            "going on from step %d, %.1f M tokens", self.progress.step, self.progress.tokens / 1e6
+        )
+        return True
+
+    def _begin(self, start: Path) -> None:
+        self.model.load(load_file(start / "model.safetensors"))
+        self.earlier = read_stages(start)
+        steps = sum(stage.steps for stage in self.earlier)
+        tokens = sum(stage.tokens for stage in self.earlier)
+        self.progress = Progress(step=steps, tokens=tokens, begun=steps)
+        log.info("starting from %s, which has seen %.1f M tokens", start, tokens / 1e6)
+
+    def stages(self) -> list[Stage]:
+        """Every run the weights have been through, this one last."""
+        steps = self._age()
+        tokens = self.progress.tokens - sum(stage.tokens for stage in self.earlier)
+        return [*self.earlier, Stage(steps=steps, tokens=tokens)]
 
 
 def fresh_model(*, seed: int) -> FlatBackbone:
@@ -235,13 +281,16 @@ def main() -> None:
     parser.add_argument("tokens", type=Path, help="folder of token shards")
     parser.add_argument("work", type=Path, help="folder of the checkpoint and the journal")
     parser.add_argument("--tokens", dest="budget", type=float, default=60e6)
+    parser.add_argument("--start", type=Path, help="folder of an exported base to go on from")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--eager", action="store_true", help="do not compile")
     given = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(given.threads)
     given.work.mkdir(parents=True, exist_ok=True)
-    training = Pretraining(given.tokens, given.work, given.budget, compiled=not given.eager)
+    training = Pretraining(
+        given.tokens, given.work, given.budget, compiled=not given.eager, start=given.start
+    )
     run(training)
     log.info("done: %.1f M tokens, %s", training.progress.tokens / 1e6, training.evaluate())
 
