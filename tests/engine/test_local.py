@@ -11,6 +11,7 @@ from tests.engine.models import lessons, saved_model
 from tutelage.core.errors import BaseModelError, ContractError
 from tutelage.engine.adapter import LoraShape, attach_lora, save_lora, save_tuned
 from tutelage.engine.backbone import open_backbone
+from tutelage.engine.flat_decoder import rows_for, shared_prefix
 from tutelage.engine.local import LocalEngine
 from tutelage.engine.protocol import Decoding, Prompt
 from tutelage.render.pack import pack
@@ -55,6 +56,39 @@ def test_answers_do_not_depend_on_batch_or_order(family: str, tmp_path: Path) ->
     together = answers(engine, PROMPTS, GREEDY)
     assert [answers(engine, [prompt], GREEDY)[0] for prompt in PROMPTS] == together
     assert answers(engine, PROMPTS[::-1], GREEDY) == together[::-1]
+
+
+@pytest.mark.parametrize("shared", [3, 40])
+def test_a_prefix_computed_once_changes_no_answer(shared: int, tmp_path: Path) -> None:
+    base, _ = saved_model("qwen3", tmp_path)
+    engine = LocalEngine.open(base, None, decode=decode, precision="fp32")
+    draw = np.random.default_rng(1)
+    prefix = tuple(draw.integers(9, 60, shared).tolist())
+    ends = [tuple(draw.integers(9, 60, length).tolist()) for length in (1, 2, 5, 33, 70) * 3]
+    prompts = [Prompt(ids=prefix + end) for end in ends]
+    assert shared_prefix([prompt.ids for prompt in prompts]) == (40 if shared == 40 else 0)
+    alone = [answers(engine, [prompt], GREEDY)[0] for prompt in prompts]
+    assert answers(engine, prompts, GREEDY) == alone
+
+
+def test_sequences_that_end_leave_the_others_as_they_are(tmp_path: Path) -> None:
+    base, _ = saved_model("llama", tmp_path)
+    model = open_backbone(base, precision=torch.float32)
+    draw = np.random.default_rng(2)
+    prompts = [tuple(draw.integers(9, 60, length).tolist()) for length in range(3, 23)]
+    kept = torch.tensor([1, 4, 17])
+    decoder = model.decoder()
+    decoder.start(prompts, 8)
+    decoder.keep(kept)
+    alone = model.decoder()
+    alone.start([prompts[1], prompts[4], prompts[17]], 8)
+    for token in (11, 12):
+        tokens = torch.tensor([token, token + 1, token + 2])
+        torch.testing.assert_close(decoder.extend(tokens), alone.extend(tokens))
+
+
+def test_batches_come_in_few_sizes() -> None:
+    assert [rows_for(count) for count in (1, 3, 8, 9, 33, 65, 250)] == [1, 4, 8, 16, 48, 96, 256]
 
 
 def test_a_streamed_answer_is_the_generated_one(tmp_path: Path) -> None:

@@ -1,64 +1,118 @@
-"""Generation on the flat backbone: ragged prompts in one packed pass, then one token at a time."""
+"""Generation on the flat backbone: a prefix that all prompts share is computed once, then the
+prompts side by side, then one token at a time.
+
+Every size that reaches a matrix product is rounded to one of few: a CPU's library makes, and
+keeps, machine code for each shape it meets.
+"""
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tutelage.engine.attention import attend, layout
-
 if TYPE_CHECKING:
     from tutelage.engine.flat import FlatBackbone
+
+PLACES = 32  # cache places and prompt lengths are multiples of this
+SHARED = 16  # a shorter common prefix is not worth a pass of its own
+DENSE = 1 << 18  # scores of one head and row up to which they are written out
+
+
+def rounded(count: int, step: int = PLACES) -> int:
+    """The next multiple of `step`."""
+    return -(-count // step) * step
+
+
+def rows_for(count: int) -> int:
+    """How many rows are computed for so many sequences: one of few numbers."""
+    if count <= 8:
+        return 1 << (count - 1).bit_length()
+    return rounded(count, 8 if count <= 32 else 16 if count <= 64 else 32)
+
+
+def shared_prefix(prompts: list[tuple[int, ...]]) -> int:
+    """Tokens all prompts begin with, one of each left over; 0 where it is not worth it."""
+    if len(prompts) == 1:
+        return 0
+    least = min(map(len, prompts)) - 1
+    columns = zip(*(ids[:least] for ids in prompts), strict=True)
+    same = sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))
+    return same if same >= SHARED else 0
 
 
 class FlatDecoder:
     """Sequences growing side by side.
 
-    Shapes: keys and values `[layers, B, Hk, L, D]`; lengths `[B]` tokens held so far.
+    Rows of sequences that have ended are computed along until enough have for a smaller batch.
+
+    Shapes: keys and values `[layers, R, Hk, L, D]`; lengths `[R]` tokens held so far; active
+        `[B]` the rows whose sequences go on.
     """
 
     def __init__(self, model: FlatBackbone) -> None:
         self._model = model
         self._keys = self._values = torch.zeros(0)
-        self._lengths = torch.zeros(0, dtype=torch.long)
+        self._lengths = self._active = torch.zeros(0, dtype=torch.long)
 
     @torch.no_grad()
     def start(self, prompts: list[tuple[int, ...]], room: int) -> Tensor:
         """Hidden state of each prompt's last token `[B, H]`; `room` tokens may follow."""
-        model, shape = self._model, self._model.shape
-        lengths = np.asarray([len(ids) for ids in prompts])
-        ends = np.cumsum(lengths)
-        plan = layout(np.repeat(ends, lengths).astype(np.int32))
-        tokens = torch.tensor([token for ids in prompts for token in ids])
-        position = torch.cat([torch.arange(n) for n in lengths.tolist()])
-        row = torch.repeat_interleave(torch.arange(len(prompts)), torch.from_numpy(lengths))
-        size = (shape.layers, len(prompts), shape.key_heads, int(lengths.max()) + room)
-        self._keys = torch.zeros(*size, shape.head_width, dtype=model.precision)
+        shape, count = self._model.shape, len(prompts)
+        shared, rows = shared_prefix(prompts), rows_for(len(prompts))
+        lengths = [len(ids) for ids in prompts]
+        width = rounded(max(lengths) - shared)
+        places = rounded(max(shared + width, max(lengths) + room))
+        size = (shape.layers, rows, shape.key_heads, places, shape.head_width)
+        self._keys = torch.zeros(*size, dtype=self._model.precision)
         self._values = torch.zeros_like(self._keys)
-        self._lengths = torch.from_numpy(lengths).clone()
-        x = nn.functional.embedding(tokens, model.embedding).to(model.precision)
-        turn = model.rotary(position)
+        self._lengths = torch.zeros(rows, dtype=torch.long)
+        self._lengths[:count] = torch.tensor(lengths)
+        self._active = torch.arange(count)
+        if shared:
+            self._prompt(torch.tensor([prompts[0][:shared]]), 0)
+            self._keys[:, 1:, :, :shared] = self._keys[:, :1, :, :shared]
+            self._values[:, 1:, :, :shared] = self._values[:, :1, :, :shared]
+        tokens = torch.zeros(rows, width, dtype=torch.long)
+        for row, ids in enumerate(prompts):
+            tokens[row, : len(ids) - shared] = torch.tensor(ids[shared:])
+        x = self._prompt(tokens, shared)
+        last = x[self._active, self._lengths[:count] - shared - 1]
+        return self._model.last_norm(last)
+
+    def _prompt(self, tokens: Tensor, start: int) -> Tensor:
+        """Hidden states `[R', S, H]` of tokens `[R', S]` that stand from `start` on.
+
+        Fills their places in the cache; what stands past a row's end is written over later.
+        """
+        model, (rows, width) = self._model, tokens.shape
+        x = nn.functional.embedding(tokens.flatten(), model.embedding).to(model.precision)
+        turn = model.rotary(torch.arange(start, start + width).repeat(rows))
+        bias = torch.full((width, start + width), float("-inf"), dtype=x.dtype).triu_(start + 1)
         for index, block in enumerate(model.blocks):
-            q, k, v = block.before(x, *turn)
-            self._keys[index, row, :, position] = k
-            self._values[index, row, :, position] = v
-            x = block.after(x, attend(q, k, v, plan))
-        return model.last_norm(x[torch.from_numpy(ends - 1)])
+            q, k, v = (part.view(rows, width, *part.shape[1:]) for part in block.before(x, *turn))
+            self._keys[index, :rows, :, start : start + width] = k.transpose(1, 2)
+            self._values[index, :rows, :, start : start + width] = v.transpose(1, 2)
+            keys = self._keys[index, :rows, :, : start + width]
+            values = self._values[index, :rows, :, : start + width]
+            x = block.after(x, _look(q, keys, values, bias))
+        return x.view(rows, width, -1)
 
     @torch.no_grad()
     def extend(self, tokens: Tensor) -> Tensor:
         """Hidden states `[B, H]` after one more token each, `[B]`."""
         model, shape = self._model, self._model.shape
-        x = nn.functional.embedding(tokens, model.embedding).to(model.precision)
+        every = torch.zeros(len(self._lengths), dtype=torch.long)
+        every[self._active] = tokens
+        x = nn.functional.embedding(every, model.embedding).to(model.precision)
         turn = model.rotary(self._lengths)
-        rows = torch.arange(len(tokens))
-        room = int(self._lengths.max()) + 1
+        rows = torch.arange(len(every))
+        room = rounded(int(self._lengths.max()) + 1)
         unseen = torch.arange(room)[None, :] > self._lengths[:, None]
         bias = torch.zeros(unseen.shape, dtype=x.dtype).masked_fill_(unseen, float("-inf"))
-        grouped = (len(tokens), shape.key_heads, shape.heads // shape.key_heads, shape.head_width)
+        grouped = (len(every), shape.key_heads, shape.heads // shape.key_heads, shape.head_width)
         for index, block in enumerate(model.blocks):
             q, k, v = block.before(x, *turn)
             self._keys[index, rows, :, self._lengths] = k
@@ -66,11 +120,34 @@ class FlatDecoder:
             keys, values = self._keys[index, :, :, :room], self._values[index, :, :, :room]
             score = q.view(grouped) @ keys.mT * shape.head_width**-0.5 + bias[:, None, None]
             gathered = torch.softmax(score, -1) @ values
-            x = block.after(x, gathered.reshape(len(tokens), shape.heads, -1))
-        self._lengths += 1
-        return model.last_norm(x)
+            x = block.after(x, gathered.reshape(len(every), shape.heads, -1))
+        self._lengths[self._active] += 1
+        return model.last_norm(x[self._active])
 
     def keep(self, rows: Tensor) -> None:
         """Go on with these sequences only, `[B']` indices."""
-        self._keys, self._values = self._keys[:, rows], self._values[:, rows]
-        self._lengths = self._lengths[rows]
+        self._active = self._active[rows]
+        wanted = rows_for(len(self._active))
+        if wanted < len(self._lengths):
+            kept = torch.cat([self._active, self._active[:1].expand(wanted - len(self._active))])
+            self._keys, self._values = self._keys[:, kept], self._values[:, kept]
+            self._lengths = self._lengths[kept]
+            self._active = torch.arange(len(self._active))
+
+
+def _look(q: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
+    """What the queries of each row gather, `[R * S, Hq, D]`.
+
+    Shapes: q `[R, S, Hq, D]`, keys and values `[R, Hk, P, D]`, bias `[S, P]`.
+    """
+    rows, width, heads, size = q.shape
+    repeat = heads // keys.shape[1]
+    if repeat > 1:
+        keys, values = (x.repeat_interleave(repeat, dim=1) for x in (keys, values))
+    query = q.transpose(1, 2)
+    if bias.numel() > DENSE:
+        out = nn.functional.scaled_dot_product_attention(query, keys, values, attn_mask=bias)
+    else:
+        score = (query @ keys.mT).mul_(size**-0.5).add_(bias)
+        out = torch.softmax(score, -1) @ values
+    return out.transpose(1, 2).reshape(rows * width, heads, size)
