@@ -12,7 +12,7 @@ from tutelage.core.errors import RuleError
 from tutelage.core.metric import ALL, Metric
 
 Comparison = Literal[">=", "<="]
-Baseline = Literal["zero_shot", "few_shot", "previous"]
+Baseline = Literal["zero_shot", "few_shot", "previous", "evaluation"]
 Outcome = Literal["pass", "fail", "inconclusive"]
 BASELINES: tuple[Baseline, ...] = get_args(Baseline)
 

@@ -4,27 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import AfterValidator, Field, PrivateAttr
+from pydantic import Field, PrivateAttr
 
 from tutelage.core.digest import strong_digest
-from tutelage.core.errors import RuleError
 from tutelage.core.recipe.contract import Contract
 from tutelage.core.recipe.curate import Curate
 from tutelage.core.recipe.evaluate import Evaluate
 from tutelage.core.recipe.goal import Goal
+from tutelage.core.recipe.improve import Improve
+from tutelage.core.recipe.monitor import Monitor
+from tutelage.core.recipe.release import Release
+from tutelage.core.recipe.rules import Line
 from tutelage.core.recipe.section import Section
+from tutelage.core.recipe.serve import Serve
 from tutelage.core.recipe.train import Train
 from tutelage.core.rule import Rule, parse
-
-
-def _is_rule(line: str) -> str:
-    try:
-        parse(line)
-    except RuleError as error:
-        raise ValueError(f"{error.message} at {error.where}; expected {error.expected}") from error
-    return line
 
 
 class Recipe(Section):
@@ -39,9 +34,13 @@ class Recipe(Section):
     curate: Curate | None = Field(None, description="Sources to a dataset.")
     train: Train | None = Field(None, description="Dataset to an adapter.")
     evaluate: Evaluate | None = Field(None, description="Adapter to a report.")
-    gate: tuple[Annotated[str, AfterValidator(_is_rule)], ...] | None = Field(
+    gate: tuple[Line, ...] | None = Field(
         None, min_length=1, description="Rules that must hold, one a line."
     )
+    release: Release | None = Field(None, description="Verdict to a release.")
+    serve: Serve = Field(default_factory=Serve, description="Release to answers and events.")
+    monitor: Monitor = Field(default_factory=Monitor, description="Events to a report.")
+    improve: Improve | None = Field(None, description="Feedback to proposed rows.")
     _base_dir: Path = PrivateAttr(default_factory=Path)
 
     @property
@@ -83,6 +82,7 @@ class Recipe(Section):
                     ("gate", index),
                     f"baseline `{rule.baseline}` is not in evaluate.baselines; add it there",
                 )
+        yield from self._served()
         train = self.train if self.evaluate else None
         if train and train.init == "random" and train.method == "lora":
             yield (
@@ -95,4 +95,23 @@ class Recipe(Section):
                 yield (
                     ("goals", index, "metric"),
                     f"`{goal.metric}` is of no suite in evaluate.suites ({listed})",
+                )
+
+    def _served(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        rules = [rule.text for rule in self.rules()]
+        for index, waiver in enumerate(self.release.waivers if self.release else ()):
+            if " ".join(waiver.rule.split()) not in rules:
+                yield ("release", "waivers", index, "rule"), "this rule is not in `gate`"
+        for index, guard in enumerate(self.serve.guardrails):
+            if guard.check == "schema" and (guard.on == "input" or guard.action == "redact"):
+                yield (
+                    ("serve", "guardrails", index),
+                    "`schema` looks at answers, and flags or blocks them",
+                )
+        for index, line in enumerate(self.monitor.rules):
+            rule = parse(line)
+            if rule.suite != "served" or rule.baseline not in (None, "evaluation"):
+                yield (
+                    ("monitor", "rules", index),
+                    "it measures `served.METRIC` against a number or `evaluation`",
                 )
