@@ -70,6 +70,15 @@ def _table(place: str, section: type[BaseModel]) -> str:
     return "\n".join(lines) + "\n"
 
 
+NAMES = {
+    "str": "text",
+    "int": "whole number",
+    "float": "number",
+    "bool": "true or false",
+    "date": "day",
+}
+
+
 def _type(annotation: Any) -> str:
     origin, parts = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
@@ -82,9 +91,7 @@ def _type(annotation: Any) -> str:
         return f"list of {_type(parts[0])}"
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return "section"
-    return {"str": "text", "int": "whole number", "float": "number", "bool": "true or false"}[
-        annotation.__name__
-    ]
+    return NAMES[annotation.__name__]
 
 
 def _default(known: FieldInfo) -> str:

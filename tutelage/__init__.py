@@ -1,7 +1,8 @@
-"""Supervised fine-tuning, whole life: from examples to a verdict one can defend.
+"""Supervised fine-tuning, whole life: from examples to a served model and back.
 
-`tutelage.curate(recipe)`, `train`, `evaluate` and `gate` walk the road up to that
-stage and give its artifact; `tutelage.run(recipe)` walks it whole.
+`tutelage.curate(recipe)`, `train`, `evaluate`, `gate` and `release` walk the road up to that
+stage and give its artifact; `tutelage.run(recipe)` walks it whole. `serving(release)`
+answers with a release, `monitor` and `improve` look at what came of it.
 """
 
 from __future__ import annotations
@@ -15,13 +16,20 @@ if TYPE_CHECKING:
     from tutelage.core.errors import TutelageError as TutelageError
     from tutelage.core.recipe import Recipe as Recipe
     from tutelage.core.recipe import load as load_recipe
+    from tutelage.engine.release import open_release as open_release
     from tutelage.pipeline import Outcome as Outcome
     from tutelage.pipeline import curate as curate
     from tutelage.pipeline import evaluate as evaluate
     from tutelage.pipeline import gate as gate
+    from tutelage.pipeline import improve as improve
+    from tutelage.pipeline import monitor as monitor
+    from tutelage.pipeline import release as release
     from tutelage.pipeline import run as run
+    from tutelage.pipeline import serving as serving
     from tutelage.pipeline import train as train
     from tutelage.store.artifact import Artifact as Artifact
+    from tutelage.store.release import ReleaseFolder as ReleaseFolder
+    from tutelage.store.release import read_release as read_release
     from tutelage.store.run import Run as Run
     from tutelage.store.store import Store as Store
 
@@ -30,14 +38,21 @@ __all__ = [
     "Artifact",
     "Outcome",
     "Recipe",
+    "ReleaseFolder",
     "Run",
     "Store",
     "TutelageError",
     "curate",
     "evaluate",
     "gate",
+    "improve",
     "load_recipe",
+    "monitor",
+    "open_release",
+    "read_release",
+    "release",
     "run",
+    "serving",
     "train",
 ]
 
@@ -52,6 +67,13 @@ _HOME = {
     "evaluate": ("tutelage.pipeline", "evaluate"),
     "gate": ("tutelage.pipeline", "gate"),
     "load_recipe": ("tutelage.core.recipe", "load"),
+    "improve": ("tutelage.pipeline", "improve"),
+    "monitor": ("tutelage.pipeline", "monitor"),
+    "open_release": ("tutelage.engine.release", "open_release"),
+    "read_release": ("tutelage.store.release", "read_release"),
+    "release": ("tutelage.pipeline", "release"),
+    "serving": ("tutelage.pipeline", "serving"),
+    "ReleaseFolder": ("tutelage.store.release", "ReleaseFolder"),
     "run": ("tutelage.pipeline", "run"),
     "train": ("tutelage.pipeline", "train"),
 }

@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar, get_args
 
-from tutelage.core.errors import RecipeError
+from tutelage.core.errors import GateShut, RecipeError
 from tutelage.core.progress import Progress, Silent, StageState, Tick
 from tutelage.core.recipe import Recipe, load
 from tutelage.curate.run import run as curate_door
 from tutelage.evaluate.run import run as evaluate_door
 from tutelage.gate.run import run as gate_door
+from tutelage.release.admit import admit
+from tutelage.release.run import run as release_door
 from tutelage.score.roster import check_recipe
-from tutelage.store.artifact import Artifact
+from tutelage.store.artifact import Artifact, read_json
+from tutelage.store.release import VERDICT, ReleaseFolder, events_path, read_release
 from tutelage.store.run import Run
 from tutelage.train.run import run as train_door
 
 if TYPE_CHECKING:
+    from tutelage.improve.run import Improved
+    from tutelage.monitor.run import Report as Watched
+    from tutelage.serve.run import Place
+    from tutelage.store.journal import Journal
     from tutelage.train.plan import Plan
 
-Stage = Literal["curate", "train", "evaluate", "gate"]
+Stage = Literal["curate", "train", "evaluate", "gate", "release"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
 Section = TypeVar("Section")
+Released: TypeAlias = "ReleaseFolder | Artifact | Path | str"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +68,9 @@ def road(run: Run, force: Mapping[Stage, bool]) -> Iterator[tuple[Stage, Artifac
     verdict = gate_door(needed(recipe.gate, "gate"), judged, at("gate"))
     yield "gate", verdict
 
+    proven = {**judged, "verdict": verdict}
+    yield "release", release_door(needed(recipe.release, "release"), proven, at("release"))
+
 
 def run(
     recipe: Recipe | Path | str,
@@ -69,7 +82,8 @@ def run(
     """Walks the road as far as `until`, or as far as the recipe has sections.
 
     Unchanged stages are taken from the store. `force` makes the last stage anew, or
-    every one where `until` is left out.
+    every one where `until` is left out. Where the recipe's end is meant and the gate is
+    shut, the walk ends with the verdict, which says why.
 
     Raises: RecipeError where a section is missing on the way; whatever a stage raises.
     """
@@ -84,7 +98,7 @@ def run(
     with Run.open(whole, progress=hearing) as opened:
         for stage, artifact in road(opened, anew):
             artifacts[stage] = artifact
-            if stage == last:
+            if stage == last or (stage == "gate" and until is None and stays_shut(whole, artifact)):
                 break
     reused = tuple(stage for stage in artifacts if stage in hearing.reused)
     return Outcome(recipe=whole, folder=opened.folder, artifacts=artifacts, reused=reused)
@@ -108,6 +122,97 @@ def evaluate(recipe: Recipe | Path | str, *, force: bool = False) -> Artifact:
 def gate(recipe: Recipe | Path | str, *, force: bool = False) -> Artifact:
     """The verdict of a recipe, what it needs made first."""
     return run(recipe, until="gate", force=force).artifacts["gate"]
+
+
+def release(recipe: Recipe | Path | str, *, force: bool = False) -> Artifact:
+    """The release of a recipe, what it needs made first.
+
+    Raises: GateShut where a rule does not hold and no waiver covers it.
+    """
+    return run(recipe, until="release", force=force).artifacts["release"]
+
+
+def stays_shut(recipe: Recipe, verdict: Artifact) -> bool:
+    """Whether a verdict lets nothing be released."""
+    waivers = recipe.release.waivers if recipe.release else ()
+    try:
+        admit(read_json(verdict.file(VERDICT)), waivers, datetime.now(UTC).date())
+    except GateShut:
+        return True
+    return False
+
+
+@contextmanager
+def serving(released: Released, *, place: Place | None = None) -> Iterator[str]:
+    """The address of a server that answers with a release for the block, on a free port of
+    this machine unless `place` says otherwise.
+
+    Raises: TutelageError where it cannot be opened, with what differs.
+    """
+    from tutelage.serve.run import Place
+    from tutelage.serve.run import serving as serve
+
+    with serve(opened_folder(released), place or Place(port=0)) as address:
+        yield address
+
+
+def monitor(
+    released: Released, *, events: Path | None = None, until: datetime | None = None
+) -> Watched:
+    """What a release served in the window before `until` (now), against what was promised.
+
+    Raises: RecipeError for rules about what is not measured; StoreError without a journal.
+    """
+    from tutelage.monitor.run import run as monitor_door
+
+    folder = opened_folder(released)
+    with reading(folder, events) as journal:
+        return monitor_door(folder.monitor, folder, journal, until or datetime.now(UTC))
+
+
+def improve(
+    released: Released, project: Path | None = None, *, events: Path | None = None
+) -> Improved:
+    """Proposes rows from the feedback on a release, and writes those a person approved.
+
+    Paths of the section are relative to `project`, the one it lies in if left out.
+
+    Raises: RecipeError without a section `improve`; RowError for lines that cannot be used.
+    """
+    from tutelage.improve.run import run as improve_door
+
+    folder = opened_folder(released)
+    home = project or folder.project or Path()
+    if folder.improve is None:
+        raise RecipeError(
+            "the release has no section `improve`",
+            where=folder.label,
+            hint="add `improve: {licence: ...}` to the recipe and release again",
+        )
+    with reading(folder, events) as journal:
+        return improve_door(folder.improve, folder, journal, home)
+
+
+def opened_folder(released: Released) -> ReleaseFolder:
+    """The release of an artifact or a folder."""
+    if isinstance(released, ReleaseFolder):
+        return released
+    return read_release(released.folder if isinstance(released, Artifact) else Path(released))
+
+
+@contextmanager
+def reading(release: ReleaseFolder, events: Path | None) -> Iterator[Journal]:
+    """The journal a release's server writes, open for reading.
+
+    Raises: StoreError where there is none.
+    """
+    from tutelage.store.journal import Journal
+
+    journal = Journal.open(events or events_path(release), read_only=True)
+    try:
+        yield journal
+    finally:
+        journal.close()
 
 
 def plan(recipe: Recipe | Path | str, *, progress: Progress | None = None) -> tuple[Plan, Artifact]:

@@ -255,6 +255,10 @@ def test_the_keys_of_every_section_are_these() -> None:
         "train",
         "evaluate",
         "gate",
+        "release",
+        "serve",
+        "monitor",
+        "improve",
     ]
     keys = {section.__name__: " ".join(section.model_fields) for section in all_sections()}
     assert keys["Contract"] == "template output_schema fit context_tokens system"
@@ -269,6 +273,44 @@ def test_the_keys_of_every_section_are_these() -> None:
         "suites baselines few_shot_examples max_new_tokens limit batch_tokens"
     )
     assert keys["Suite"] == "path format fields name scorers slices"
+    assert keys["Release"] == "notes waivers"
+    assert keys["Waiver"] == "rule by reason expires"
+    assert keys["Serve"] == (
+        "model max_new_tokens temperature client_system guardrails keep batch max_waiting "
+        "timeout_seconds"
+    )
+    assert keys["Guardrail"] == "check side action kinds fail"
+    assert keys["Monitor"] == "window_hours segments rules"
+    assert keys["Improve"] == "review rows licence propose"
+
+
+def test_sections_of_the_second_half_that_contradict_are_told() -> None:
+    text = QUICK_START + (
+        "release:\n"
+        "  waivers:\n"
+        "    - {rule: calls.parse >= 0.5, by: Ada, reason: pilot, expires: 2027-01-01}\n"
+        "    - {rule: calls.parse  >= 0.97, by: Ada, reason: pilot, expires: 2027-01-01}\n"
+        "serve:\n"
+        "  guardrails:\n"
+        "    - {check: schema, side: input}\n"
+        "    - {check: schema, action: redact}\n"
+        "    - {check: schema, action: block}\n"
+        "monitor:\n"
+        "  rules: [calls.parse >= 0.9, served.parse >= few_shot, "
+        "served.parse >= evaluation - 0.1]\n"
+    )
+    found = faults(text)
+    assert [place.split(":")[1] for place in found] == ["18", "22", "23", "26", "26"]
+    said = list(found.values())
+    assert "is not in `gate`" in said[0]
+    assert "flags or blocks" in said[1]
+    assert "`served.METRIC`" in said[3]
+
+
+def test_a_gate_has_no_baseline_named_evaluation() -> None:
+    found = faults(QUICK_START.replace("few_shot + 0.10", "evaluation + 0.10"))
+    (problem,) = found.values()
+    assert "only `monitor` compares with `evaluation`" in problem
 
 
 def test_an_override_nested_too_deeply_is_a_usage_error() -> None:

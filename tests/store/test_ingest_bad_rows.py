@@ -205,8 +205,9 @@ def test_a_layout_that_is_not_known_says_how_to_name_columns(tmp_path: Path) -> 
 
     assert caught.value.text() == (
         "error: rows.jsonl: the layout of its rows is not known: question, answer\n"
-        "  expected the columns messages (messages); conversations (sharegpt); instruction and "
-        "output (alpaca); prompt and completion (prompt_completion)\n"
+        "  expected the columns id and messages and origin and licence and source (row); messages "
+        "(messages); conversations (sharegpt); instruction and output (alpaca); prompt and "
+        "completion (prompt_completion)\n"
         "\n"
         "hint: name your own columns: `format: fields` and "
         "`fields: {user: COLUMN, assistant: COLUMN}`"

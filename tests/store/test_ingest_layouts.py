@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -203,7 +204,7 @@ def test_a_path_of_this_machine_is_not_recorded(tmp_path: Path) -> None:
     assert found.examples[0].source.uri == "rows.jsonl"
 
 
-WORDS = st.text(min_size=1, max_size=12).filter(str.strip)
+WORDS = st.text(min_size=1, max_size=12).filter(lambda text: any(map(str.isalnum, text)))
 NAMES = st.text(alphabet="abcxyz_", min_size=1, max_size=6)
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 2**70) | st.text(max_size=5),
@@ -266,3 +267,60 @@ def test_a_row_written_and_read_again_loses_no_field(
         "source.line": "7",
         "source.digest": "d",
     }
+
+
+@settings(max_examples=40, derandomize=True, deadline=None)
+@given(example=EXAMPLES)
+def test_our_own_row_written_and_read_again_is_the_same(
+    tmp_path_factory: pytest.TempPathFactory, example: Example
+) -> None:
+    folder = tmp_path_factory.mktemp("rows")
+    event = Source(uri="event:chatcmpl-1", line=0, digest="d" * 64)
+    whole = replace(example, source=event)
+    write(folder, whole.to_dict())
+
+    assert read(folder).examples == [whole]
+
+
+def test_a_row_not_made_from_an_event_is_named_by_its_line(tmp_path: Path) -> None:
+    source = {"uri": "old.jsonl", "line": 7, "digest": "d"}
+    example = one(tmp_path, {**OWN_ROW, "source": source}, "row")
+
+    assert str(example.source) == "rows.jsonl:1"
+    assert (example.origin, example.licence) == ("human_edited", "CC0-1.0")
+    assert example.tags == {"kind": "corrected"}
+
+
+OWN_ROW: dict[str, Any] = {
+    "messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Ho"}],
+    "origin": "human_edited",
+    "licence": "CC0-1.0",
+    "source": {"uri": "event:chatcmpl-1"},
+    "tags": {"kind": "corrected"},
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "problem"),
+    [
+        ({"split": "train"}, "the row has the key `split`; expected only id, messages, tools"),
+        ({"tags": {"n": 1}}, "tag `n` is a number; expected text"),
+        ({"source": "event:1"}, "`source` is text; expected an object"),
+        ({"source": {"uri": "event:1", "at": 3}}, "`source` has the key `at`"),
+        ({"source": {"line": 3}}, "`uri` of `source` is null; expected text"),
+        ({"id": "00"}, "`id` is 00, its content's is "),
+        ({"origin": "web"}, "origin `web`; expected one of human"),
+        ({"licence": None, "license": "MIT"}, "the row has the key `license`"),
+    ],
+)
+def test_our_own_row_is_refused_for_what_it_may_not_be(
+    tmp_path: Path, changed: dict[str, Any], problem: str
+) -> None:
+    write(tmp_path, {**OWN_ROW, **changed})
+
+    found = read_examples(
+        Reading(path="rows.jsonl", format="row"), Recipe(name="test").at(tmp_path), licence="MIT"
+    )
+
+    assert [row.problem for row in found.bad] == [found.bad[0].problem]
+    assert found.bad[0].problem.startswith(problem)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,33 +10,39 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from tutelage.cli.options import of_project
+from tutelage.cli.options import of_events, of_project
 from tutelage.cli.reply import Reply
 from tutelage.core.errors import StoreError
 
 if TYPE_CHECKING:
     from tutelage.core.ledger import LedgerEntry
-    from tutelage.store.lineage import RowStory
+    from tutelage.store.lineage import EventStory, RowStory
     from tutelage.store.store import Store
 
 
 @click.command("explain-row")
-@click.argument("row", metavar="ROW_ID|FILE:LINE")
+@click.argument("row", metavar="ROW_ID|FILE:LINE|event:ID")
+@of_events
 @of_project
-def explain_row_command(row: str, project: Path) -> Reply:
-    """Print every decision made about a row, by its id or as FILE:LINE.
+def explain_row_command(row: str, events: Path | None, project: Path) -> Reply:
+    """Print every decision made about a row, by its id, as FILE:LINE or as event:ID.
 
-    FILE is written as in the recipe. The beginning of an id is enough.
+    FILE is written as in the recipe. The beginning of an id is enough. A row that was made
+    from a served answer leads on to the release that gave it.
     """
     from tutelage.cli.results import project_store
 
-    stories = tell(project_store(project), row)
+    store = project_store(project)
+    stories = tell(store, row)
+    answers = _answers(store, stories, events)
 
     def draw(console: Console) -> None:
-        for line in (line for story in stories for line in _lines(story)):
-            console.print(Text(line), soft_wrap=True)
+        for story in stories:
+            for line in [*_lines(story), *_answer_lines(story, answers.get(story.row))]:
+                console.print(Text(line), soft_wrap=True)
 
-    return Reply(data={"asked": row, "rows": [_form(story) for story in stories]}, draw=draw)
+    forms = [_form(story, answers.get(story.row)) for story in stories]
+    return Reply(data={"asked": row, "rows": forms}, draw=draw)
 
 
 def tell(store: Store, asked: str) -> list[RowStory]:
@@ -56,6 +62,28 @@ def tell(store: Store, asked: str) -> list[RowStory]:
             hint="`tutelage lineage --rows` lists every row that was kept",
         )
     return told
+
+
+def _answers(
+    store: Store, stories: Sequence[RowStory], events: Path | None
+) -> dict[str, EventStory]:
+    """The served answer of each row that was made from one the journal still has."""
+    from tutelage.store.ingest import OF_EVENT
+    from tutelage.store.release import EVENTS
+
+    made = {
+        story.row: story.example.source.uri
+        for story in stories
+        if story.example is not None and story.example.source.uri.startswith(OF_EVENT)
+    }
+    if not made or not (events or store.root / EVENTS).exists():
+        return {}
+    from tutelage.cli.events import journal_of
+    from tutelage.store.lineage import explain_event
+
+    with journal_of(store, events) as journal:
+        kept = {row: uri for row, uri in made.items() if journal.event(uri.removeprefix(OF_EVENT))}
+        return {row: explain_event(store, journal, uri) for row, uri in kept.items()}
 
 
 def _ids(store: Store, asked: str) -> list[str]:
@@ -81,7 +109,10 @@ def _begins(row: str, asked: str) -> bool:
     return len(asked) >= 6 and ":" not in asked and row.startswith(asked)
 
 
-def _form(story: RowStory) -> dict[str, Any]:
+def _form(story: RowStory, answer: EventStory | None) -> dict[str, Any]:
+    from tutelage.cli.events import story_form
+    from tutelage.cli.lineage import form
+
     example = story.example
     return {
         "row": story.row,
@@ -101,6 +132,7 @@ def _form(story: RowStory) -> dict[str, Any]:
         ],
         "datasets": [one.name for one in story.datasets],
         "made_with_it": [one.name for one in story.offspring],
+        "answer": {"tree": form(answer.release), **story_form(answer)} if answer else None,
     }
 
 
@@ -118,6 +150,21 @@ def _lines(story: RowStory) -> Iterator[str]:
         yield f"  made with it {', '.join(one.name for one in story.offspring)}"
     for message in example.messages if example else ():
         yield f"  | {message.role}: {message.content}"
+
+
+def _answer_lines(story: RowStory, answer: EventStory | None) -> Iterator[str]:
+    """The served answer the row was made from, and the release that gave it."""
+    from tutelage.cli.events import event_lines
+    from tutelage.cli.lineage import branches
+    from tutelage.store.ingest import OF_EVENT
+
+    uri = story.example.source.uri if story.example else ""
+    if answer is None and uri.startswith(OF_EVENT):
+        yield f"  made from    {uri}, which no journal here holds"
+    if answer is not None:
+        yield "  made from"
+        for line in [*event_lines(answer), *branches(answer.release)]:
+            yield f"    {line}"
 
 
 def _decided(entry: LedgerEntry, row: str) -> str:

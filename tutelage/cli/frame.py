@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "train": ("stages", "Teach the base model the dataset: an adapter."),
         "evaluate": ("stages", "Measure it beside the baselines: a report."),
         "gate": ("stages", "Hold the report against the rules: a verdict."),
+        "release": ("stages", "Put together what may be served: a release."),
         "run": ("stages", "All stages the recipe has, one after another."),
     },
     "Before": {
@@ -36,6 +37,13 @@ COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "check": ("check", "Validate recipe, base and rows before any work."),
         "show": ("show", "Print examples as the model meets them."),
         "plan": ("plan", "Tell memory, disk and time of the training."),
+    },
+    "Serving": {
+        "verify": ("verify", "Compare a release with what it says of itself."),
+        "serve": ("serve", "Answer requests, as OpenAI's chat completions."),
+        "chat": ("chat", "Talk to base and tuned model side by side."),
+        "monitor": ("monitor", "Measure what was served against what was promised."),
+        "improve": ("improve", "Make rows of corrected answers, for a person to approve."),
     },
     "After": {
         "lineage": ("lineage", "Walk from an artifact to what it came from, or back."),
@@ -55,6 +63,10 @@ EXTRAS = {
     "transformers": "train",
     "tokenizers": "train",
     "safetensors": "train",
+    "starlette": "serve",
+    "uvicorn": "serve",
+    "sqlalchemy": "serve",
+    "prometheus_client": "serve",
 }
 
 

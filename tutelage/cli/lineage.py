@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from tutelage.cli.options import of_project
+from tutelage.cli.options import of_events, of_project
 from tutelage.cli.reply import Reply
 from tutelage.cli.terminal import counted
 
@@ -23,19 +23,24 @@ DIGITS = 12  # of a digest, as in an artifact's name
 
 
 @click.command("lineage")
-@click.argument("reference", metavar="[ARTIFACT|RUN|RECIPE]", required=False)
+@click.argument("reference", metavar="[ARTIFACT|RUN|RECIPE|event:ID]", required=False)
 @click.option("--rows", is_flag=True, help="List the rows at the end of it too.")
 @click.option("--down", is_flag=True, help="The other way: what was made from it.")
+@of_events
 @of_project
-def lineage_command(reference: str | None, rows: bool, down: bool, project: Path) -> Reply:
-    """Print what an artifact or a run came from: artifacts, source files, rows.
+def lineage_command(
+    reference: str | None, rows: bool, down: bool, events: Path | None, project: Path
+) -> Reply:
+    """Print what an artifact, a run or a served answer came from: artifacts, files, rows.
 
-    An artifact is named by its name or digest, a run by its name or its recipe.
-    Without a name the latest run is meant.
+    An artifact is named by its name or digest, a run by its name or its recipe, an answer
+    by `event:ID`, the id its client got. Without a name the latest run is meant.
     """
     from tutelage.cli.results import find
     from tutelage.store import lineage
 
+    if reference is not None and reference.startswith("event:"):
+        return _of_event(reference, down, events, project)
     found = find(reference, project)
     artifact = next(iter(found.artifacts.values())) if down else found.last
     tree = lineage.ancestry(found.store, artifact)
@@ -54,6 +59,29 @@ def lineage_command(reference: str | None, rows: bool, down: bool, project: Path
 
     artifacts = [(one.kind, one) for one in made] if down else [(artifact.kind, artifact)]
     return Reply(data=data, draw=draw, artifacts=artifacts)
+
+
+def _of_event(reference: str, down: bool, events: Path | None, project: Path) -> Reply:
+    """From a served answer to its release and all that came from, or down to its rows."""
+    from tutelage.cli.events import event_lines, journal_of, row_lines, story_form
+    from tutelage.cli.results import project_store
+    from tutelage.store.lineage import explain_event
+
+    store = project_store(project)
+    with journal_of(store, events) as journal:
+        story = explain_event(store, journal, reference)
+
+    def draw(console: Console) -> None:
+        below = row_lines(story) if down else branches(story.release)
+        for line in [*event_lines(story), *below]:
+            console.print(Text(line), soft_wrap=True)
+
+    release = story.release.artifact
+    return Reply(
+        data={"name": reference, "tree": form(story.release), **story_form(story)},
+        draw=draw,
+        artifacts=[("release", release)] if release is not None else [],
+    )
 
 
 def form(node: Node) -> dict[str, Any]:

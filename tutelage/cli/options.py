@@ -49,6 +49,17 @@ def of_project(command: Command) -> Command:
     return option(as_json(command))
 
 
+def of_events(command: Command) -> Command:
+    """`--events`, for commands that read what was served."""
+    option = click.option(
+        "--events",
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE",
+        help="The journal; the one the server writes if left out.",
+    )
+    return option(command)
+
+
 def forced(command: Command) -> Command:
     """`--force`."""
     says = "Make it anew even where nothing changed."

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tutelage.cli.options import RECIPE, load_recipe
 from tutelage.core.errors import StoreError
-from tutelage.store.artifact import Artifact
+from tutelage.store.artifact import MANIFEST, Artifact
+from tutelage.store.release import RELEASE, ReleaseFolder, read_release
 from tutelage.store.run import PastRun, find_run, runs
 from tutelage.store.store import PROJECT, Store
 
@@ -80,6 +82,43 @@ def find_past_run(reference: str, project: Path) -> PastRun:
     return find_run(project_store(project), reference)
 
 
+def find_release(reference: str | None, project: Path) -> ReleaseFolder:
+    """The release a user means: a folder, a name or digest, a recipe, a run; the latest if none.
+
+    Raises: StoreError where nothing matches, or what matches came to no release.
+    """
+    if reference is None:
+        return read_release(_latest_release(project).folder)
+    path = Path(reference)
+    if (path / RELEASE).exists() or (path / MANIFEST).exists() or _bare(path):
+        return read_release(path)
+    found = find(reference, project)
+    artifact = found.artifacts.get("release")
+    if artifact is None:
+        raise StoreError(
+            f"`{found.name}` came to no release",
+            hint="`tutelage release RECIPE` makes one where the gate passes",
+        )
+    return read_release(artifact.folder)
+
+
+def _bare(path: Path) -> bool:
+    """Whether it is a folder that is neither a project's nor inside its store."""
+    return path.is_dir() and _project_of(path) is None and not (path / RECIPE).exists()
+
+
+def _latest_release(project: Path) -> Artifact:
+    released = (run.stages().get("release") for run in runs(project_store(project)))
+    artifact = next((one for one in released if one is not None), None)
+    if artifact is None:
+        raise StoreError(
+            "nothing was released here yet",
+            where=str(project),
+            hint="`tutelage release RECIPE` makes a release where the gate passes",
+        )
+    return artifact
+
+
 def _at_path(path: Path) -> Found:
     inside = _project_of(path)
     if inside is None:
@@ -98,8 +137,6 @@ def _project_of(path: Path) -> Path | None:
 
 def _run_of_recipe(path: Path) -> PastRun:
     """The run of a recipe as it stands, else the latest of its name."""
-    from tutelage.cli.options import load_recipe
-
     recipe = load_recipe(str(path), ())
     store = project_store(recipe.base_dir)
     exact = f"{recipe.name}-{recipe.digest()[:8]}"

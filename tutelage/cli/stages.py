@@ -1,7 +1,8 @@
-"""`curate`, `train`, `evaluate`, `gate` and `run`: the road, walked as far as asked."""
+"""`curate`, `train`, `evaluate`, `gate`, `release` and `run`: the road, walked as far as asked."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -54,6 +55,21 @@ def gate_command(session: Session, recipe: str, overrides: tuple[str, ...], forc
     return _walk(session, recipe, overrides, force, "gate")
 
 
+@click.command("release")
+@of_recipe
+@forced
+@click.pass_obj
+def release_command(
+    session: Session, recipe: str, overrides: tuple[str, ...], force: bool
+) -> Reply:
+    """Put together what may be served of RECIPE: a release.
+
+    Ends with exit code 3 where a rule of the gate does not hold and no waiver of the
+    recipe covers it.
+    """
+    return _walk(session, recipe, overrides, force, "release")
+
+
 @click.command("run")
 @of_recipe
 @forced
@@ -77,4 +93,7 @@ def _walk(
 
     with session.progress() as progress:
         outcome = pipeline.run(loaded, until=until, progress=progress, force=force)
+    for waiver in loaded.release.waivers if loaded.release else ():
+        if waiver.expires <= datetime.now(UTC).date():
+            session.warn(f"the waiver of `{waiver.rule}` by {waiver.by} ended {waiver.expires}")
     return reply(outcome)

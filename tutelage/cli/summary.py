@@ -38,6 +38,7 @@ def reply(outcome: Outcome) -> Reply:
         "metrics": [one.to_dict() for one in metrics if shown(one) or compared(one)],
         "verdict": judged or None,
         "report": str(near(verdict.file("report.html"))) if verdict else None,
+        "release": str(near(artifacts["release"].folder)) if "release" in artifacts else None,
     }
 
     def draw(console: Console) -> None:
@@ -48,7 +49,8 @@ def reply(outcome: Outcome) -> Reply:
         for line in closing(outcome):
             console.print(Text(line), soft_wrap=True)
 
-    return Reply(data=data, draw=draw, artifacts=tuple(artifacts.items()), error=shut(judged))
+    error = None if "release" in artifacts else shut(judged)  # a waiver may answer for a rule
+    return Reply(data=data, draw=draw, artifacts=tuple(artifacts.items()), error=error)
 
 
 def shut(judged: Mapping[str, Any]) -> TutelageError | None:
@@ -189,7 +191,12 @@ def closing(outcome: Outcome) -> Iterator[str]:
     if verdict is not None:
         yield f"report: {near(verdict.file('report.html'))}"
     last = list(outcome.artifacts.values())[-1]
-    yield f"artifact: {near(last.folder)}"
+    yield f"{last.kind if last.kind == 'release' else 'artifact'}: {near(last.folder)}"
+    if last.kind == "release":
+        waivers = last.counts.get("waivers", 0)
+        if waivers:
+            yield f"released with {counted(waivers, 'rule')} waived, named in its card"
+        yield f"serve it: tutelage serve {near(last.folder)}"
     if len(outcome.reused) == len(outcome.artifacts):
         yield "nothing changed: no work was done, all of it is taken from the store"
     elif outcome.reused:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -22,6 +23,11 @@ def canonical(value: object) -> bytes:
 def short_digest(content: bytes) -> str:
     """xxh3-128 of the bytes, 32 hexadecimal digits. Names rows; not for security."""
     return xxhash.xxh3_128_hexdigest(content)
+
+
+def ids_digest(ids: Sequence[int]) -> str:
+    """xxh3-128 of token ids: names a prompt, where it is measured and where it is served."""
+    return short_digest(canonical(tuple(ids)))
 
 
 def strong_digest(value: object) -> str:

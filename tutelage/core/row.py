@@ -18,14 +18,17 @@ ORIGINS: tuple[Origin, ...] = get_args(Origin)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Where a row was read: a uri relative to the recipe, a line counted from 1, a digest."""
+    """Where a row was read: a uri relative to the recipe, a line counted from 1, a digest.
+
+    A row made from an event has the uri `event:ID` and no line, which is 0.
+    """
 
     uri: str
     line: int
-    digest: str = ""  # SHA-256 of the file
+    digest: str = ""  # SHA-256 of the file, or of the event
 
     def __str__(self) -> str:
-        return f"{self.uri}:{self.line}"
+        return f"{self.uri}:{self.line}" if self.line else self.uri
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

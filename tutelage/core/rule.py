@@ -119,8 +119,8 @@ def decide(rule: Rule, bounds: Bounds | None) -> Decided:
         return Decided(
             rule=rule, outcome="inconclusive", bounds=bounds, because="the report has no evidence"
         )
-    edges = (bounds.estimate, bounds.low, bounds.high)
-    if not all(math.isfinite(edge) for edge in edges):
+    # a bound may lie at infinity, where there is too little to bound it; an estimate never does
+    if not math.isfinite(bounds.estimate) or math.isnan(bounds.low) or math.isnan(bounds.high):
         return Decided(
             rule=rule, outcome="inconclusive", bounds=bounds, because="the evidence is not finite"
         )

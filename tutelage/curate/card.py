@@ -71,7 +71,8 @@ def card(curated: Curated) -> dict[str, Any]:
 
 
 def _source(file: Ingested, kept: Sequence[Example]) -> dict[str, Any]:
-    own = [example for example in kept if example.source.uri == file.uri]
+    read = {example.source for example in file.examples}
+    own = [example for example in kept if example.source in read]
     return {
         "path": file.uri,
         "sha256": file.file_digest,

@@ -46,7 +46,7 @@ class FakeEngine:
         """One answer, character by character."""
         answer = self._generation(prompt, decoding)
         for character in answer.text:
-            yield Chunk(text=character)
+            yield Chunk(text=character, ids=tuple(character.encode()))
         yield Chunk(text="", stop=answer.stop)
 
     def score(self, row: PackedRow) -> NDArray[np.float32]:

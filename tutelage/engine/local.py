@@ -94,20 +94,21 @@ class LocalEngine:
         room = self._room(len(prompt.ids), decoding)
         hidden = decoder.start([prompt.ids], room)
         ids: list[int] = []
-        shown = ""
+        shown, told = "", 0
         draw = np.random.default_rng((decoding.seed, 0))
         for _ in range(room):
             token = int(_choose(hidden @ self._backbone.head.T, decoding, [draw])[0][0])
             if token in decoding.stop:
-                yield Chunk(text=self._decode(ids)[len(shown) :], stop="stop")
+                rest = self._decode(ids)[len(shown) :]
+                yield Chunk(text=rest, stop="stop", ids=tuple(ids[told:]))
                 return
             ids.append(token)
             text = self._decode(ids)
             if not text.endswith("\N{REPLACEMENT CHARACTER}"):
-                yield Chunk(text=text[len(shown) :])
-                shown = text
+                yield Chunk(text=text[len(shown) :], ids=tuple(ids[told:]))
+                shown, told = text, len(ids)
             hidden = decoder.extend(torch.tensor([token]))
-        yield Chunk(text=self._decode(ids)[len(shown) :], stop="length")
+        yield Chunk(text=self._decode(ids)[len(shown) :], stop="length", ids=tuple(ids[told:]))
 
     @torch.no_grad()
     def score(self, row: PackedRow) -> NDArray[np.float32]:

@@ -60,6 +60,7 @@ class Chunk:
 
     text: str
     stop: Stop | None = None
+    ids: tuple[int, ...] = ()  # drawn since the piece before
 
 
 class Engine(Protocol):

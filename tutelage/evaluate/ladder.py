@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from tutelage.core.conversation import Conversation, Message
-from tutelage.core.digest import Json, canonical, short_digest
+from tutelage.core.digest import Json, ids_digest
 from tutelage.core.row import Example
 from tutelage.score.parse import as_text, parse
 from tutelage.score.task import Task, answer_text
@@ -67,7 +67,7 @@ class Asked:
     @property
     def digest(self) -> str:
         """Names the prompt's token ids."""
-        return short_digest(canonical(self.ids))
+        return ids_digest(self.ids)
 
 
 def choose_shots(

@@ -54,17 +54,20 @@ class Schema:
 
     def problem(self, task: Task) -> str:
         """Why the expected answer would not pass."""
-        parsed = parse(task.expected)
-        if parsed.ok and self._valid(parsed.value):
+        if self.valid(task.expected):
             return ""
         return "the expected answer does not satisfy contract.output_schema"
 
     def score(self, task: Task, answer: str) -> Scores:
         """1 where the answer is valid; what is not JSON is not."""
-        parsed = parse(answer)
-        return {"valid": float(parsed.ok and self._valid(parsed.value))}
+        return {"valid": float(self.valid(answer))}
 
-    def _valid(self, value: Json) -> bool:
+    def valid(self, answer: str) -> bool:
+        """Whether the answer is JSON that satisfies the schema."""
+        parsed = parse(answer)
+        return parsed.ok and self._satisfied(parsed.value)
+
+    def _satisfied(self, value: Json) -> bool:
         if self._whole is not None:
             return _satisfies(self._whole, value)
         if not isinstance(value, dict) or value.keys() != {"name", "arguments"}:

@@ -1,1 +1,1 @@
-"""What can be said of texts: which repeat each other, and which hold a part of another."""
+"""What can be said of texts: which repeat each other, hold a part of another, or tell too much."""

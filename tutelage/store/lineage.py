@@ -1,15 +1,24 @@
-"""Lineage: from an artifact to the rows it came from, and from a row to all that saw it."""
+"""Lineage: from an artifact to the rows it came from, from a row to all that saw it, and from a
+served answer to the release that gave it and the rows it became.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
+from tutelage.core.errors import StoreError
+from tutelage.core.event import Event
 from tutelage.core.ledger import LedgerEntry
 from tutelage.core.row import Example
 from tutelage.store.artifact import Artifact
+from tutelage.store.ingest import OF_EVENT
 from tutelage.store.store import Store
 from tutelage.store.tables import LEDGER, ROWS, read_ledger, read_rows, row_ids
+
+if TYPE_CHECKING:
+    from tutelage.store.journal import Journal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +46,18 @@ class RowStory:
     entries: tuple[LedgerEntry, ...]
     datasets: tuple[Artifact, ...] = ()  # that hold it
     offspring: tuple[Artifact, ...] = field(default=())  # made from those datasets
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventStory:
+    """A served answer: who gave it, what was said of it, and what it became."""
+
+    event: Event
+    release: Node  # its artifact is None where the store does not hold it
+    feedback: tuple[Event, ...]
+    rows: tuple[Example, ...]  # made from it, each once
+    datasets: tuple[Artifact, ...]  # that hold one of them
+    offspring: tuple[Artifact, ...]  # made from those datasets
 
 
 def ancestry(store: Store, artifact: Artifact) -> Node:
@@ -98,3 +119,52 @@ def explain_row(store: Store, row: str) -> RowStory:
         datasets=tuple(datasets),
         offspring=tuple(offspring.values()),
     )
+
+
+def explain_event(store: Store, journal: Journal, reference: str) -> EventStory:
+    """What became of a served answer, and what it came from; `reference` is `event:ID`.
+
+    Feedback's id leads to the answer it is about.
+
+    Raises: StoreError where the journal does not know it.
+    """
+    name = reference.removeprefix(OF_EVENT)
+    event = journal.event(name)
+    if event is not None and event.kind == "feedback":
+        event = journal.event(event.subject)
+    if event is None:
+        raise StoreError(
+            f"the journal has no event `{name}`",
+            where=str(journal.path),
+            expected=f"{OF_EVENT}ID, the id of an answer as its client got it",
+            hint="`--events FILE` names another journal",
+        )
+    feedback = [
+        one
+        for one in journal.events(kind="feedback", release=event.release, since=event.ts)
+        if one.subject == event.id
+    ]
+    made, datasets = _rows_of(store, f"{OF_EVENT}{event.id}")
+    offspring = {one.digest: one for data in datasets for one in descendants(store, data.digest)}
+    known = {artifact.digest: artifact for artifact in store.artifacts()}
+    return EventStory(
+        event=event,
+        release=_node("release", event.release, known),
+        feedback=tuple(feedback),
+        rows=tuple(made),
+        datasets=tuple(datasets),
+        offspring=tuple(offspring.values()),
+    )
+
+
+def _rows_of(store: Store, uri: str) -> tuple[list[Example], list[Artifact]]:
+    """The rows made from an event, each once, and the datasets that hold one."""
+    found: dict[str, Example] = {}
+    datasets = []
+    for artifact in store.artifacts():
+        examples = read_rows(artifact.file(ROWS)) if artifact.has(ROWS) else []
+        own = [example for example in examples if example.source.uri == uri]
+        if own:
+            datasets.append(artifact)
+            found |= {example.id: example for example in own}
+    return list(found.values()), datasets

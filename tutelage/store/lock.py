@@ -12,8 +12,8 @@ from tutelage.core.errors import StoreError
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Holds the lock file for the block.
+def locked(path: Path, *, held: str = "another run uses this project") -> Iterator[None]:
+    """Holds the lock file for the block; `held` says what it means that another does.
 
     The kernel lets go of the lock when its process ends, however it ends, so a lock
     of a dead process never stands in the way.
@@ -36,7 +36,7 @@ def locked(path: Path) -> Iterator[None]:
         except BlockingIOError:
             pid = os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
             raise StoreError(
-                f"another run uses this project: process {pid}",
+                f"{held}: process {pid}",
                 where=str(path),
                 hint="wait for it to end, or stop it; what it finished is kept",
             ) from None

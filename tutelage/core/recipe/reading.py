@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from tutelage.core.recipe.section import Section
 
-Format = Literal["auto", "messages", "sharegpt", "alpaca", "prompt_completion", "fields"]
+Format = Literal["auto", "messages", "sharegpt", "alpaca", "prompt_completion", "fields", "row"]
 
 
 class Fields(Section):

@@ -16,7 +16,7 @@ class Guardrail(Section):
     """One check of requests or answers."""
 
     check: Check = Field(description="What is looked for; `schema` looks at answers alone.")
-    on: Literal["input", "output"] = Field("output", description="Requests or answers.")
+    side: Literal["input", "output"] = Field("output", description="Requests or answers.")
     action: Action = Field(
         "flag", description="Note it in the event, replace what was found, or answer nothing."
     )

@@ -20,6 +20,7 @@ from tutelage.core.recipe.section import Section
 from tutelage.core.recipe.serve import Serve
 from tutelage.core.recipe.train import Train
 from tutelage.core.rule import Rule, parse
+from tutelage.core.served import rule_problem
 
 
 class Recipe(Section):
@@ -77,7 +78,9 @@ class Recipe(Section):
             if rule.suite not in suites:
                 yield ("gate", index), f"suite `{rule.suite}` is not in evaluate.suites ({listed})"
             measured = self.evaluate.baselines if self.evaluate else ()
-            if rule.baseline and rule.baseline not in (*measured, "previous"):
+            if rule.baseline == "evaluation":
+                yield ("gate", index), "only `monitor` compares with `evaluation`"
+            elif rule.baseline and rule.baseline not in (*measured, "previous"):
                 yield (
                     ("gate", index),
                     f"baseline `{rule.baseline}` is not in evaluate.baselines; add it there",
@@ -103,15 +106,11 @@ class Recipe(Section):
             if " ".join(waiver.rule.split()) not in rules:
                 yield ("release", "waivers", index, "rule"), "this rule is not in `gate`"
         for index, guard in enumerate(self.serve.guardrails):
-            if guard.check == "schema" and (guard.on == "input" or guard.action == "redact"):
+            if guard.check == "schema" and (guard.side == "input" or guard.action == "redact"):
                 yield (
                     ("serve", "guardrails", index),
                     "`schema` looks at answers, and flags or blocks them",
                 )
         for index, line in enumerate(self.monitor.rules):
-            rule = parse(line)
-            if rule.suite != "served" or rule.baseline not in (None, "evaluation"):
-                yield (
-                    ("monitor", "rules", index),
-                    "it measures `served.METRIC` against a number or `evaluation`",
-                )
+            if problem := rule_problem(parse(line), self.monitor.segments):
+                yield ("monitor", "rules", index), problem

@@ -39,7 +39,12 @@ SPEAKERS = {
     "function_response": "tool",
     "tool": "tool",
 }
+ROW = (  # what our own rows may hold; `curate` gives a row its split
+    *("id", "messages", "tools", "chosen", "rejected", "origin", "licence", "source", "author"),
+    *("consent_key", "generator", "editor", "parents", "tags", "weight"),
+)
 MARKS: tuple[tuple[Format, tuple[str, ...]], ...] = (
+    ("row", ("id", "messages", "origin", "licence", "source")),
     ("messages", ("messages",)),
     ("sharegpt", ("conversations",)),
     ("alpaca", ("instruction", "output")),
@@ -90,6 +95,7 @@ def lay(row: dict[str, Any], layout: Format, fields: Fields | None, kept: set[st
     if layout == "fields" and fields is not None:
         return _fields(row, fields, kept)
     layouts = {
+        "row": _row,
         "messages": _messages,
         "sharegpt": _sharegpt,
         "alpaca": _alpaca,
@@ -139,11 +145,24 @@ def _messages(row: dict[str, Any], kept: set[str]) -> Laid:
         if name in written:
             raise Fault(Reason.UNKNOWN_FIELD, f"column `{name}` is also one of its `tags`")
         written[name] = value
+    return _laid(row, written)
+
+
+def _row(row: dict[str, Any], kept: set[str]) -> Laid:
+    """One of our own rows: `kept` holds its columns beside the conversation and tags."""
+    refuse_unknown(row, ROW, "the row")
+    for name in ("origin", "licence"):
+        text(column(row, name), f"`{name}`")
+    written = mapping(row.get("tags") or {}, "`tags`")
+    return _laid(row, {name: text(value, f"tag `{name}`") for name, value in written.items()})
+
+
+def _laid(row: dict[str, Any], written: Mapping[str, str]) -> Laid:
     return Laid(
         messages=messages(column(row, "messages"), "`messages`"),
         tools=tools(row.get("tools")),
-        chosen=messages(chosen or [], "`chosen`"),
-        rejected=messages(rejected or [], "`rejected`"),
+        chosen=messages(row.get("chosen") or [], "`chosen`"),
+        rejected=messages(row.get("rejected") or [], "`rejected`"),
         tags=written,
     )
 

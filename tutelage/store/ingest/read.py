@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from tutelage.core.digest import file_digest
@@ -14,7 +12,17 @@ from tutelage.core.errors import BadRow, RowError
 from tutelage.core.ledger import Reason
 from tutelage.core.recipe import Format, Reading, Recipe
 from tutelage.core.row import ORIGINS, Example, Origin, Source
-from tutelage.store.ingest.fault import Fault, column, listed, optional_text, text, weight
+from tutelage.store.ingest.fault import (
+    Fault,
+    column,
+    listed,
+    mapping,
+    optional_text,
+    refuse_unknown,
+    text,
+    weight,
+)
+from tutelage.store.ingest.files import file_of, uri_of
 from tutelage.store.ingest.layouts import Laid, detect, lay
 from tutelage.store.ingest.records import Record, Refused, records
 from tutelage.store.ingest.shape import check, check_answer
@@ -22,6 +30,8 @@ from tutelage.store.ingest.shape import check, check_answer
 LOOKED_AT = 100  # rows, to know the layout of a file
 PLACES = ("consent_key", "generator", "editor")  # of the canonical row, each one text
 CANONICAL = ("origin", "licence", "license", "parents", "weight", "author", *PLACES)
+OWN = ("messages", "row")  # layouts whose rows may say these themselves
+OF_EVENT = "event:"  # begins the uri of a row made from an event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +60,8 @@ def read_examples(
     """Every row of a file as an Example, or as refused with the reason.
 
     `author` is the column that names each row's author. Rows in the `messages` layout
-    may name an origin, a licence and so on of their own.
+    may name an origin, a licence and so on of their own; those in the `row` layout do,
+    and one made from an event keeps that event as its source.
 
     Raises: RowError if the file is missing or cannot be read as a whole.
     """
@@ -87,73 +98,21 @@ def read_examples(
     return Ingested(uri=uri, file_digest=digest, examples=examples, refused=refused)
 
 
-def file_of(written: str, recipe: Recipe) -> Path:
-    """The file a path in the recipe leads to.
+def example_of(form: dict[str, Any], uri: str, line: int) -> Example:
+    """One row of our own layout as an Example; `uri` and `line` say where it stands.
 
-    Raises: RowError with the nearest names if there is none.
+    Raises: Fault for what is wrong with it.
     """
-    path = recipe.path(written)
-    if path.is_file():
-        return path
-    if path.is_dir():
-        raise RowError("this is a folder; expected a file of rows", where=written)
-    if path.exists() or path.is_symlink():
-        raise RowError(
-            "this is no regular file, or a link that leads nowhere",
-            where=written,
-            expected="a file of rows",
-        )
-    folder = path.parent
-    if not folder.is_dir():
-        raise RowError(
-            f"there is no folder `{Path(written).parent}`",
-            where=written,
-            hint="paths are relative to the recipe's folder",
-        )
-    names = sorted(other.name for other in folder.iterdir() if other.is_file())
-    close = difflib.get_close_matches(path.name, names, n=1)
-    hint = f"did you mean `{close[0]}`?" if close else ""
-    raise RowError(
-        "there is no such file",
-        where=written,
-        expected=f"one of {', '.join(names[:10])}" if names and not close else "",
-        hint=hint or "paths are relative to the recipe's folder",
+    reader = _Reader(
+        reading=Reading(path=uri, format="row"),
+        layout="row",
+        origin="human",
+        licence="",
+        author=None,
+        uri=uri,
+        digest="",
     )
-
-
-def uri_of(written: str) -> str:
-    """How artifacts name a file: as the recipe does, without folders of this machine."""
-    path = Path(written)
-    return path.name if path.is_absolute() or written.startswith("~") else path.as_posix()
-
-
-def digests_of(files: Iterable[tuple[str, str]], recipe: Recipe) -> dict[str, str]:
-    """SHA-256 of every file, by the names provenance uses: `role:uri`.
-
-    `files` are a role (`source`, `suite`, `schema`) and a path as the recipe writes it.
-
-    Raises: RowError with every file that is missing.
-    """
-    found: dict[str, str] = {}
-    missing: list[RowError] = []
-    for role, written in files:
-        try:
-            digest = file_digest(file_of(written, recipe))
-        except RowError as error:
-            missing.append(error)
-            continue
-        name = f"{role}:{uri_of(written)}"
-        while found.get(name, digest) != digest:  # two files of one name, in two folders
-            name += "'"
-        found[name] = digest
-    if len(missing) == 1:
-        raise missing[0]
-    if missing:
-        rows = [
-            BadRow(where=error.where, problem=f"{error.message}; {error.hint}") for error in missing
-        ]
-        raise RowError(f"{len(missing)} files are missing", rows=rows)
-    return found
+    return reader.checked(Record(line=line, value=form, text=""))
 
 
 def rows_error(files: Sequence[Ingested], verb: str, hint: str) -> RowError:
@@ -186,29 +145,33 @@ class _Reader:
     def example(self, record: Record) -> Example | Refused:
         """The row's Example, or what is wrong with it."""
         try:
-            return self._example(record)
+            return self.checked(record)
         except Fault as fault:
             return Refused(
                 line=record.line, reason=fault.reason, problem=fault.message, text=record.text
             )
 
-    def _example(self, record: Record) -> Example:
+    def checked(self, record: Record) -> Example:
+        """The row's Example.
+
+        Raises: Fault.
+        """
         row = record.value
-        own = CANONICAL if self.layout == "messages" else ()
+        own = CANONICAL if self.layout in OWN else ()
         kept = {*own, *((self.author,) if self.author else ())}
         laid = lay(row, self.layout, self.reading.fields, kept)
         _check(laid)
         canonical = {name: row[name] for name in own if row.get(name) is not None}
         parents = listed(canonical.get("parents", []), "`parents`")
         places = {name: optional_text(canonical.get(name), f"`{name}`") for name in PLACES}
-        return Example(
+        example = Example(
             messages=laid.messages,
             tools=laid.tools,
             chosen=laid.chosen,
             rejected=laid.rejected,
             origin=_origin(canonical.get("origin", self.origin)),
             licence=_licence(canonical, self.licence),
-            source=Source(uri=self.uri, line=record.line, digest=self.digest),
+            source=self._source(row, record.line),
             author=self._author(row, canonical),
             consent_key=places["consent_key"],
             generator=places["generator"],
@@ -217,11 +180,35 @@ class _Reader:
             tags=laid.tags,
             weight=weight(canonical.get("weight"), "`weight`"),
         )
+        _check_id(row.get("id") if self.layout == "row" else None, example)
+        return example
+
+    def _source(self, row: dict[str, Any], line: int) -> Source:
+        """The event the row was made from, else the place in this file."""
+        here = Source(uri=self.uri, line=line, digest=self.digest)
+        if self.layout != "row" or row.get("source") is None:
+            return here
+        form = mapping(row["source"], "`source`")
+        refuse_unknown(form, ("uri", "line", "digest"), "`source`")
+        uri = text(form.get("uri"), "`uri` of `source`")
+        if not uri.startswith(OF_EVENT):
+            return here
+        digest = optional_text(form.get("digest"), "`digest` of `source`")
+        return Source(uri=uri, line=0, digest=digest or "")
 
     def _author(self, row: dict[str, Any], canonical: dict[str, Any]) -> str | None:
         if self.author is None:
             return optional_text(canonical.get("author"), "`author`")
         return optional_text(column(row, self.author), f"column `{self.author}`")
+
+
+def _check_id(written: object, example: Example) -> None:
+    """Refuses a row whose content was changed after it was named."""
+    if written is not None and written != example.id:
+        raise Fault(
+            Reason.WRONG_TYPE,
+            f"`id` is {written}, its content's is {example.id}; expected them equal, or no `id`",
+        )
 
 
 def _check(laid: Laid) -> None:

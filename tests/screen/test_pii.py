@@ -1,0 +1,113 @@
+"""Personal data that has a form is found where it stands, and what only looks like it is not."""
+
+from __future__ import annotations
+
+import time
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tutelage.core.finding import redacted
+from tutelage.screen.pii import IBAN_LENGTHS, KINDS, find_pii, iban_valid, luhn
+
+
+def found(text: str) -> list[tuple[str, str]]:
+    return [(one.kind, text[one.start : one.end]) for one in find_pii(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "words"),
+    [
+        ("Write to ann.lee+x@mail.example.co.uk.", "email", "ann.lee+x@mail.example.co.uk"),
+        ("mail “jörg@büro.de”", "email", "jörg@büro.de"),
+        ("foo—bar@baz.com!", "email", "bar@baz.com"),
+        ("from +49 30 901820 today", "phone", "+49 30 901820"),
+        ("(212) 555-0143 ext. 12, please", "phone", "(212) 555-0143 ext. 12"),
+        ("under 020 7946 0018.", "phone", "020 7946 0018"),
+        ("my cell: 2813882583", "phone", "2813882583"),
+        ("pay by 4111 1111 1111 1111, thanks", "card", "4111 1111 1111 1111"),
+        ("amex 378282246310005", "card", "378282246310005"),
+        ("to DE89 3704 0044 0532 0130 00 today", "iban", "DE89 3704 0044 0532 0130 00"),
+        ("iban gb50mvfc38361978683032", "iban", "gb50mvfc38361978683032"),
+        ("SSN 078-05-1120", "ssn", "078-05-1120"),
+        ("her social security number is 078051120", "ssn", "078051120"),
+        ("from 86.231.85.193:8080", "ip", "86.231.85.193"),
+        ("at 2001:db8:0:0:0:0:2:1.", "ip", "2001:db8:0:0:0:0:2:1"),
+        ("at fe80::1 locally", "ip", "fe80::1"),
+        ("ftp://ann:pw1@host.example/x", "url_credentials", "ann:pw1"),
+    ],
+)
+def test_each_kind_is_found_where_it_stands(text: str, kind: str, words: str) -> None:
+    assert found(text) == [(kind, words)]
+    assert kind in KINDS
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "pay by 4111 1111 1111 1112",  # check digit
+        "order 7992739871300000",  # no issuer
+        "0.4111111111111111",
+        "DE88 3704 0044 0532 0130 00",  # check digits
+        "DE89370400440532013000X",
+        "078-05-0000",
+        "900-12-3456",
+        "reference 078051120",
+        "version 1.2.3.4",
+        "1.2.3.4.5",
+        "127.0.0.1 and 0.0.0.0 and ::1",
+        "256.1.1.1",
+        "std::vector a::b at 10:30:45",
+        "on 2020-10-12 14:00 or 3/23/1940",
+        "10 20 30 40 50 60 70 80",
+        "it costs 1 234 567 890.00",
+        "2813882583",
+        "a@b and @name and a..b@c.de and x@-y.de",
+        "https://host:8000/a@b",
+        "https://user:$PASSWORD@host.example/",
+        "",
+    ],
+)
+def test_what_only_looks_like_it_is_left_alone(text: str) -> None:
+    assert found(text) == []
+
+
+def test_several_findings_stand_in_order_and_redact_to_their_kinds() -> None:
+    text = "a@b.co, 4111111111111111 and ann@b.co"
+    findings = find_pii(text)
+    assert [one.detector for one in findings] == ["pii"] * 3
+    assert redacted(text, findings) == "[EMAIL], [CARD] and [EMAIL]"
+
+
+def test_a_lone_surrogate_does_not_hide_what_follows() -> None:
+    assert found("\ud800 é a@b.co") == [("email", "a@b.co")]
+
+
+def test_check_digits_are_those_of_the_standards() -> None:
+    assert luhn("79927398713")
+    assert not luhn("79927398710")
+    assert iban_valid("GB82WEST12345698765432")
+    assert not iban_valid("GB82WEST12345698765423")
+    assert all(15 <= length <= 33 for length in IBAN_LENGTHS.values())
+
+
+@pytest.mark.parametrize("piece", ["1 ", "a.", "1:", "@a.", "GB69", "0-", "x@y.zz "])
+def test_a_long_text_takes_time_in_proportion(piece: str) -> None:
+    began = time.process_time()
+    find_pii(piece * 20_000)
+    assert time.process_time() - began < 5
+
+
+PIECES = st.sampled_from(
+    ["a@b.co", "::", "1.2.3.4", "4111", " ", "-", "+49", "(", "eyJ", "key=", "é"]
+)
+
+
+@settings(max_examples=200, derandomize=True, deadline=None)
+@given(text=st.lists(PIECES | st.characters(), max_size=30).map("".join))
+def test_any_text_gives_findings_in_order_that_stand_apart(text: str) -> None:
+    spans = [(one.start, one.end) for one in find_pii(text)]
+    assert all(0 <= start < end <= len(text) for start, end in spans)
+    assert all(end <= start for (_, end), (start, _) in pairwise(spans))

@@ -1,0 +1,258 @@
+"""The journal keeps what it acknowledged, in order, and notices what was changed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tutelage.core.errors import StoreError
+from tutelage.store.journal import Journal
+
+ROOT = Path(__file__).parents[2]
+WRITER = """
+import sys, threading
+from pathlib import Path
+from tutelage.store.journal import Journal
+
+journal = Journal.open(Path(sys.argv[1]))
+said = threading.Lock()
+
+def write(who):
+    for number in range(1_000_000):
+        event = journal.append("feedback", release="r", payload={"who": who, "n": number})
+        journal.offer("completion", release="r", payload={}, id=f"{event.id}-answer")
+        with said:
+            print(event.id, flush=True)
+
+for who in range(4):
+    threading.Thread(target=write, args=(who,)).start()
+"""
+CROWDED = """
+import resource, signal, sys
+from pathlib import Path
+from tutelage.core.errors import StoreError
+from tutelage.store.journal import Journal
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+journal = Journal.open(Path(sys.argv[1]))
+resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+try:
+    for number in range(1000):
+        journal.append("feedback", release="r", payload={"text": "x" * 3000}, id=f"e{number}")
+        print(f"e{number}", flush=True)
+except StoreError as error:
+    print("refused:", error.message)
+"""
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    opened = Journal.open(tmp_path / "events.sqlite")
+    yield opened
+    opened.close()
+
+
+def feedback(journal: Journal, subject: str = "c1", id: str | None = None) -> str:
+    payload = {"rating": "up"}
+    event = journal.append("feedback", release="r", subject=subject, payload=payload, id=id)
+    return event.id
+
+
+def test_an_event_is_on_the_disk_when_append_returns(journal: Journal) -> None:
+    event = journal.append("feedback", release="r", subject="c1", payload={"rating": "up"})
+    seen = Journal.open(journal.path, read_only=True)
+    assert [*seen.events()] == [event]
+    assert (event.seq, event.prev) == (1, "")
+
+
+def test_each_event_names_the_digest_of_the_one_before_it(journal: Journal) -> None:
+    for number in range(20):
+        feedback(journal, f"c{number}")
+    events = [*journal.events()]
+    assert [event.seq for event in events] == list(range(1, 21))
+    assert [event.prev for event in events[1:]] == [event.digest for event in events[:-1]]
+    journal.verify()
+
+
+def test_the_chain_goes_on_after_the_journal_was_closed(tmp_path: Path) -> None:
+    for _ in range(3):
+        journal = Journal.open(tmp_path / "events.sqlite")
+        feedback(journal)
+        journal.close()
+    seen = Journal.open(tmp_path / "events.sqlite", read_only=True)
+    seen.verify()
+    assert len([*seen.events()]) == 3
+
+
+def test_an_offered_event_is_found_while_it_waits_and_written_in_its_turn(
+    journal: Journal,
+) -> None:
+    blocker = blocked(journal)
+    assert journal.offer("completion", release="r", payload={"answer": "a"}, id="chatcmpl-1")
+    waiting = journal.event("chatcmpl-1")
+    assert waiting is not None
+    assert waiting.payload == {"answer": "a"}
+    blocker.rollback()
+    feedback(journal, "chatcmpl-1")
+    assert [event.kind for event in journal.events()] == ["completion", "feedback"]
+    assert journal.event("chatcmpl-2") is None
+
+
+def test_what_no_longer_fits_the_queue_is_dropped_and_counted(tmp_path: Path) -> None:
+    journal = Journal.open(tmp_path / "events.sqlite", waiting=3)
+    blocker = blocked(journal)
+    taken = [
+        journal.offer("completion", release="r", payload={}, id=f"c{number}") for number in range(5)
+    ]
+    assert (taken, journal.dropped) == ([True, True, True, False, False], 2)
+    blocker.rollback()
+    journal.close()
+    seen = Journal.open(tmp_path / "events.sqlite", read_only=True)
+    assert [event.id for event in seen.events()] == ["c0", "c1", "c2"]
+
+
+def test_the_same_event_twice_is_one_and_another_under_its_id_is_refused(
+    journal: Journal,
+) -> None:
+    assert feedback(journal, id="f1") == feedback(journal, id="f1")
+    assert len([*journal.events()]) == 1
+    with pytest.raises(StoreError, match="the id f1 stands for another event"):
+        feedback(journal, "another", id="f1")
+
+
+def test_many_threads_write_one_chain(journal: Journal) -> None:
+    def write() -> None:
+        for _ in range(25):
+            feedback(journal)
+
+    threads = [threading.Thread(target=write) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    journal.verify()
+    assert len([*journal.events()]) == 200
+
+
+def test_events_are_chosen_by_kind_release_and_time(journal: Journal) -> None:
+    first = journal.append("feedback", release="one", payload={})
+    second = journal.append("completion", release="two", payload={})
+    third = journal.append("completion", release="one", payload={})
+
+    def ids(**wanted: str) -> list[str]:
+        return [event.id for event in journal.events(**wanted)]  # type: ignore[arg-type]
+
+    assert ids(kind="completion") == [second.id, third.id]
+    assert ids(release="one") == [first.id, third.id]
+    assert ids(since=second.ts) == [second.id, third.id]
+    assert ids(until=second.ts) == [first.id]
+
+
+def test_a_second_writer_is_refused_and_a_reader_is_not(journal: Journal) -> None:
+    code = (
+        "import sys; from pathlib import Path; from tutelage.store.journal import Journal; "
+        "Journal.open(Path(sys.argv[1]), read_only=True).verify(); Journal.open(Path(sys.argv[1]))"
+    )
+    command = [sys.executable, "-c", code, str(journal.path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert f"another process writes this journal: process {os.getpid()}" in done.stderr
+
+
+def test_a_journal_of_a_newer_schema_is_refused(tmp_path: Path) -> None:
+    Journal.open(tmp_path / "events.sqlite").close()
+    with sqlite3.connect(tmp_path / "events.sqlite") as raw:
+        raw.execute("UPDATE about SET value = '2' WHERE key = 'schema'")
+    raw.close()
+    for read_only in (False, True):
+        with pytest.raises(StoreError, match="journal of schema 2"):
+            Journal.open(tmp_path / "events.sqlite", read_only=read_only)
+
+
+def test_a_file_that_is_no_journal_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "events.sqlite").write_text("not a database, whatever it is called\n" * 100)
+    for read_only in (False, True):
+        with pytest.raises(StoreError, match="file is not a database"):
+            Journal.open(tmp_path / "events.sqlite", read_only=read_only)
+
+
+def test_reading_makes_no_journal_where_there_is_none(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="there are no events yet"):
+        Journal.open(tmp_path / "events.sqlite", read_only=True)
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_nothing_is_written_where_it_is_open_for_reading_or_closed(journal: Journal) -> None:
+    seen = Journal.open(journal.path, read_only=True)
+    with pytest.raises(StoreError, match="open for reading alone"):
+        feedback(seen)
+    journal.close()
+    with pytest.raises(StoreError, match="closed"):
+        feedback(journal)
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        ('UPDATE events SET payload = \'{"rating":"down"}\' WHERE seq = 2', "event 3"),
+        ("DELETE FROM events WHERE seq = 2", "event 2"),
+        ("UPDATE events SET payload = '{}' WHERE seq = 4", "the end"),
+        ("DELETE FROM events WHERE seq = 4", "the end"),
+    ],
+)
+def test_a_change_is_noticed_where_it_was_made(tmp_path: Path, change: str, place: str) -> None:
+    journal = Journal.open(tmp_path / "events.sqlite")
+    for _ in range(4):
+        feedback(journal)
+    journal.close()
+    with sqlite3.connect(tmp_path / "events.sqlite") as raw:
+        raw.execute(change)
+    raw.close()
+    with pytest.raises(StoreError, match=f"broken at {place}"):
+        Journal.open(tmp_path / "events.sqlite", read_only=True).verify()
+
+
+def test_a_killed_writer_loses_nothing_it_acknowledged(tmp_path: Path) -> None:
+    path = tmp_path / "events.sqlite"
+    acknowledged: list[str] = []
+    for lines in (1, 40, 150):
+        child = subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        )
+        assert child.stdout is not None
+        acknowledged += [next(child.stdout) for _ in range(lines)]
+        child.send_signal(signal.SIGKILL)
+        acknowledged += child.communicate()[0].splitlines(True)
+        seen = Journal.open(path, read_only=True)
+        seen.verify()
+        kept = {event.id for event in seen.events()}
+        whole = [line.strip() for line in acknowledged if line.endswith("\n")]
+        assert [id for id in whole if id not in kept] == []
+
+
+def test_a_full_disk_is_told_and_loses_nothing_it_acknowledged(tmp_path: Path) -> None:
+    path = tmp_path / "events.sqlite"
+    done = subprocess.run(
+        [sys.executable, "-c", CROWDED, str(path)], cwd=ROOT, capture_output=True, text=True
+    )
+    *acknowledged, refusal = done.stdout.splitlines()
+    assert refusal.startswith("refused: the journal refuses:"), done.stderr
+    seen = Journal.open(path, read_only=True)
+    seen.verify()
+    assert [event.id for event in seen.events()][: len(acknowledged)] == acknowledged
+    assert len(acknowledged) >= 5
+
+
+def blocked(journal: Journal) -> sqlite3.Connection:
+    """Holds the file's write lock, so that the writing thread must wait."""
+    raw = sqlite3.connect(journal.path, isolation_level=None)
+    raw.execute("BEGIN IMMEDIATE")
+    return raw

@@ -1,0 +1,124 @@
+"""`serve`: a release behind OpenAI's interface, until it is stopped."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from tutelage.cli.options import of_project
+from tutelage.cli.reply import Reply, Session
+
+if TYPE_CHECKING:
+    from tutelage.serve.run import Place
+    from tutelage.store.release import ReleaseFolder
+
+HERE = Path()
+EXAMPLE = [{"role": "user", "content": "My order has not come."}]
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def _placed(command: Command) -> Command:
+    """`--base`, `--host`, `--port` and `--events`."""
+    says = "Where events are kept; with the project, or beside the release, if left out."
+    for option in (
+        click.option("--events", type=click.Path(dir_okay=False), metavar="FILE", help=says),
+        click.option(
+            "--port",
+            type=click.IntRange(0, 65535),
+            default=8000,
+            show_default=True,
+            help="Port to listen on; 0 takes a free one.",
+        ),
+        click.option(
+            "--host", default="127.0.0.1", show_default=True, help="Address to listen on."
+        ),
+        click.option(
+            "--base", metavar="FOLDER", help="Where its base lies, if not where it lay then."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@click.command("serve")
+@click.argument("reference", metavar="[RELEASE]", required=False)
+@_placed
+@of_project
+@click.pass_context
+def serve_command(
+    context: click.Context, /, reference: str | None, project: Path, **_: Any
+) -> Reply:
+    """Answer requests with RELEASE, as OpenAI's chat completions do, until Ctrl-C.
+
+    RELEASE is a folder, an artifact's name, or a recipe; the project's latest release
+    if left out. Every answer is kept as an event, which POST /v1/feedback can rate.
+    """
+    from tutelage.cli.results import find_release
+    from tutelage.serve.run import Place, run
+
+    given, session = context.params, context.obj
+    release = find_release(reference, project)
+    place = Place(
+        host=given["host"],
+        port=given["port"],
+        base=given["base"],
+        events=Path(given["events"]) if given["events"] else None,
+        project=None if project == HERE else project,
+    )
+    told = _Told(session=session, release=release, place=place)
+    run(release, place, told.listening)
+    return Reply(data=told.about | {"served": told.url})
+
+
+@dataclass(slots=True)
+class _Told:
+    """What is said once the server listens."""
+
+    session: Session
+    release: ReleaseFolder
+    place: Place
+    url: str = ""
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What is served, and where its events are kept."""
+        from tutelage.store.release import events_path
+
+        release, place = self.release, self.place
+        return {
+            "release": release.label,
+            "digest": release.digest,
+            "model": release.serve.model or release.name,
+            "events": str(place.events or events_path(release, place.project)),
+        }
+
+    def listening(self, url: str) -> None:
+        """Says where, and how to ask."""
+        self.url = url
+        if self.session.as_json:
+            sys.stdout.write(json.dumps({"url": url, **self.about}) + "\n")
+        else:
+            sys.stdout.write(_how_to_ask(url, self.about))
+        sys.stdout.flush()
+
+
+def _how_to_ask(url: str, about: dict[str, Any]) -> str:
+    form = json.dumps({"model": about["model"], "messages": EXAMPLE})
+    messages = json.dumps(EXAMPLE)
+    return f"""\
+{about["release"]} listens on {url}; Ctrl-C ends it
+events are kept in {about["events"]}
+
+curl {url}/v1/chat/completions -H 'content-type: application/json' \\
+  -d '{form}'
+
+from openai import OpenAI
+client = OpenAI(base_url="{url}/v1", api_key="none")
+answer = client.chat.completions.create(model="{about["model"]}", messages={messages})
+"""

@@ -1,0 +1,1 @@
+"""The stage `improve`: rated answers to proposed rows, which a person approves."""

@@ -1,0 +1,183 @@
+"""The review file: proposals that a person edits, approves or refuses, a line each.
+
+A line is `{"approved": null, "kind": ..., "feedback": ..., "answer": ..., "row": {...}}`, with
+`problem`, `note` and `comment` where there is one. `approved` becomes true or false; the row
+may be changed. A line that is taken out is proposed again; a refused one is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tutelage.core.errors import BadRow, RowError
+from tutelage.core.ledger import Reason
+from tutelage.improve.propose import Checker, Proposal
+from tutelage.store.disk import write_file
+from tutelage.store.ingest import OF_EVENT, Fault, example_of
+from tutelage.store.ingest.fault import column, flag, mapping, refuse_unknown, text
+from tutelage.store.ingest.records import strict_object
+
+KEYS = ("approved", "kind", "problem", "note", "comment", "feedback", "answer", "row")
+NEEDED = ("approved", "kind", "answer", "row")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One line of the review file."""
+
+    form: dict[str, Any]  # as it was written
+    line: int = 0
+
+    @property
+    def event(self) -> str:
+        """`event:ID` of the answer it is about."""
+        return str(self.form["row"]["source"]["uri"])
+
+    @property
+    def approved(self) -> bool | None:
+        """What was decided; None while it waits."""
+        decided: bool | None = self.form["approved"]
+        return decided
+
+    @property
+    def problem(self) -> str:
+        """Why it cannot be approved as it stands."""
+        return str(self.form.get("problem") or "")
+
+    def checked(self, checker: Checker, uri: str) -> Entry:
+        """The same line with the problem its row has now."""
+        problem = checker.problem(self.form["row"], uri, self.line)
+        form = {name: value for name, value in self.form.items() if name != "problem"}
+        return replace(self, form=_ordered(form | ({"problem": problem} if problem else {})))
+
+
+def read_review(path: Path, uri: str, checker: Checker) -> list[Entry]:
+    """The lines of the review file, none where there is no file; `uri` names it in errors.
+
+    Raises: RowError with every line that is malformed, or approved and cannot be taught.
+    """
+    found: list[Entry] = []
+    wrong: list[BadRow] = []
+    seen: dict[str, int] = {}
+    for line, written in _lines(path, uri):
+        where = f"{uri}:{line}"
+        try:
+            entry = Entry(form=_form(written), line=line)
+        except Fault as fault:
+            wrong.append(BadRow(where=where, problem=fault.message))
+            continue
+        first = seen.setdefault(entry.event, line)
+        entry = entry.checked(checker, uri)
+        if first != line:
+            wrong.append(BadRow(where=where, problem=f"{entry.event} is also in line {first}"))
+        elif entry.approved and entry.problem:
+            wrong.append(BadRow(where=where, problem=f"it is approved, but {entry.problem}"))
+        found.append(entry)
+    if wrong:
+        raise RowError(
+            f"{len(wrong)} {'line' if len(wrong) == 1 else 'lines'} of {uri} cannot be used",
+            rows=wrong,
+            hint="mend the row, or set `approved` to null or false; nothing was written",
+        )
+    return found
+
+
+def with_new(entries: Sequence[Entry], fresh: Iterable[Proposal], checker: Checker) -> list[Entry]:
+    """The lines as people left them, and after them a line for each new proposal."""
+    found = list(entries)
+    for one in fresh:
+        form: dict[str, Any] = {
+            "approved": None,
+            "kind": one.kind,
+            "note": one.note,
+            "comment": one.comment,
+            "feedback": one.feedback,
+            "answer": one.answer,
+            "row": one.row,
+        }
+        kept = {name: value for name, value in form.items() if value != ""} | {"answer": one.answer}
+        found.append(Entry(form=_ordered(kept)).checked(checker, one.event))
+    return found
+
+
+def write_review(path: Path, entries: Sequence[Entry]) -> None:
+    """Replaces the review file, where it says anything else."""
+    write_lines(path, [entry.form for entry in entries])
+
+
+def write_lines(path: Path, forms: Sequence[dict[str, Any]]) -> bool:
+    """Replaces a file of JSON lines at once; False where it says the same already."""
+    content = b"".join(msgspec.json.encode(form) + b"\n" for form in forms)
+    if (path.read_bytes() if path.exists() else b"") == content:
+        return False
+    write_file(path, content)
+    return True
+
+
+def read_rows_of(path: Path, uri: str) -> dict[str, dict[str, Any]]:
+    """The rows written so far, by their event.
+
+    Raises: RowError with every line that is no row made from an event.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    wrong: list[BadRow] = []
+    for line, written in _lines(path, uri):
+        try:
+            example = example_of(_object(written), uri, line)
+        except Fault as fault:
+            wrong.append(BadRow(where=f"{uri}:{line}", problem=fault.message))
+            continue
+        if example.source.line:
+            wrong.append(BadRow(where=f"{uri}:{line}", problem="it was not made from an event"))
+        found[example.source.uri] = dict(example.to_dict())
+    if wrong:
+        raise RowError(
+            f"{len(wrong)} {'row' if len(wrong) == 1 else 'rows'} of {uri} cannot be kept",
+            rows=wrong,
+            hint="this file is written from the review: put rows of your own in another file",
+        )
+    return found
+
+
+def _lines(path: Path, uri: str) -> Iterator[tuple[int, bytes]]:
+    if not path.exists():
+        return
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise RowError(f"cannot be read: {error.strerror}", where=uri) from error
+    for number, line in enumerate(content.split(b"\n"), start=1):
+        if line.strip():
+            yield number, line
+
+
+def _object(written: bytes) -> dict[str, Any]:
+    try:
+        return strict_object(written.decode("utf-8"), "the line")
+    except UnicodeDecodeError as error:
+        raise Fault(Reason.INVALID_ENCODING, f"byte {error.start + 1} is not UTF-8") from error
+
+
+def _form(written: bytes) -> dict[str, Any]:
+    """The line as an object of the keys it may have, its row naming an event."""
+    form = _object(written)
+    refuse_unknown(form, KEYS, "the line")
+    for name in NEEDED:
+        column(form, name)
+    flag(form["approved"], "`approved`")
+    for name in ("kind", "answer"):
+        text(form[name], f"`{name}`")
+    source = mapping(mapping(form["row"], "`row`").get("source"), "`source` of `row`")
+    uri = text(source.get("uri"), "`uri` of `source`")
+    if not uri.startswith(OF_EVENT):
+        raise Fault(Reason.WRONG_TYPE, f"`uri` of `source` is {uri}; expected `{OF_EVENT}ID`")
+    return form
+
+
+def _ordered(form: dict[str, Any]) -> dict[str, Any]:
+    return {name: form[name] for name in KEYS if name in form}

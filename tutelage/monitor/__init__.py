@@ -1,0 +1,1 @@
+"""The stage `monitor`: what was served, measured beside what was proven before."""

@@ -1,0 +1,1 @@
+"""`release`: Verdict in, Release out."""

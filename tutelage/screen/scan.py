@@ -1,0 +1,114 @@
+"""Rules over one text: which of them may match is told in one pass, then those alone look closer.
+
+RE2 takes time linear in the text whatever the text is. It knows no lookaround, so what must
+stand around a match is checked in code.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import re2
+
+from tutelage.core.finding import Finding
+
+MEMORY_BYTES = 64 << 20  # that an automaton may take; it is built as texts need it
+
+Span = tuple[int, int]  # characters, half open
+
+
+class Match(Protocol):
+    """What RE2 found, offsets in characters."""
+
+    def group(self, group: int = 0) -> str | None:
+        """The words of a group; None where it took no part."""
+
+    def start(self, group: int = 0) -> int:
+        """Where it begins."""
+
+    def end(self, group: int = 0) -> int:
+        """Where it ends."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """A kind of finding: how a candidate looks, and what makes it a finding.
+
+    `span` is given the text and the match and returns what to report, None for a
+    candidate that is none.
+    """
+
+    kind: str
+    pattern: str
+    span: Callable[[str, Match], Span | None]
+
+
+class Scanner:
+    """The rules of one detector, compiled."""
+
+    def __init__(self, detector: str, rules: Sequence[Rule]) -> None:
+        options = re2.Options()
+        options.max_mem = MEMORY_BYTES
+        options.log_errors = False
+        self.detector = detector
+        self.rules = tuple(rules)
+        self._each = [re2.compile(rule.pattern, options) for rule in rules]
+        self._any = re2.Set.SearchSet(options)
+        for rule in rules:
+            self._any.Add(rule.pattern)
+        self._any.Compile()
+
+    def find(self, text: str) -> list[Finding]:
+        """The findings in the order of the text, none within another.
+
+        Where two overlap, the rule that is listed first has it.
+        """
+        clean = encodable(text)
+        taken: list[tuple[Span, str]] = []  # ordered
+        for index in sorted(self._any.Match(clean) or ()):
+            rule = self.rules[index]
+            for match in self._each[index].finditer(clean):
+                _take(taken, rule.span(clean, match), rule.kind)
+        return [
+            Finding(detector=self.detector, kind=kind, start=start, end=end)
+            for (start, end), kind in taken
+        ]
+
+
+def encodable(text: str) -> str:
+    """The text with lone surrogates, which no encoding holds, as `?`: the same length."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace").decode()
+    return text
+
+
+def apart(text: str, start: int, end: int, glue: str = "") -> bool:
+    """Whether no letter, digit, `_` or character of `glue` touches the stretch."""
+    return not any(
+        side.isalnum() or side == "_" or side in glue
+        for side in (text[start - 1 : start], text[end : end + 1])
+        if side
+    )
+
+
+# a name and a password inside a URL: personal data and a secret, so both detectors know it
+URL_CREDENTIALS = Rule(
+    kind="url_credentials",
+    pattern=r"[A-Za-z][A-Za-z0-9+.\-]{1,20}://([^\s/:@\"'<>{}$]*:[^\s/@\"'<>{}$]+)@[^\s@]",
+    span=lambda text, match: (match.start(1), match.end(1)),
+)
+
+
+def _take(taken: list[tuple[Span, str]], span: Span | None, kind: str) -> None:
+    """Adds a finding at its place, unless one that is there overlaps it."""
+    if span is None:
+        return
+    place = bisect(taken, (span, ""))
+    beside = taken[max(0, place - 1) : place + 1]
+    if not any(span[0] < end and start < span[1] for (start, end), _ in beside):
+        taken.insert(place, (span, kind))
