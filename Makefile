@@ -4,12 +4,12 @@ export VENV
 BIN := $(VENV)/bin
 CODE := tutelage tests scripts $(wildcard benchmarks)
 
-.PHONY: env demo demo-support test check format bench docs
+.PHONY: env demo demo-support test check format bench bench-detectors docs
 
 env:
 	@scripts/env.sh
 
-# The main job: real requests to an adapter, a report and a verdict; then the same training from
+# The main job: real requests to an adapter, a report, a verdict and a release; then the same training from
 # random weights, which shows what the base is worth.
 INTENTS := examples/intents/recipe.yaml
 demo: env
@@ -34,8 +34,14 @@ format: env
 	$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/ruff format $(CODE)
 
+# Each alone on the machine: they are timed.
 bench: env
-	@set -e; for script in $(wildcard benchmarks/*.py); do echo "$$script" >&2; $(BIN)/python "$$script"; done
+	@set -e; for name in methods repeat served_prompts serve feedback_kill; do \
+	  echo "benchmarks/$$name.py" >&2; $(BIN)/python "benchmarks/$$name.py"; done
+
+# FOLDER holds labelled texts of others; benchmarks/detectors.py says which.
+bench-detectors: env
+	$(BIN)/python benchmarks/detectors.py $(FOLDER)
 
 docs: env
 	$(BIN)/python scripts/reference.py
