@@ -17,6 +17,7 @@ from tutelage.evaluate.run import run as evaluate_door
 from tutelage.gate.run import run as gate_door
 from tutelage.release.admit import admit
 from tutelage.release.run import run as release_door
+from tutelage.release.verify import admitted
 from tutelage.score.roster import check_recipe
 from tutelage.store.artifact import Artifact, read_json
 from tutelage.store.release import VERDICT, ReleaseFolder, events_path, read_release
@@ -147,12 +148,15 @@ def serving(released: Released, *, place: Place | None = None) -> Iterator[str]:
     """The address of a server that answers with a release for the block, on a free port of
     this machine unless `place` says otherwise.
 
-    Raises: TutelageError where it cannot be opened, with what differs.
+    Raises: GateShut where a waiver it needs has ended; TutelageError where it cannot be
+        opened, with what differs.
     """
     from tutelage.serve.run import Place
     from tutelage.serve.run import serving as serve
 
-    with serve(opened_folder(released), place or Place(port=0)) as address:
+    folder = opened_folder(released)
+    admitted(folder, datetime.now(UTC).date())
+    with serve(folder, place or Place(port=0)) as address:
         yield address
 
 

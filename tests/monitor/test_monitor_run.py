@@ -195,7 +195,7 @@ def test_an_empty_window_leaves_every_rule_open(release: ReleaseFolder, journal:
     assert report.requests == 0
     assert {one.outcome for one in report.rules} == {"inconclusive"}
     assert "Nothing was served" in html(report)
-    json.dumps(report.to_dict(), allow_nan=True)
+    assert report.to_dict()["outcome"] == "inconclusive"
 
 
 def test_rules_about_what_is_not_measured_are_refused_together(

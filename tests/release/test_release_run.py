@@ -56,6 +56,7 @@ def test_the_card_tells_data_measures_and_verdict(release: ReleaseFolder) -> Non
     assert "a test" in text
     assert "| data/train.jsonl | CC0-1.0 |" in text
     assert "| tickets.parse | 10 |" in text
+    assert "| tickets.parse | few_shot | 10 |" in text
     assert "| `tickets.parse >= 0.00` | pass |" in text
 
 
@@ -147,6 +148,13 @@ def test_an_ended_waiver_no_longer_lets_it_be_served(
     after = [*verify(whole, base=base, today=date(2026, 11, 22))][1]
     assert after.error is not None
     assert "ended 2026-11-22" in after.error.rows[0].problem
+    (moved.folder / "release.json").write_bytes(
+        pretty({**form, "waivers": [{**waiver, "outcome": "fail", "expires": "2020-01-01"}]})
+    )
+    sealed(moved.folder)
+    said = speak(tmp_path, "serve", "release", "--base", "base", "--port", "0")
+    assert said.code == 3
+    assert "no longer has leave to be served" in said.err
 
 
 def test_made_twice_of_the_same_artifacts_it_has_the_same_digest(release: ReleaseFolder) -> None:

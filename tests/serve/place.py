@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from tutelage.core.event import Event, EventKind
 from tutelage.core.recipe import Recipe
 from tutelage.core.recipe.serve import Check, Serve
 from tutelage.engine.fake import Answer, FakeEngine
-from tutelage.engine.protocol import Engine, Prompt
+from tutelage.engine.protocol import Engine
 from tutelage.render.contract import Contract
 from tutelage.serve.answer import Answerer
 from tutelage.serve.app import make_app
@@ -98,6 +98,3 @@ def serving(
             answerer=answerer,
             path=journal.path,
         )
-
-
-Said = Callable[[Prompt], str]

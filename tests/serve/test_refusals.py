@@ -217,6 +217,8 @@ def chained(levels: int) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("schema", "says"),
     [
+        ({"$schema": 5}, "its `$schema` is no address"),
+        ({"$schema": "http://["}, "its `$schema` is no address"),
         ({"patternProperties": {"^a": {}}}, "`patternProperties` is not supported"),
         ({"properties": {"a": {"pattern": "(?=a)b"}}}, "RE2 has no such"),
         (chained(40), "more than 10000 references"),

@@ -71,7 +71,7 @@ def test_a_changed_file_is_named(tmp_path: Path) -> None:
     ("changed", "says"),
     [
         ({"schema": 2}, "release of schema 2; this tutelage reads 1"),
-        ({"base": "left out", "waivers": "left out"}, "it has no `base`, `waivers`"),
+        ({"name": "left out"}, "it has no `name`"),
     ],
 )
 def test_what_is_no_release_of_this_tutelage_is_refused(

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -57,13 +58,16 @@ def serve_command(
     """Answer requests with RELEASE, as OpenAI's chat completions do, until Ctrl-C.
 
     RELEASE is a folder, an artifact's name, or a recipe; the project's latest release
-    if left out. Every answer is kept as an event, which POST /v1/feedback can rate.
+    if left out. Every answer is kept as an event, which POST /v1/feedback can rate. Ends
+    with exit code 3 where a waiver the release needs has ended.
     """
     from tutelage.cli.results import find_release
+    from tutelage.release.verify import admitted
     from tutelage.serve.run import Place, run
 
     given, session = context.params, context.obj
     release = find_release(reference, project)
+    admitted(release, datetime.now(UTC).date())
     place = Place(
         host=given["host"],
         port=given["port"],

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tutelage.core.conversation import Conversation
 from tutelage.core.digest import Json
@@ -25,8 +24,6 @@ DECIMALS = 4
 LEAST = 1e-3  # nats a token, on average, by which an adapter must change the base
 NOISE = 0.05  # nats a token by which processors and number formats differ
 NEAR = 0.25  # of the way from tuned to base that is still the tuned model
-
-Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,12 +35,10 @@ def open_release(
     *,
     base: str | None = None,
     relative_to: Path | None = None,
-    prove: bool = True,
 ) -> Opened:
     """The release's contract, and its adapter on the base it belongs to.
 
     `base` names another place of the same base; paths are relative to the project.
-    `prove` scores the golden conversations and compares with the fingerprint.
 
     Raises: StoreError for damaged files; BaseModelError for another base or an adapter
         that is not live; ContractError for another tokenizer or template; each with
@@ -51,8 +49,7 @@ def open_release(
     check_tokenizer(release, found)
     contract = Contract.from_dict(release.contract, found)
     check_base(release, found)
-    opened = live_engine if prove else _engine
-    return Opened(contract=contract, engine=opened(release, contract, found), base=found)
+    return Opened(contract=contract, engine=live_engine(release, contract, found), base=found)
 
 
 def release_base(
@@ -117,15 +114,11 @@ def live_engine(release: ReleaseFolder, contract: Contract, base: BaseFolder) ->
 
     Raises: BaseModelError where they do not.
     """
-    engine = _engine(release, contract, base)
-    check_alive(fingerprint_of(release), scores(engine, contract))
-    return engine
-
-
-def _engine(release: ReleaseFolder, contract: Contract, base: BaseFolder) -> Engine:
     from tutelage.engine.local import LocalEngine
 
-    return LocalEngine.open(base, release.adapter, decode=contract.decode)
+    engine = LocalEngine.open(base, release.adapter, decode=contract.decode)
+    check_alive(fingerprint_of(release), scores(engine, contract))
+    return engine
 
 
 def _differences(kept: Path, found: Path) -> Iterator[str]:

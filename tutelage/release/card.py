@@ -56,11 +56,22 @@ def _data(dataset: Artifact) -> Iterator[str]:
 def _measured(metrics: Sequence[Metric]) -> Iterator[str]:
     yield from ("## What it was shown to do", "")
     yield from ("| metric | n | value | 95 % interval |", "|---|---|---|---|")
-    for one in metrics:
-        if one.system != "tuned" or one.slice != ALL or one.baseline or one.one_sided:
-            continue
-        interval = f"{one.low:.4f} to {one.high:.4f}"
-        yield f"| {one.suite}.{one.metric} | {one.n} | {one.value:.4f} | {interval} |"
+    whole = [
+        one for one in metrics if one.system == "tuned" and one.slice == ALL and not one.one_sided
+    ]
+    for one in whole:
+        if one.baseline is None:
+            interval = f"{one.low:.4f} to {one.high:.4f}"
+            yield f"| {one.suite}.{one.metric} | {one.n} | {one.value:.4f} | {interval} |"
+    yield ""
+    compared = [one for one in whole if one.baseline is not None]
+    if compared:
+        yield "| metric | against | n | paired difference | 95 % interval |"
+        yield "|---|---|---|---|---|"
+    for one in compared:
+        interval = f"{one.low:+.4f} to {one.high:+.4f}"
+        name = f"{one.suite}.{one.metric}"
+        yield f"| {name} | {one.baseline} | {one.n} | {one.difference or 0.0:+.4f} | {interval} |"
     yield ""
 
 
@@ -87,6 +98,8 @@ def _use() -> Iterator[str]:
         "tutelage serve FOLDER     # OpenAI chat completions on 127.0.0.1:8000",
         "```",
         "",
+        "## Limits",
+        "",
         "It answers as it was measured only behind its own prompt contract, on the base named",
-        "above. What the suites do not ask was not shown.",
+        "above. What the suites do not ask was not shown; a row's n says how much was asked.",
     )

@@ -66,7 +66,7 @@ def verify(release: ReleaseFolder, *, base: str | None = None, today: date) -> I
     yield files
     damaged = {row.where for row in files.error.rows} if files.error else set()
     checks = _Checks(bad=damaged - {MANIFEST})
-    yield checks.look("verdict", lambda: _admitted(release, today), RELEASE, VERDICT)
+    yield checks.look("verdict", lambda: admitted(release, today), RELEASE, VERDICT)
 
     from tutelage.engine.release import check_base, check_tokenizer, live_engine, release_base
     from tutelage.render.contract import Contract
@@ -106,7 +106,11 @@ def _files(release: ReleaseFolder) -> Checked:
     return Checked(what="files", says=f"{len(release.manifest.files)} as in the manifest")
 
 
-def _admitted(release: ReleaseFolder, today: date) -> str:
+def admitted(release: ReleaseFolder, today: date) -> str:
+    """By what leave a release may be served on a day.
+
+    Raises: GateShut where a waiver it needs has ended.
+    """
     waivers = [
         Waiver.model_validate({key: form[key] for key in WAIVER_KEYS})
         for form in release.form["waivers"]

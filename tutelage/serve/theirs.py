@@ -33,7 +33,10 @@ class TheirSchema:
     """
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
-        kind: Any = validator_for(schema, default=Draft202012Validator)
+        try:
+            kind: Any = validator_for(schema, default=Draft202012Validator)
+        except (AttributeError, TypeError, ValueError):
+            raise _refused("its `$schema` is no address") from None
         self._kind = kind
         try:
             kind.check_schema(schema)

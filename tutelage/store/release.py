@@ -27,7 +27,6 @@ LINEAGE = "lineage.json"
 VERDICT = "verdict.json"
 EVENTS = "events.sqlite"
 Kept = TypeVar("Kept", bound=Section)
-KEYS = ("name", "base", "adapter", "outcome", "waivers", "serve", "monitor", "fingerprint")
 DIGITS = 12  # of a digest, in the name a release is served under
 
 
@@ -127,10 +126,9 @@ def read_release(folder: Path) -> ReleaseFolder:
             where=str(folder / RELEASE),
             hint="upgrade tutelage, or release again",
         )
-    missing = [key for key in KEYS if key not in form]
-    if missing:
+    if "name" not in form:
         raise StoreError(
-            f"it has no `{'`, `'.join(missing)}`",
+            "it has no `name`",
             where=str(folder / RELEASE),
             expected="the file as `tutelage release` writes it",
             hint="copy the release anew, or release again",
