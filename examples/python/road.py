@@ -24,7 +24,7 @@ def main(path: Path) -> None:
     recipe = tt.load_recipe(path)
 
     dataset = tt.curate(recipe)
-    print(f"{dataset.name}: {dataset.counts['rows']} rows")
+    print(f"{dataset.name}: {dataset.counts['kept']} rows")
     adapter = tt.train(recipe)
     print(f"{adapter.name}: {adapter.counts['supervised_tokens']:,} tokens taught")
     report = tt.evaluate(recipe)

@@ -99,7 +99,7 @@ def kept(tmp_path: Path) -> Kept:
             other_row=first.id,
         )
         write_ledger(draft.folder / LEDGER, [entry])
-        draft.counts["rows"] = 2
+        draft.counts["kept"] = 2
     dataset = draft.artifact
     taught = Provenance(
         kind="adapter", inputs={"dataset": dataset.digest}, section={}, stage_version=1

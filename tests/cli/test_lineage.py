@@ -38,7 +38,7 @@ def test_down_says_where_nothing_was_made(tutelage: Tutelage, kept: Kept) -> Non
 def test_a_folder_in_the_store_is_an_artifact(tutelage: Tutelage, kept: Kept) -> None:
     form = tutelage("lineage", str(kept.adapter.folder), "--json").json()
     assert form["data"]["name"] == kept.adapter.name
-    assert form["data"]["tree"]["inputs"][0]["counts"] == {"rows": 2}
+    assert form["data"]["tree"]["inputs"][0]["counts"] == {"kept": 2}
 
 
 def test_another_project_is_looked_at_by_its_folder(

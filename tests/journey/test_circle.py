@@ -81,12 +81,13 @@ def test_a_corrected_answer_becomes_a_row_that_leads_back_to_it(project: Path) -
     assert said.code == 0, said.err
     assert (project / "data" / "test.jsonl").read_bytes() == test
     dataset = tt.curate(recipe)
-    assert dataset.counts["rows"] == tt.curate(_as_it_was(project, before)).counts["rows"] + 1
+    assert dataset.counts["kept"] == tt.curate(_as_it_was(project, before)).counts["kept"] + 1
 
     story = speak(project, "lineage", f"event:{event}")
     assert story.code == 0, story.err
-    for name in ("release-", "adapter-", "dataset-", dataset.name):
+    for name in ("release-", "adapter-", "dataset-"):
         assert name in story.out
+    assert dataset.name in speak(project, "lineage", f"event:{event}", "--down").out
 
 
 def _as_it_was(project: Path, text: str) -> Path:

@@ -115,7 +115,7 @@ def _branches(node: Node, lead: str, last: bool | None, drawn: set[str]) -> Iter
 def _label(node: Node) -> str:
     if node.artifact is None:
         return f"{node.name} {node.digest[:DIGITS]}"
-    rows = node.artifact.counts.get("rows")
+    rows = node.artifact.counts.get("kept")
     return node.artifact.name + (f"  {counted(rows, 'row')}" if rows is not None else "")
 
 
