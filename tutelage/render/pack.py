@@ -22,9 +22,10 @@ from tutelage.render.tree import (
 
 __all__ = ["PackedRow", "pack", "tokens_saved", "visible"]
 
-# A token's matrix products cost about as much as attending to this many others: measured
-# at 7 M parameters on two cores; larger models gain more from folding still.
-TOKEN_COST = 512
+# Neighbours in dictionary order look alike: a row is this many trees or more, so that a step
+# sees different ones.
+TREES_A_ROW = 2
+WORTHWHILE = 16  # shared tokens; fewer are not worth the bookkeeping of a fork
 
 
 def pack(
@@ -38,9 +39,8 @@ def pack(
 
     `PackedRow.lesson` counts the lessons as given. Lessons of equal length are
     placed, and the rows returned, in an order drawn from `generator`. With
-    `share`, lessons with a common prefix are folded into one tree wherever that
-    costs the model less than reading the prefix again; `tokens_saved` says how
-    much that spared.
+    `share`, lessons with a common prefix are folded into trees of at most half a
+    row; `tokens_saved` says how much that spared.
 
     Raises: ContractError naming every lesson longer than `capacity`.
     """
@@ -102,10 +102,10 @@ def _best_fit(lengths: Sequence[int], capacity: int) -> list[list[int]]:
 
 
 def _shared_groups(lessons: Sequence[Lesson], capacity: int) -> list[list[int]]:
-    """Neighbours in dictionary order, grouped while one tree is cheaper than two.
+    """Neighbours in dictionary order, grouped while they share a prefix and the tree is small.
 
-    A tree is one segment to the attention, whose cost grows with the square of
-    its tokens, so a short common prefix does not tie many lessons together.
+    Attention multiplies no token with one it cannot see, so a prefix read once costs less
+    than one read again, however large the tree.
     """
     paths: list[Ints] = [np.asarray(lesson.ids, dtype=np.int32) for lesson in lessons]
     groups: list[list[int]] = []
@@ -114,14 +114,10 @@ def _shared_groups(lessons: Sequence[Lesson], capacity: int) -> list[list[int]]:
         length = len(paths[index])
         shared = shared_length(paths[groups[-1][-1]], paths[index]) if groups else 0
         joined = size + length - shared
-        if groups and joined <= capacity and _cost(joined) < _cost(size) + _cost(length):
+        if shared >= WORTHWHILE and joined <= capacity // TREES_A_ROW:
             groups[-1].append(index)
             size = joined
         else:
             groups.append([index])
             size = length
     return groups
-
-
-def _cost(tokens: int) -> int:
-    return tokens * TOKEN_COST + tokens * tokens
