@@ -25,13 +25,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx2
-from methods import RESULTS, commit, hardware
+from methods import RESULTS, at_least, commit, hardware
 from serve import EXAMPLE, Server, started
 
 from tutelage.store.journal import Journal
 
 MOST_SECONDS = 1.5  # a server is killed within this time of its first acknowledgement
-ALPHA = 0.05
 
 
 @dataclass(slots=True)
@@ -144,7 +143,7 @@ def judged(events: Path, sent: Sent, kills: int) -> dict[str, object]:
         "unit": "rows",
         "n": n,
         "kills": kills,
-        "high": 1 - ALPHA ** (1 / n) if n and not lost else None,
+        "high": 1 - at_least(n) if n and not lost else None,
         "method": "exact binomial, one-sided 95 %, of the share",
         "duplicates": sum(count > 1 for count in again.values()),
         "without_their_answer": sum(event.subject not in answers for event in kept),

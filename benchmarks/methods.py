@@ -16,6 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
+ALPHA = 0.05
 VARIANTS = {
     "as shipped": [],
     "random start": ["train.init=random"],
@@ -72,6 +73,11 @@ def run(project: Path, example: str, name: str) -> list[dict[str, object]]:
     wanted = shown if name == "as shipped" else [m for m in shown if m["system"] == "tuned"]
     print(f"{example}, {name}: {adapter['seconds']:.0f} s", file=sys.stderr)
     return [about | metric for metric in wanted]
+
+
+def at_least(n: int) -> float:
+    """Lower end of the exact one-sided 95 % interval of a share that was 1 in all n."""
+    return float(ALPHA ** (1 / n)) if n else 0.0
 
 
 def commit() -> str:

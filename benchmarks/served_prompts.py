@@ -5,7 +5,8 @@
 Serves an example's release, sends held-out requests over HTTP, and compares the digest of the
 ids the engine was given, as each event keeps it, with those of the lesson that would be taught
 of the same row and of the prompt the evaluation asked. One JSON line an example goes to
-`benchmarks/results/served-prompts.jsonl`.
+`benchmarks/results/served-prompts.jsonl`; where all are equal, `low` is the lower end of a
+one-sided 95 % interval of the share.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from methods import RESULTS, ROOT, commit, hardware
+from methods import RESULTS, ROOT, at_least, commit, hardware
 
 import tutelage as tt
 from tutelage.core.digest import ids_digest
@@ -53,11 +54,16 @@ def measure(project: Path) -> dict[str, Any]:
     found = [journal.event(one) for one in ids]
     served = [str(event.payload["prompt_digest"]) if event else "" for event in found]
     journal.close()
+    trained = sum(a == b for a, b in zip(served, taught, strict=True))
+    asked = sum(one in measured for one in served)
     return {
         "benchmark": f"served-prompts/{project.name}",
+        "unit": "requests",
         "n": len(rows),
-        "equal_to_trained": sum(a == b for a, b in zip(served, taught, strict=True)),
-        "equal_to_measured": sum(one in measured for one in served),
+        "equal_to_trained": trained,
+        "equal_to_measured": asked,
+        "low": at_least(len(rows)) if trained == asked == len(rows) else None,
+        "method": "exact binomial, one-sided 95 %, of the share equal",
         "release": release.label,
         "commit": commit(),
         "hardware": hardware(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from tutelage.core.digest import Json
 from tutelage.core.event import Event
 from tutelage.core.metric import Metric
 from tutelage.store.artifact import pretty
-from tutelage.store.journal import Journal
+from tutelage.store.events import draft
+from tutelage.store.journal import Journal, _Entry
 from tutelage.store.release import CONTRACT, RELEASE, ReleaseFolder, read_release
 from tutelage.store.store import Store
 from tutelage.store.tables import METRICS, write_metrics
@@ -59,6 +61,10 @@ def released(
             "monitor": sections.get("monitor", {}),
             "improve": sections.get("improve"),
             "outcome": "pass",
+            "waivers": [],
+            "base": {"name": "base", "digests": {}},
+            "precision": "auto",
+            "fingerprint": {},
         }
         (draft.folder / RELEASE).write_bytes(pretty(form))
         contract = {"schema": 1, "output_schema": schema, "system": None}
@@ -102,3 +108,11 @@ def rated(journal: Journal, about: Event, rating: str | None = None, **changed: 
         **changed,
     }
     return journal.append("feedback", release=about.release, subject=about.id, payload=payload)
+
+
+def break_writer(journal: Journal) -> None:
+    """Ends a journal's writing thread over an entry that was answered before it was written."""
+    answered: Future[Event] = Future()
+    event = draft("feedback", "answered", "r", "", {})
+    answered.set_result(event)
+    journal._entries.put(_Entry(event=event, written=answered, offered=False))

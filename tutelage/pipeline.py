@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar, get_args
 
-from tutelage.core.errors import GateShut, RecipeError
-from tutelage.core.progress import Progress, Silent, StageState, Tick
-from tutelage.core.recipe import Recipe, load
+from tutelage.core.errors import GateShut, RecipeError, TutelageError
+from tutelage.core.progress import Hearing, Progress, Silent
+from tutelage.core.recipe import Monitor, Recipe, load
 from tutelage.curate.run import run as curate_door
 from tutelage.evaluate.run import run as evaluate_door
 from tutelage.gate.run import run as gate_door
 from tutelage.release.admit import admit
+from tutelage.release.run import RECIPE
 from tutelage.release.run import run as release_door
 from tutelage.release.verify import admitted
 from tutelage.score.roster import check_recipe
 from tutelage.store.artifact import Artifact, read_json
 from tutelage.store.release import VERDICT, ReleaseFolder, events_path, read_release
 from tutelage.store.run import Run
+from tutelage.store.store import Store
 from tutelage.train.run import run as train_door
 
 if TYPE_CHECKING:
@@ -148,30 +150,47 @@ def serving(released: Released, *, place: Place | None = None) -> Iterator[str]:
     """The address of a server that answers with a release for the block, on a free port of
     this machine unless `place` says otherwise.
 
-    Raises: GateShut where a waiver it needs has ended; TutelageError where it cannot be
-        opened, with what differs.
+    Raises: StoreError for damaged files; GateShut where a waiver it needs has ended;
+        TutelageError where it cannot be opened, with what differs.
     """
     from tutelage.serve.run import Place
     from tutelage.serve.run import serving as serve
 
     folder = opened_folder(released)
+    folder.verify()
     admitted(folder, datetime.now(UTC).date())
     with serve(folder, place or Place(port=0)) as address:
         yield address
 
 
 def monitor(
-    released: Released, *, events: Path | None = None, until: datetime | None = None
+    released: Released,
+    project: Path | None = None,
+    *,
+    section: Monitor | None = None,
+    events: Path | None = None,
+    until: datetime | None = None,
 ) -> Watched:
     """What a release served in the window before `until` (now), against what was promised.
 
-    Raises: RecipeError for rules about what is not measured; StoreError without a journal.
+    Events are those of `project`, the one it lies in if left out; `section` takes the place of
+    the release's. Where it lies in a project's store and something was served, that store keeps
+    the report.
+
+    Raises: RecipeError for rules about what is not measured; StoreError without a journal,
+        or where an event was changed or taken out.
     """
+    from tutelage.monitor.page import html
+    from tutelage.monitor.run import keep
     from tutelage.monitor.run import run as monitor_door
 
     folder = opened_folder(released)
-    with reading(folder, events) as journal:
-        return monitor_door(folder.monitor, folder, journal, until or datetime.now(UTC))
+    with proven(folder, events, project) as journal:
+        asked = section or folder.monitor
+        report = monitor_door(asked, folder, journal, until or datetime.now(UTC))
+    if folder.project is None or not report.requests:
+        return report
+    return replace(report, kept=keep(report, html(report), Store.beside(folder.project)))
 
 
 def improve(
@@ -179,22 +198,34 @@ def improve(
 ) -> Improved:
     """Proposes rows from the feedback on a release, and writes those a person approved.
 
-    Paths of the section are relative to `project`, the one it lies in if left out.
+    Events are those of `project`, the one it lies in if left out, and paths of the section
+    relative to it. Where the release has no section, that of the project's recipe counts.
 
-    Raises: RecipeError without a section `improve`; RowError for lines that cannot be used.
+    Raises: RecipeError without a section `improve`; RowError for lines that cannot be used;
+        StoreError without a journal, or where an event was changed or taken out.
     """
     from tutelage.improve.run import run as improve_door
 
     folder = opened_folder(released)
     home = project or folder.project or Path()
-    if folder.improve is None:
+    recipe = recipe_of(home)
+    section = folder.improve or (recipe.improve if recipe else None)
+    if section is None:
         raise RecipeError(
-            "the release has no section `improve`",
+            "neither the release nor the recipe has a section `improve`",
             where=folder.label,
-            hint="add `improve: {licence: ...}` to the recipe and release again",
+            hint="add `improve: {licence: ...}` to the recipe: the licence the rows will have",
         )
-    with reading(folder, events) as journal:
-        return improve_door(folder.improve, folder, journal, home)
+    with proven(folder, events, project) as journal:
+        return improve_door(section, folder, journal, home)
+
+
+def recipe_of(project: Path) -> Recipe | None:
+    """A project's recipe as it stands; None where there is none that can be read."""
+    try:
+        return load(project / RECIPE) if (project / RECIPE).exists() else None
+    except TutelageError:
+        return None  # nothing rests on it; `tutelage check` tells what is wrong with it
 
 
 def opened_folder(released: Released) -> ReleaseFolder:
@@ -205,18 +236,16 @@ def opened_folder(released: Released) -> ReleaseFolder:
 
 
 @contextmanager
-def reading(release: ReleaseFolder, events: Path | None) -> Iterator[Journal]:
-    """The journal a release's server writes, open for reading.
+def proven(release: ReleaseFolder, events: Path | None, project: Path | None) -> Iterator[Journal]:
+    """The journal a release's server writes, or the one that is named, its chain unbroken.
 
-    Raises: StoreError where there is none.
+    Raises: StoreError where there is none, or an event was changed or taken out.
     """
     from tutelage.store.journal import Journal
 
-    journal = Journal.open(events or events_path(release), read_only=True)
-    try:
+    with Journal.open(events or events_path(release, project), read_only=True) as journal:
+        journal.verify()
         yield journal
-    finally:
-        journal.close()
 
 
 def plan(recipe: Recipe | Path | str, *, progress: Progress | None = None) -> tuple[Plan, Artifact]:
@@ -257,25 +286,3 @@ def needed(section: Section | None, stage: Stage) -> Section:
             hint=f"add `{stage}:` to it; `tutelage schema` prints its keys",
         )
     return section
-
-
-@dataclass(slots=True, kw_only=True)
-class Hearing:
-    """Passes on what stages say and keeps which were taken from the store."""
-
-    to: Progress
-    reused: set[str] = field(default_factory=set)
-
-    def stage(self, name: str, state: StageState, note: str) -> None:
-        """A stage began, was made, or was taken from the store."""
-        if state == "reused":
-            self.reused.add(name)
-        self.to.stage(name, state, note)
-
-    def tick(self, tick: Tick) -> None:
-        """A stage went forward."""
-        self.to.tick(tick)
-
-    def warn(self, message: str) -> None:
-        """Something the user should know."""
-        self.to.warn(message)

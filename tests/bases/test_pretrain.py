@@ -13,6 +13,7 @@ from transformers import AutoModelForCausalLM
 from tutelage.bases import export, pretrain
 from tutelage.bases.batches import PHASES
 from tutelage.bases.pretrain import Pretraining
+from tutelage.core.errors import BaseModelError
 from tutelage.engine.attention import layout
 
 SMALL = replace(pretrain.SHAPE, hidden=32, layers=2, heads=2, key_heads=2, head_width=16, inner=64)
@@ -92,6 +93,13 @@ def test_a_run_started_from_an_exported_base_counts_what_it_has_seen(
     assert [stage.steps for stage in opened(shards, work).stages()] == [2, 1]
     export.export(shards, work, base)
     assert [stage.tokens for stage in pretrain.read_stages(base)] == [1024, 512]
+
+
+def test_what_was_never_trained_is_not_exported(shards: Path, tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    with pytest.raises(BaseModelError, match="no pre-trained base to export"):
+        export.export(shards, tmp_path / "work", tmp_path)
+    assert not (tmp_path / "model.safetensors").exists()
 
 
 def test_the_rate_climbs_stays_and_falls_to_zero(shards: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,16 @@ def test_each_line_is_a_turn_both_models_answer_and_remember(
                 Message(role="user", content="two"),
             ]
         engine.close()
+
+
+def test_a_project_that_is_named_is_where_a_copied_releases_base_is_looked_for(
+    release: ReleaseFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(release.folder, tmp_path / "release")
+    monkeypatch.setattr("sys.stdin", io.StringIO("one\n"))
+    assert speak(tmp_path, "chat", "release").code == 1
+    home = str(release.project)
+    assert len(lines(speak(tmp_path, "chat", "release", "--project", home, "--json"))) == 1
 
 
 def test_quit_ends_it_and_blank_lines_are_no_turns(

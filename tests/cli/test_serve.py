@@ -17,8 +17,10 @@ import httpx2
 import pytest
 from openai import OpenAI
 
+import tutelage as tt
 from tests.journey.project import speak
 from tests.release.project import copied, released
+from tutelage.core.errors import StoreError
 from tutelage.store.journal import Journal
 from tutelage.store.release import ReleaseFolder
 
@@ -121,6 +123,25 @@ def test_a_damaged_release_is_not_served(release: ReleaseFolder, tmp_path: Path)
     assert "contract.json" in said.err
     with_journal = Journal.open(tmp_path / "events.sqlite")  # and lets go of the journal
     with_journal.close()
+
+
+def test_a_release_that_no_longer_tells_its_leave_is_named_as_damaged(
+    release: ReleaseFolder, tmp_path: Path
+) -> None:
+    copy = copied(release, tmp_path)
+    for key in ("waivers", "outcome"):
+        form = {name: value for name, value in release.form.items() if name != key}
+        (copy.folder / "release.json").write_text(json.dumps(form))
+        said = speak(tmp_path, "serve", "release", "--base", "base", "--port", "0")
+        assert said.code == 1
+        assert f"  {key}  Field required" in said.err
+    (copy.folder / "release.json").write_text(json.dumps(dict(release.form)))
+    (copy.folder / "verdict.json").write_text("{}")
+    said = speak(tmp_path, "serve", "release", "--base", "base", "--port", "0")
+    assert said.code == 1
+    assert "verdict.json" in said.err
+    with pytest.raises(StoreError, match="is damaged"), tt.serving(copy):
+        pass
 
 
 def test_a_killed_server_has_kept_the_feedback_it_acknowledged(

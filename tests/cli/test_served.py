@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
+import tutelage as tt
 from tests.cli.conftest import Kept, Tutelage
 from tests.served import SCHEMA, answered, evaluation, rated, released
 from tutelage.core.artifact import Provenance
+from tutelage.core.errors import RecipeError
 from tutelage.core.event import Event
 from tutelage.core.row import Source
 from tutelage.store.artifact import Artifact
@@ -103,6 +106,56 @@ def test_monitor_without_a_journal_names_the_file_and_the_option(
     said = tutelage("monitor", desk.name, "--events", "other.sqlite")
     assert said.code == 1
     assert "other.sqlite: there are no events yet" in said.err
+
+
+@pytest.mark.parametrize("command", ["monitor", "improve"])
+def test_a_journal_in_which_an_event_was_changed_is_an_error(
+    command: str, tutelage: Tutelage, desk: Desk, tmp_path: Path
+) -> None:
+    for _ in range(3):
+        answered(desk.journal, desk.release)
+    with sqlite3.connect(tmp_path / ".tutelage" / "events.sqlite") as raw:
+        raw.execute("UPDATE events SET payload = replace(payload, 'true', 'false') WHERE seq = 2")
+    raw.close()
+    said = tutelage(command, desk.name)
+    assert said.code == 1
+    assert "the chain of events is broken at event 3" in said.err
+
+
+def test_a_window_of_more_than_ten_years_is_no_window(tutelage: Tutelage, desk: Desk) -> None:
+    assert tutelage("monitor", desk.name, "--hours", "1e9").code == 2
+    assert tutelage("monitor", desk.name, "--hours", "87600").code == 0
+
+
+def test_python_keeps_the_report_and_reads_the_journal_that_the_command_does(
+    tutelage: Tutelage, desk: Desk, tmp_path: Path
+) -> None:
+    copied = tmp_path / "shipped" / "desk"
+    shutil.copytree(desk.release.folder, copied)
+    beside = Journal.open(copied.parent / "events.sqlite")
+    rated(beside, answered(beside, desk.release), "down", correction=RIGHT)
+    beside.close()
+    answered(desk.journal, desk.release)
+
+    report = tt.monitor(desk.release)
+
+    assert report.kept is not None
+    assert tutelage("lineage", report.kept.name).code == 0
+    assert tt.monitor(copied).kept is None
+    assert tt.monitor(copied).requests == 1
+    assert tt.improve(copied, tmp_path).added == 0  # the project's own journal has no feedback
+    assert not (tmp_path / "shipped" / "review.jsonl").exists()
+
+
+def test_python_too_falls_back_to_the_section_of_the_recipe(
+    tutelage: Tutelage, desk: Desk, tmp_path: Path
+) -> None:
+    other = released(tmp_path, monitor={"window_hours": 3})
+    with pytest.raises(RecipeError, match="neither the release nor the recipe"):
+        tt.improve(other)
+    (tmp_path / "recipe.yaml").write_text("name: desk\nimprove: {licence: MIT}\n")
+    assert tt.improve(other).section.licence == "MIT"
+    assert tutelage("improve", other.folder.name).code == 0
 
 
 def test_improve_counts_shows_the_newest_and_says_what_to_do(
@@ -222,6 +275,21 @@ def test_lineage_of_an_event_goes_down_to_the_rows_made_from_it(
     assert form["rows"] == [{"id": row, "source": f"event:{served.id}", "split": "train"}]
     assert form["feedback"][0]["corrected"] is True
     assert form["tree"]["artifact"].startswith("release-")
+
+
+def test_lineage_of_an_event_lists_its_rows_where_they_are_asked_for(
+    tutelage: Tutelage, taught: tuple[Event, str, Artifact]
+) -> None:
+    served, row, _ = taught
+    line = f"{row}  train       event:{served.id}"
+    assert line in tutelage("lineage", f"event:{served.id}", "--rows").out
+    assert line not in tutelage("lineage", f"event:{served.id}").out
+
+
+def test_a_journal_named_for_what_is_no_event_is_refused(tutelage: Tutelage, desk: Desk) -> None:
+    said = tutelage("lineage", desk.name, "--events", "other.sqlite")
+    assert said.code == 2
+    assert "`--events` names the journal of a served answer" in said.err
 
 
 def test_lineage_of_an_unknown_event_says_where_it_looked(tutelage: Tutelage, desk: Desk) -> None:

@@ -141,6 +141,14 @@ def test_a_prompt_longer_than_the_context_is_refused(tmp_path: Path) -> None:
         list(engine.generate([Prompt(ids=(5,) * 300)], GREEDY))
 
 
+def test_a_temperature_next_to_nothing_takes_the_likeliest_token(tmp_path: Path) -> None:
+    base, _ = saved_model("llama", tmp_path)
+    engine = LocalEngine.open(base, None, decode=decode, precision="fp32")
+    cold = Decoding(max_new_tokens=8, temperature=1e-40)
+    greedy = Decoding(max_new_tokens=8)
+    assert answers(engine, PROMPTS, cold) == answers(engine, PROMPTS, greedy)
+
+
 def test_each_answer_ends_where_its_own_context_ends(tmp_path: Path) -> None:
     base, _ = saved_model("llama", tmp_path)
     engine = LocalEngine.open(base, None, decode=decode, precision="fp32")

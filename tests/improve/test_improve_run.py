@@ -158,6 +158,54 @@ def test_a_praised_answer_is_proposed_only_where_the_recipe_says_so(
     assert "editor" not in line["row"]
 
 
+def test_a_praised_answer_that_was_broken_off_must_be_ended_before_it_is_approved(
+    release: ReleaseFolder, journal: Journal, improve: Any, tmp_path: Path
+) -> None:
+    rated(journal, answered(journal, release, finish="length"), "up")
+    assert improve().with_problem == 1
+    (line,) = lines(tmp_path)
+    assert line["problem"] == "its answer was broken off (length): end it, or refuse it"
+    rewrite(tmp_path, [{**line, "approved": True}])
+    with pytest.raises(RowError):
+        improve()
+    line["row"]["messages"][-1]["content"] = RIGHT
+    rewrite(tmp_path, [{**line, "approved": True}])
+    assert improve().rows == 1
+
+
+@pytest.mark.parametrize(
+    "said", [{"finish": "content_filter", "answer": ""}, {"finish": "error"}, {"error": "misfit"}]
+)
+def test_what_was_never_answered_is_not_proposed_as_praised(
+    said: dict[str, Any], release: ReleaseFolder, journal: Journal, improve: Any
+) -> None:
+    rated(journal, answered(journal, release, **said), "up")
+    improved = improve()
+    assert (improved.added, improved.without_answer) == (0, 1)
+
+
+def test_a_second_row_of_one_event_is_told_with_its_line(improve: Any, tmp_path: Path) -> None:
+    row = {
+        "messages": [
+            {"role": "user", "content": "Where is it?"},
+            {"role": "assistant", "content": RIGHT},
+        ],
+        "origin": "human_edited",
+        "licence": "CC0-1.0",
+        "source": {"uri": "event:chatcmpl-1", "line": 0},
+    }
+    (tmp_path / "data").mkdir()
+    written = "".join(json.dumps({**row, "author": name}) + "\n" for name in ("ann", "bo"))
+    (tmp_path / "data" / "feedback.jsonl").write_text(written)
+    with pytest.raises(RowError) as caught:
+        improve()
+    (bad,) = caught.value.rows
+    assert (bad.where, bad.problem) == (
+        "data/feedback.jsonl:2",
+        "event:chatcmpl-1 is also in line 1",
+    )
+
+
 def test_earlier_answers_of_the_conversation_are_read_and_not_taught(
     release: ReleaseFolder, journal: Journal, improve: Any, tmp_path: Path
 ) -> None:

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from tests.served import answered, evaluation, rated, released
 from tutelage.core.errors import RecipeError
 from tutelage.core.metric import Metric
 from tutelage.core.recipe import Monitor, Recipe
 from tutelage.core.rule import Bounds, decide, parse
-from tutelage.core.served import EVALUATED, METRICS
+from tutelage.core.served import EVALUATED, METRICS, MOST_HOURS
 from tutelage.monitor.measure import SAYS, VALUES
 from tutelage.monitor.page import html
 from tutelage.monitor.run import Report, keep, run
@@ -76,6 +77,23 @@ def test_every_metric_has_its_value_n_and_interval(
     assert values["rated_up"][1] == 0
     valid = figure(report, "valid")
     assert 0 < valid.low < valid.value < valid.high < 1
+
+
+def test_an_answer_the_client_was_told_does_not_fit_counts_as_an_error(
+    release: ReleaseFolder, journal: Journal
+) -> None:
+    answered(journal, release, error="schema_mismatch")
+    answered(journal, release)
+    report = measured(release, journal)
+    assert figure(report, "errors").value == 0.5
+    assert figure(report, "finished").value == 1.0
+
+
+def test_a_window_is_at_most_ten_years(release: ReleaseFolder, journal: Journal) -> None:
+    answered(journal, release)
+    assert measured(release, journal, window_hours=MOST_HOURS).requests == 1
+    with pytest.raises(ValidationError, match="less than or equal to 87600"):
+        Monitor(window_hours=1e9)
 
 
 def test_only_the_window_and_the_release_count(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import date
 from pathlib import Path
 
@@ -10,7 +11,10 @@ from tests.journey.project import build, speak
 from tests.release.project import SECTION, copied, sealed
 from tutelage import pipeline
 from tutelage.core.errors import GateShut
-from tutelage.core.recipe import load
+from tutelage.core.recipe import Precision, load
+from tutelage.engine.liveness import scores
+from tutelage.engine.local import LocalEngine
+from tutelage.engine.release import fingerprint_of, open_release
 from tutelage.release.verify import verify
 from tutelage.store.artifact import pretty, read_json
 from tutelage.store.release import ReleaseFolder, read_release
@@ -75,6 +79,28 @@ def test_unchanged_it_is_taken_from_the_store_and_a_serving_key_makes_another(
     assert pipeline.release(other).digest != release.digest
 
 
+def test_it_is_proven_and_opened_in_the_precision_it_was_measured_in(
+    release: ReleaseFolder, tmp_path: Path
+) -> None:
+    assert release.project is not None
+    assert release.precision == load(release.project / "recipe.yaml").train.precision  # type: ignore[union-attr]
+    build(tmp_path)
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(recipe.read_text() + SECTION)
+    made = {}
+    precisions: tuple[Precision, ...] = ("fp32", "bf16")
+    for name in precisions:
+        one = load(recipe, [f"train.precision={name}"])
+        made[name] = read_release(pipeline.release(one).folder)
+        assert made[name].precision == name
+        opened = open_release(made[name])
+        base, contract = opened.base, opened.contract
+        adapter = made[name].adapter
+        own = LocalEngine.open(base, adapter, decode=contract.decode, precision=name)
+        proven = fingerprint_of(made[name]).tuned
+        assert scores(own, contract) == proven == scores(opened.engine, contract)
+
+
 def test_every_check_passes_wherever_it_is_copied(release: ReleaseFolder, tmp_path: Path) -> None:
     moved = copied(release, tmp_path)
     checks = [*verify(moved, base=str(tmp_path / "base"), today=TODAY)]
@@ -99,6 +125,15 @@ def test_verify_prints_every_check_and_fails_on_a_changed_byte(
     assert "README.md" in said.err
     form = json.loads(speak(tmp_path, "verify", "release", "--base", "base", "--json").out)
     assert [one["check"] for one in form["data"]["checks"] if not one["ok"]] == ["files"]
+
+
+def test_a_project_that_is_named_is_where_a_copied_releases_base_is_looked_for(
+    release: ReleaseFolder, tmp_path: Path
+) -> None:
+    assert release.project is not None
+    shutil.copytree(release.folder, tmp_path / "release")
+    assert speak(tmp_path, "verify", "release").code == 1
+    assert speak(tmp_path, "verify", "release", "--project", str(release.project)).code == 0
 
 
 def states(release: ReleaseFolder, base: Path) -> dict[str, str]:

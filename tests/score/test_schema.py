@@ -97,3 +97,9 @@ def test_an_answer_deeper_than_a_sound_schema_can_follow_is_not_valid() -> None:
     tree: Json = {"type": "array", "items": {"$ref": "#"}}
     assert valid(tree, "[[[]]]") == 1.0
     assert valid(tree, "[" * 500 + "]" * 500) == 0.0
+
+
+@pytest.mark.parametrize("address", [5, "http://["])
+def test_a_schema_whose_schema_is_no_address_is_refused(address: Json) -> None:
+    with pytest.raises(RecipeError, match=r"`\$schema` is no address"):
+        Schema({"$schema": address})

@@ -90,7 +90,7 @@ def serving(
     )
     journal = Journal.open(folder / "events.sqlite")
     answerer = Answerer(served, journal, checks)
-    with TestClient(make_app(answerer)) as client:
+    with TestClient(make_app(answerer), base_url="http://localhost:8000") as client:
         yield Asking(
             client=client,
             engine=engine,

@@ -52,6 +52,86 @@ def test_what_is_found_in_a_request_is_replaced_before_the_model_sees_it(tmp_pat
         assert "ann@" not in json.dumps(dict(place.payload()))
 
 
+TEMPLATE = (
+    "{{ tools | tojson }}{% for m in messages %}<|im_start|>{{ m | tojson }}<|im_end|>\n"
+    "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+def called(arguments: Any, **more: Any) -> dict[str, Any]:
+    function = {"name": "go", "arguments": json.dumps(arguments)} | more
+    return {"role": "assistant", "tool_calls": [{"type": "function", "function": function}]}
+
+
+def told(**more: Any) -> dict[str, Any]:
+    function = {"name": "go", "description": "goes", "parameters": {"type": "object"}}
+    return {"tools": [{"type": "function", "function": function | more}]}
+
+
+CARD = 4111111111111111
+FIELDS: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
+    "content": ([{"role": "assistant", "content": MAIL}], {}),
+    "name": ([{"role": "user", "content": "x", "name": "ann@example.org"}], {}),
+    "reasoning": ([{"role": "assistant", "content": "x", "reasoning_content": MAIL}], {}),
+    "arguments": ([called({"to": ["ann@example.org"]})], {}),
+    "key of arguments": ([called({"ann@example.org": 1})], {}),
+    "number": ([called({"pay": CARD})], {}),
+    "name of a call": ([called({}, name="ann@example.org")], {}),
+    "tool_call_id": ([{"role": "tool", "content": "x", "tool_call_id": "ann@example.org"}], {}),
+    "description": ([], told(description=MAIL)),
+    "parameters": ([], told(parameters={"type": "object", "properties": {"ann@example.org": {}}})),
+}
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_no_text_that_reaches_the_prompt_goes_by_unlooked_at(field: str, tmp_path: Path) -> None:
+    before, more = FIELDS[field]
+    (tmp_path / "all.jinja").write_text(TEMPLATE)
+    own = {"template": "all.jinja"}
+    guard = rail("pii", "input", "redact") | {"keep": "text"}
+    messages = [*before, {"role": "user", "content": "x"}]
+    with serving(tmp_path, serve=guard, contract=own) as place:
+        assert place.ask(messages=messages, **more).status_code == 200
+        assert isinstance(place.engine, FakeEngine)
+        prompt = place.contract.decode(place.engine.seen[0].ids)
+        assert "ann@" not in prompt
+        assert str(CARD) not in prompt
+        assert "[EMAIL]" in prompt or "[CARD]" in prompt
+        assert flags(place)[0]["count"] == 1
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_no_text_of_a_request_is_kept_raw_where_words_are_kept_redacted(
+    field: str, tmp_path: Path
+) -> None:
+    before, more = FIELDS[field]
+    (tmp_path / "all.jinja").write_text(TEMPLATE)
+    messages = [*before, {"role": "user", "content": "x"}]
+    with serving(tmp_path, contract={"template": "all.jinja"}) as place:
+        asked = place.ask(messages=messages, metadata={"ann@example.org": "a"}, **more)
+        assert asked.status_code == 200
+        written = json.dumps(dict(place.payload()))
+        assert "ann@" not in written
+        assert str(CARD) not in written
+        assert place.payload()["metadata"] == {"[EMAIL]": "a"}
+
+
+def test_two_keys_that_become_one_word_stay_two(tmp_path: Path) -> None:
+    with serving(tmp_path) as place:
+        place.ask(metadata={"ann@example.org": "a", "ben@example.org": "b"})
+        assert place.payload()["metadata"] == {"[EMAIL]": "a", "[EMAIL]'": "b"}
+
+
+def test_what_a_guardrail_found_is_counted_though_the_prompt_is_then_refused(
+    tmp_path: Path,
+) -> None:
+    with serving(tmp_path, serve=rail("pii", "input", "flag")) as place:
+        response = place.ask(f"{MAIL} " + "long " * 200)
+        assert response.json()["error"]["code"] == "context_length_exceeded"
+        counted = 'flags_total{action="flag",check="pii",kind="email",side="input"} 1.0'
+        assert counted in place.client.get("/metrics").text
+
+
 def test_a_blocked_request_never_reaches_the_model_and_is_an_event(tmp_path: Path) -> None:
     with serving(tmp_path, serve=rail("pii", "input", "block")) as place:
         response = place.ask(MAIL)

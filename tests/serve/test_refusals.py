@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.testclient import TestClient
 
+from tests.serve.loopback import until
 from tests.serve.place import URL, Asking, serving
+from tests.served import break_writer
 from tutelage.engine.fake import FakeEngine
-from tutelage.serve.app import BODY_BYTES
+from tutelage.serve.app import BODY_BYTES, make_app
 
 AS_JSON = {"content-type": "application/json; charset=utf-8"}
 USER = {"role": "user", "content": "hello"}
@@ -151,6 +154,34 @@ def test_a_page_in_a_browser_cannot_ask_without_being_let(place: Asking, kind: s
     body = b'{"model": "tickets", "messages": [{"role": "user", "content": "x"}]}'
     response = place.client.post(URL, content=body, headers={"content-type": kind})
     checked(response, 415, "unsupported_media_type", None)
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", "localhost.evil.example:8000", "127.0.0.1.evil.example", "10.0.0.1", ""],
+)
+@pytest.mark.parametrize("path", ["/v1/models", "/healthz", "/metrics"])
+def test_a_name_from_elsewhere_that_was_made_to_lead_here_is_not_answered(
+    place: Asking, path: str, host: str
+) -> None:
+    checked(place.client.get(path, headers={"host": host}), 421, "misdirected_request", None)
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:1", "127.0.0.1:8000", "[::1]:8000"])
+def test_a_request_that_names_this_machine_is_answered(place: Asking, host: str) -> None:
+    assert place.client.get("/v1/models", headers={"host": host}).status_code == 200
+
+
+def test_a_server_that_listens_for_others_is_asked_by_any_name(place: Asking) -> None:
+    client = TestClient(make_app(place.answerer, local=False), base_url="http://desk.example")
+    assert client.get("/healthz").status_code == 200
+
+
+def test_a_server_whose_journal_stopped_says_it_is_not_well(tmp_path: Path) -> None:
+    with serving(tmp_path) as place:
+        break_writer(place.answerer.journal)
+        until(lambda: not place.answerer.journal.writing)
+        checked(place.client.get("/healthz"), 503, "journal_stopped", None)
 
 
 def test_a_body_that_is_too_long_is_refused_unread(place: Asking) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.served import break_writer
 from tutelage.core.errors import StoreError
 from tutelage.store.journal import Journal
 
@@ -217,6 +218,49 @@ def test_a_change_is_noticed_where_it_was_made(tmp_path: Path, change: str, plac
         raw.execute(change)
     raw.close()
     with pytest.raises(StoreError, match=f"broken at {place}"):
+        Journal.open(tmp_path / "events.sqlite", read_only=True).verify()
+
+
+def test_what_cannot_be_written_is_told_and_the_next_is_written(journal: Journal) -> None:
+    with pytest.raises(StoreError, match="the journal refuses"):
+        journal.append("feedback", release="half a \ud800", payload={})
+    assert journal.writing
+    feedback(journal)
+    journal.verify()
+
+
+def test_nobody_waits_for_a_writer_that_is_gone(journal: Journal) -> None:
+    break_writer(journal)
+    with pytest.raises(StoreError, match="the journal refuses"):
+        for _ in range(100):  # the first may be in the group that broke, or after it
+            feedback(journal)
+    assert not journal.writing
+    with pytest.raises(StoreError):
+        journal.offer("completion", release="r", payload={}, id="c1")
+
+
+def test_its_log_is_empty_once_it_is_closed_though_somebody_has_it_open(
+    journal: Journal, caplog: pytest.LogCaptureFixture
+) -> None:
+    feedback(journal)
+    reader = sqlite3.connect(journal.path)
+    assert reader.execute("SELECT count(*) FROM events").fetchone() == (1,)
+    log = journal.path.with_name("events.sqlite-wal")
+    assert log.stat().st_size > 0
+    journal.close()
+    assert log.stat().st_size == 0
+    reader.close()
+    assert caplog.text == ""
+
+
+def test_a_changed_event_that_is_no_json_is_a_named_error(tmp_path: Path) -> None:
+    journal = Journal.open(tmp_path / "events.sqlite")
+    feedback(journal)
+    journal.close()
+    with sqlite3.connect(tmp_path / "events.sqlite") as raw:
+        raw.execute("UPDATE events SET payload = '{'")
+    raw.close()
+    with pytest.raises(StoreError, match="the journal refuses"):
         Journal.open(tmp_path / "events.sqlite", read_only=True).verify()
 
 

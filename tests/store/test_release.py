@@ -13,7 +13,8 @@ from tutelage.store.store import Store
 FORM = {
     "schema": 1,
     "name": "tickets",
-    "base": {},
+    "base": {"name": "base", "digests": {}},
+    "precision": "fp32",
     "adapter": {},
     "outcome": "pass",
     "waivers": [],
@@ -41,6 +42,7 @@ def test_a_release_tells_its_name_its_digest_and_its_sections(tmp_path: Path) ->
     assert release.label == f"tickets@{release.digest[:12]}"
     assert release.serve.max_new_tokens == 7
     assert release.monitor.window_hours == 2
+    assert release.precision == "fp32"
     assert release.improve is not None
     assert release.improve.licence == "CC0-1.0"
     assert put(tmp_path).improve is None
@@ -71,7 +73,7 @@ def test_a_changed_file_is_named(tmp_path: Path) -> None:
     ("changed", "says"),
     [
         ({"schema": 2}, "release of schema 2; this tutelage reads 1"),
-        ({"name": "left out"}, "it has no `name`"),
+        ({"name": "left out"}, "what it says of itself is not whole"),
     ],
 )
 def test_what_is_no_release_of_this_tutelage_is_refused(
@@ -79,6 +81,14 @@ def test_what_is_no_release_of_this_tutelage_is_refused(
 ) -> None:
     with pytest.raises(StoreError, match=says):
         put(tmp_path, **changed)
+
+
+def test_all_that_a_release_does_not_say_of_itself_is_named_at_once(tmp_path: Path) -> None:
+    wrong = {"waivers": "left out", "outcome": "left out", "base": {"name": "b"}, "precision": 8}
+    with pytest.raises(StoreError) as raised:
+        put(tmp_path, **wrong)
+    places = {row.where for row in raised.value.rows}
+    assert places == {"waivers", "outcome", "base.digests", "precision"}
 
 
 def test_a_folder_that_is_none_is_refused(tmp_path: Path) -> None:

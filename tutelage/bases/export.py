@@ -19,6 +19,7 @@ from safetensors.torch import save_file
 from tutelage.bases.pretrain import SHAPE, STAGES, Pretraining
 from tutelage.bases.vocabulary import PAD, SPECIALS, STOP
 from tutelage.core.digest import file_digest
+from tutelage.core.errors import BaseModelError
 
 log = logging.getLogger(__name__)
 
@@ -145,8 +146,18 @@ def card(mixture: Mapping[str, Any], training: Pretraining, weights: str) -> str
 
 
 def export(tokens: Path, work: Path, folder: Path) -> None:
-    """Write weights in bf16, configuration and card into `folder`."""
+    """Write weights in bf16, configuration and card into `folder`.
+
+    Raises: BaseModelError where `work` has no checkpoint: the weights would be random.
+    """
     training = Pretraining(tokens, work, 1.0, compiled=False)
+    if not training.progress.step:
+        raise BaseModelError(
+            "there is no pre-trained base to export",
+            where=str(work),
+            expected="the folder of a pre-training, with its checkpoint",
+            hint="`python -m tutelage.bases.pretrain TOKENS WORK` makes it",
+        )
     mixture = json.loads((tokens / "mixture.json").read_text(encoding="utf-8"))
     weights = training.model.export()
     path = folder / "model.safetensors"

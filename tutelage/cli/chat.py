@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tutelage.cli.options import of_project
+from tutelage.cli.options import named, of_project
 from tutelage.cli.reply import Reply, Session
 from tutelage.core.conversation import Conversation, Message
 from tutelage.core.errors import ContractError
@@ -44,8 +44,9 @@ def chat_command(session: Session, reference: str | None, base: str | None, proj
     from tutelage.engine.release import open_release
 
     release = find_release(reference, project)
-    opened = open_release(release, base=base)
-    talk = Talk(speakers=_speakers(session, opened), decoding=_decoding(release, opened))
+    home = None if base else named(project)  # `--base` is written from here
+    opened = open_release(release, base=base, relative_to=home)
+    talk = Talk(speakers=_speakers(session, release, opened), decoding=_decoding(release, opened))
     try:
         for line in _lines(session, release):
             _turn(session, talk, line)
@@ -105,7 +106,7 @@ class Talk:
             one.messages = ()
 
 
-def _speakers(session: Session, opened: Opened) -> dict[str, Speaker]:
+def _speakers(session: Session, release: ReleaseFolder, opened: Opened) -> dict[str, Speaker]:
     from tutelage.engine.local import LocalEngine
 
     contract = opened.contract
@@ -113,7 +114,7 @@ def _speakers(session: Session, opened: Opened) -> dict[str, Speaker]:
     if not opened.base.weight_files():
         session.warn("the base has no weights of its own: only the tuned model answers")
         return {TUNED: tuned}
-    bare = LocalEngine.open(opened.base, None, decode=contract.decode)
+    bare = LocalEngine.open(opened.base, None, decode=contract.decode, precision=release.precision)
     return {BASE: Speaker(engine=bare, contract=contract), TUNED: tuned}
 
 

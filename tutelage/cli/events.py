@@ -3,57 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tutelage.core.event import Event
-    from tutelage.store.journal import Journal
     from tutelage.store.lineage import EventStory
-    from tutelage.store.release import ReleaseFolder
-    from tutelage.store.store import Store
 
-HERE = Path()  # `--project` left out
 TOLD = ("model", "finish", "parsed", "valid", "kept", "prompt_digest", "metadata")
-
-
-@contextmanager
-def journal_of(store: Store, events: Path | None) -> Iterator[Journal]:
-    """The journal of a project, or the one that is named, open for reading.
-
-    Raises: StoreError where there is none.
-    """
-    from tutelage.store.journal import Journal
-    from tutelage.store.release import EVENTS
-
-    journal = Journal.open(events or store.root / EVENTS, read_only=True)
-    try:
-        yield journal
-    finally:
-        journal.close()
-
-
-@contextmanager
-def journal_for(release: ReleaseFolder, events: Path | None, project: Path) -> Iterator[Journal]:
-    """The journal a release's server writes, or the one that is named, open for reading.
-
-    Raises: StoreError where there is none.
-    """
-    from tutelage.store.journal import Journal
-    from tutelage.store.release import events_path
-
-    written = events_path(release, None if project == HERE else project)
-    journal = Journal.open(events or written, read_only=True)
-    try:
-        yield journal
-    finally:
-        journal.close()
-
-
-def home_of(release: ReleaseFolder, project: Path) -> Path:
-    """The folder of the recipe a release belongs to: the one named, else where it lies."""
-    return project if project != HERE else release.project or HERE
 
 
 def event_lines(story: EventStory) -> Iterator[str]:

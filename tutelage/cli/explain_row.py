@@ -78,10 +78,10 @@ def _answers(
     }
     if not made or not (events or store.root / EVENTS).exists():
         return {}
-    from tutelage.cli.events import journal_of
+    from tutelage.store.journal import Journal
     from tutelage.store.lineage import explain_event
 
-    with journal_of(store, events) as journal:
+    with Journal.open(events or store.root / EVENTS, read_only=True) as journal:
         kept = {row: uri for row, uri in made.items() if journal.event(uri.removeprefix(OF_EVENT))}
         return {row: explain_event(store, journal, uri) for row, uri in kept.items()}
 

@@ -10,10 +10,9 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from tutelage.cli.options import RECIPE, of_events, of_project
+from tutelage.cli.options import HERE, named, of_events, of_project
 from tutelage.cli.reply import Reply
 from tutelage.cli.terminal import counted
-from tutelage.core.errors import RecipeError, TutelageError
 from tutelage.core.printable import printable
 
 if TYPE_CHECKING:
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from tutelage.core.recipe.improve import Improve
     from tutelage.improve.run import Improved
     from tutelage.improve.triage import Case
-    from tutelage.store.release import ReleaseFolder
 
 EXAMPLES = 3  # of each kind, the newest
 LONGEST = 160  # characters of a text that are shown
@@ -38,16 +36,13 @@ def improve_command(release: str | None, events: Path | None, project: Path) -> 
     the row where it is not right yet, and run this again. Without a name the project's
     latest release is meant.
     """
-    from tutelage.cli.events import home_of, journal_for
+    from tutelage import pipeline
     from tutelage.cli.results import find_release
-    from tutelage.improve.run import run
 
     found = find_release(release, project)
-    folder = home_of(found, project)
-    recipe = _recipe(folder)
-    section = _section(found, recipe)
-    with journal_for(found, events, project) as journal:
-        improved = run(section, found, journal, folder)
+    improved = pipeline.improve(found, named(project), events=events)
+    section = improved.section
+    recipe = pipeline.recipe_of(named(project) or found.project or HERE)
     source = _source_line(section, recipe) if improved.rows else None
 
     def draw(console: Console) -> None:
@@ -55,27 +50,6 @@ def improve_command(release: str | None, events: Path | None, project: Path) -> 
             console.print(Text(printable(line)), soft_wrap=True)
 
     return Reply(data=_form(section, improved, source), draw=draw)
-
-
-def _recipe(folder: Path) -> Recipe | None:
-    """The project's recipe as it stands; None where there is none that can be read."""
-    from tutelage.core.recipe import load
-
-    try:
-        return load(folder / RECIPE) if (folder / RECIPE).exists() else None
-    except TutelageError:
-        return None  # it is asked for advice alone; `tutelage check` tells what is wrong with it
-
-
-def _section(release: ReleaseFolder, recipe: Recipe | None) -> Improve:
-    section = release.improve or (recipe.improve if recipe else None)
-    if section is None:
-        raise RecipeError(
-            "neither the release nor the recipe has a section `improve`",
-            where=release.label,
-            hint="add `improve: {licence: ...}` to the recipe: the licence the rows will have",
-        )
-    return section
 
 
 def _source_line(section: Improve, recipe: Recipe | None) -> str | None:
@@ -105,6 +79,9 @@ def _lines(label: str, section: Improve, improved: Improved, source: str | None)
     if improved.without_text:
         events = counted(improved.without_text, "answer")
         yield f"not proposed, since no text was kept: {events} (`serve.keep`)"
+    if improved.without_answer:
+        events = counted(improved.without_answer, "answer")
+        yield f"not proposed though rated up, since no answer of the model's went out: {events}"
     if improved.renewed:
         lines = counted(improved.renewed, "line")
         yield f"corrected again since: {lines}; take a line out and it is proposed anew"
@@ -158,6 +135,7 @@ def _form(section: Improve, improved: Improved, source: str | None) -> dict[str,
         },
         "astray": improved.triage.astray,
         "without_text": improved.without_text,
+        "without_answer": improved.without_answer,
         "review": {
             "path": section.review,
             "added": improved.added,

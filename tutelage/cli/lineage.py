@@ -13,6 +13,7 @@ from rich.text import Text
 from tutelage.cli.options import of_events, of_project
 from tutelage.cli.reply import Reply
 from tutelage.cli.terminal import counted
+from tutelage.core.errors import UsageError
 
 if TYPE_CHECKING:
     from tutelage.core.row import Example
@@ -38,9 +39,15 @@ def lineage_command(
     """
     from tutelage.cli.results import find
     from tutelage.store import lineage
+    from tutelage.store.ingest import OF_EVENT
 
-    if reference is not None and reference.startswith("event:"):
-        return _of_event(reference, down, events, project)
+    if reference is not None and reference.startswith(OF_EVENT):
+        return _of_event(reference, (rows, down), events, project)
+    if events is not None:
+        raise UsageError(
+            "`--events` names the journal of a served answer, and none is asked for",
+            expected=f"{OF_EVENT}ID",
+        )
     found = find(reference, project)
     artifact = next(iter(found.artifacts.values())) if down else found.last
     tree = lineage.ancestry(found.store, artifact)
@@ -61,19 +68,27 @@ def lineage_command(
     return Reply(data=data, draw=draw, artifacts=artifacts)
 
 
-def _of_event(reference: str, down: bool, events: Path | None, project: Path) -> Reply:
-    """From a served answer to its release and all that came from, or down to its rows."""
-    from tutelage.cli.events import event_lines, journal_of, row_lines, story_form
-    from tutelage.cli.results import project_store
-    from tutelage.store.lineage import explain_event
+def _of_event(
+    reference: str, asked: tuple[bool, bool], events: Path | None, project: Path
+) -> Reply:
+    """From a served answer to its release and all that came from, or down to its rows.
 
+    `asked`: whether for its rows, and whether for the way down.
+    """
+    from tutelage.cli.events import event_lines, row_lines, story_form
+    from tutelage.cli.results import project_store
+    from tutelage.store.journal import Journal
+    from tutelage.store.lineage import explain_event
+    from tutelage.store.release import EVENTS
+
+    rows, down = asked
     store = project_store(project)
-    with journal_of(store, events) as journal:
+    with Journal.open(events or store.root / EVENTS, read_only=True) as journal:
         story = explain_event(store, journal, reference)
 
     def draw(console: Console) -> None:
         below = row_lines(story) if down else branches(story.release)
-        for line in [*event_lines(story), *below]:
+        for line in [*event_lines(story), *below, *_row_lines(story.rows if rows else ())]:
             console.print(Text(line), soft_wrap=True)
 
     release = story.release.artifact

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,16 +10,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tutelage.cli.options import of_events, of_project
+from tutelage.cli.options import named, of_events, of_project
 from tutelage.cli.reply import Reply
-from tutelage.cli.terminal import counted
+from tutelage.cli.terminal import OUTCOMES, counted
 from tutelage.core.errors import GateShut
 from tutelage.core.metric import ALL
+from tutelage.core.served import MOST_HOURS
 
 if TYPE_CHECKING:
     from tutelage.monitor.run import Report
-
-MARKS = {"pass": ("PASS", "green"), "fail": ("FAIL", "red"), "inconclusive": ("OPEN", "yellow")}
 
 
 @click.command("monitor")
@@ -28,7 +26,7 @@ MARKS = {"pass": ("PASS", "green"), "fail": ("FAIL", "red"), "inconclusive": ("O
 @of_events
 @click.option(
     "--hours",
-    type=click.FloatRange(min=0, min_open=True),
+    type=click.FloatRange(min=0, max=MOST_HOURS, min_open=True),
     metavar="H",
     help="How far back events count, in place of `monitor.window_hours`.",
 )
@@ -48,28 +46,23 @@ def monitor_command(
 ) -> Reply:
     """Measure what RELEASE served, and hold it against its rules.
 
-    Without a name the project's latest release is meant. Ends with exit code 3 where a
+    Without a name the project's latest release is meant. A journal in which an event was
+    changed or taken out is an error. Ends with exit code 3 where a
     rule is broken; one that the evidence does not decide is shown and does not alarm.
     """
-    from tutelage.cli.events import journal_for
+    from tutelage import pipeline
     from tutelage.cli.results import find_release
     from tutelage.monitor.page import html as page_of
-    from tutelage.monitor.run import keep, run
     from tutelage.store.disk import write_file
-    from tutelage.store.store import Store
 
     found = find_release(release, project)
     section = found.monitor
     if hours is not None:
         section = section.model_copy(update={"window_hours": hours})
-    with journal_for(found, events, project) as journal:
-        report = run(section, found, journal, datetime.now(UTC))
-    page = page_of(report)
+    report = pipeline.monitor(found, named(project), section=section, events=events)
+    kept = report.kept
     if html is not None:
-        write_file(html, page.encode())
-    kept = None
-    if found.project is not None and report.requests:
-        kept = keep(report, page, Store.beside(found.project))
+        write_file(html, page_of(report).encode())
 
     def draw(console: Console) -> None:
         _draw(console, report)
@@ -106,7 +99,7 @@ def _draw(console: Console, report: Report) -> None:
     if report.rules:
         console.print()
     for one in report.rules:
-        mark, colour = MARKS[one.outcome]
+        mark, colour = OUTCOMES[one.outcome]
         line = Text(f"{mark}", colour)
         line.append(f"  {one.rule.text}", "default")
         console.print(line)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tutelage.core.recipe import Recipe
 
 RECIPE = "recipe.yaml"
+HERE = Path()  # `--project` left out
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -42,11 +43,16 @@ def of_project(command: Command) -> Command:
     option = click.option(
         "--project",
         type=click.Path(path_type=Path, file_okay=False),
-        default=Path(),
+        default=HERE,
         metavar="FOLDER",
         help="Folder of the recipe whose results are meant; the current one if left out.",
     )
     return option(as_json(command))
+
+
+def named(project: Path) -> Path | None:
+    """The project that `--project` names; None where it is left out."""
+    return None if project == HERE else project
 
 
 def of_events(command: Command) -> Command:

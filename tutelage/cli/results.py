@@ -11,7 +11,7 @@ from tutelage.core.errors import StoreError
 from tutelage.store.artifact import MANIFEST, Artifact
 from tutelage.store.release import RELEASE, ReleaseFolder, read_release
 from tutelage.store.run import PastRun, find_run, runs
-from tutelage.store.store import PROJECT, Store
+from tutelage.store.store import Store, project_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +75,7 @@ def find_past_run(reference: str, project: Path) -> PastRun:
     """
     path = Path(reference)
     if path.exists():
-        inside = _project_of(path)
+        inside = project_of(path)
         if inside is not None:
             return find_run(Store.beside(inside), path.resolve().name)
         return _run_of_recipe(path)
@@ -104,7 +104,7 @@ def find_release(reference: str | None, project: Path) -> ReleaseFolder:
 
 def _bare(path: Path) -> bool:
     """Whether it is a folder that is neither a project's nor inside its store."""
-    return path.is_dir() and _project_of(path) is None and not (path / RECIPE).exists()
+    return path.is_dir() and project_of(path) is None and not (path / RECIPE).exists()
 
 
 def _latest_release(project: Path) -> Artifact:
@@ -120,19 +120,13 @@ def _latest_release(project: Path) -> Artifact:
 
 
 def _at_path(path: Path) -> Found:
-    inside = _project_of(path)
+    inside = project_of(path)
     if inside is None:
         return _of_run(_run_of_recipe(path))
     store = Store.beside(inside)
     if path.resolve().parent.name == "runs":
         return _of_run(find_run(store, path.resolve().name))
     return _of_artifact(store, path.resolve().name)
-
-
-def _project_of(path: Path) -> Path | None:
-    """The project whose store holds this path, None where it lies in no store."""
-    parents = path.resolve().parents
-    return next((one.parent for one in parents if one.name == PROJECT), None)
 
 
 def _run_of_recipe(path: Path) -> PastRun:

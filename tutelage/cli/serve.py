@@ -7,28 +7,41 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from tutelage.cli.options import of_project
+from tutelage.cli.options import named, of_project
 from tutelage.cli.reply import Reply, Session
 
 if TYPE_CHECKING:
     from tutelage.serve.run import Place
     from tutelage.store.release import ReleaseFolder
 
-HERE = Path()
 EXAMPLE = [{"role": "user", "content": "My order has not come."}]
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def _placed(command: Command) -> Command:
-    """`--base`, `--host`, `--port` and `--events`."""
+def _placed(
+    command: Callable[[Session, str | None, Path, Place], Reply],
+) -> Callable[..., Reply]:
+    """`--base`, `--host`, `--port` and `--events`, which the command gets as one Place."""
+
+    @wraps(command)
+    def placed(session: Session, reference: str | None, project: Path, **given: Any) -> Reply:
+        from tutelage.serve.run import Place
+
+        return command(session, reference, project, Place(project=named(project), **given))
+
     says = "Where events are kept; with the project, or beside the release, if left out."
     for option in (
-        click.option("--events", type=click.Path(dir_okay=False), metavar="FILE", help=says),
+        click.option(
+            "--events",
+            type=click.Path(path_type=Path, dir_okay=False),
+            metavar="FILE",
+            help=says,
+        ),
         click.option(
             "--port",
             type=click.IntRange(0, 65535),
@@ -43,18 +56,16 @@ def _placed(command: Command) -> Command:
             "--base", metavar="FOLDER", help="Where its base lies, if not where it lay then."
         ),
     ):
-        command = option(command)
-    return command
+        placed = option(placed)
+    return placed
 
 
 @click.command("serve")
 @click.argument("reference", metavar="[RELEASE]", required=False)
-@_placed
 @of_project
-@click.pass_context
-def serve_command(
-    context: click.Context, /, reference: str | None, project: Path, **_: Any
-) -> Reply:
+@click.pass_obj
+@_placed
+def serve_command(session: Session, reference: str | None, project: Path, place: Place) -> Reply:
     """Answer requests with RELEASE, as OpenAI's chat completions do, until Ctrl-C.
 
     RELEASE is a folder, an artifact's name, or a recipe; the project's latest release
@@ -63,18 +74,11 @@ def serve_command(
     """
     from tutelage.cli.results import find_release
     from tutelage.release.verify import admitted
-    from tutelage.serve.run import Place, run
+    from tutelage.serve.run import run
 
-    given, session = context.params, context.obj
     release = find_release(reference, project)
+    release.verify()  # first: what it says of its leave is then what was written
     admitted(release, datetime.now(UTC).date())
-    place = Place(
-        host=given["host"],
-        port=given["port"],
-        base=given["base"],
-        events=Path(given["events"]) if given["events"] else None,
-        project=None if project == HERE else project,
-    )
     told = _Told(session=session, release=release, place=place)
     run(release, place, told.listening)
     return Reply(data=told.about | {"served": told.url})

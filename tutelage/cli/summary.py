@@ -12,10 +12,11 @@ from rich.table import Table
 from rich.text import Text
 
 from tutelage.cli.reply import Reply
-from tutelage.cli.terminal import counted
+from tutelage.cli.terminal import OUTCOMES, counted
 from tutelage.core.errors import GateShut, TutelageError
 from tutelage.core.metric import ALL, Metric
 from tutelage.store.artifact import Artifact, read_json
+from tutelage.store.release import VERDICT
 from tutelage.store.tables import METRICS, read_metrics
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 UNBOUNDED = 10_000  # columns, to ask how wide a table would like to be
 ORDER = ("zero_shot", "few_shot", "tuned")  # of systems in the table
-MARKS = {"pass": ("PASS", "green"), "fail": ("FAIL", "red"), "inconclusive": ("OPEN", "yellow")}
 
 
 def reply(outcome: Outcome) -> Reply:
@@ -31,7 +31,7 @@ def reply(outcome: Outcome) -> Reply:
     artifacts = outcome.artifacts
     report, verdict = artifacts.get("evaluate"), artifacts.get("gate")
     metrics = read_metrics(report.file(METRICS)) if report else []
-    judged = read_json(verdict.file("verdict.json")) if verdict else {}
+    judged = read_json(verdict.file(VERDICT)) if verdict else {}
     data: dict[str, Any] = {
         "run": outcome.folder.name,
         "stages": {stage: _stage_form(outcome, stage, one) for stage, one in artifacts.items()},
@@ -172,10 +172,10 @@ def _width(values: Sequence[Metric]) -> int:
 
 def draw_verdict(console: Console, judged: Mapping[str, Any]) -> None:
     """The verdict and what each rule came to."""
-    mark, colour = MARKS[judged["outcome"]]
+    mark, colour = OUTCOMES[judged["outcome"]]
     console.print(Text(f"\nverdict: {judged['outcome']}", f"bold {colour}"))
     for rule in judged["rules"]:
-        mark, colour = MARKS[rule["outcome"]]
+        mark, colour = OUTCOMES[rule["outcome"]]
         line = Text(f"  {mark}", colour)
         line.append(f"  {rule['rule']}", "default")
         console.print(line)

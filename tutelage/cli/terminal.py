@@ -10,6 +10,7 @@ from rich.text import Text
 
 FILE_COLUMNS = 120  # of a file or a pipe, where nothing says how wide it is
 MARKS = {"good": ("ok", "green"), "note": ("note", "yellow"), "bad": ("BAD", "red")}
+OUTCOMES = {"pass": ("PASS", "green"), "fail": ("FAIL", "red"), "inconclusive": ("OPEN", "yellow")}
 SECONDS_A_MINUTE = 60
 SECONDS_AN_HOUR = 3600
 

@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from tutelage.cli.options import of_project
+from tutelage.cli.options import named, of_project
 from tutelage.cli.reply import Reply
 from tutelage.cli.terminal import marked
 from tutelage.core.errors import BadRow, TutelageError
@@ -36,7 +36,9 @@ def verify_command(reference: str | None, base: str | None, project: Path) -> Re
     from tutelage.release.verify import verify
 
     release = find_release(reference, project)
-    checks = [*verify(release, base=base, today=datetime.now(UTC).date())]
+    home = None if base else named(project)  # `--base` is written from here
+    today = datetime.now(UTC).date()
+    checks = [*verify(release, base=base, relative_to=home, today=today)]
     failed = [one for one in checks if one.error is not None]
     data = {
         "release": release.label,

@@ -44,3 +44,25 @@ class Silent:
 
     def warn(self, message: str) -> None:
         """Nothing."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Hearing:
+    """Passes on what stages say and keeps which were taken from the store."""
+
+    to: Progress
+    reused: set[str] = field(default_factory=set)
+
+    def stage(self, name: str, state: StageState, note: str) -> None:
+        """A stage began, was made, or was taken from the store."""
+        if state == "reused":
+            self.reused.add(name)
+        self.to.stage(name, state, note)
+
+    def tick(self, tick: Tick) -> None:
+        """A stage went forward."""
+        self.to.tick(tick)
+
+    def warn(self, message: str) -> None:
+        """Something the user should know."""
+        self.to.warn(message)

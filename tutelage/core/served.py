@@ -9,6 +9,7 @@ from tutelage.core.rule import Rule
 
 SUITE = "served"
 EVALUATION = "evaluation"
+MOST_HOURS = 10 * 365 * 24  # of a window: ten years
 METRICS = (
     "requests",
     "errors",

@@ -22,6 +22,7 @@ from tutelage.render.pack import PackedRow
 from tutelage.store.base import BaseFolder
 
 Decode = Callable[[Sequence[int]], str]
+COLDEST = 1e-4  # below it logits divided by the temperature overflow
 
 
 class LocalEngine:
@@ -213,7 +214,7 @@ def _choose(
 ) -> tuple[Tensor, Tensor]:
     """The next token of each row `[B]` and its log-probability `[B]`."""
     chance = torch.log_softmax(logits.float(), -1)
-    if decoding.temperature == 0:
+    if decoding.temperature < COLDEST:
         best, token = chance.max(-1)
         return token, best
     share = torch.softmax(logits.float() / decoding.temperature, -1)

@@ -34,7 +34,7 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decoding:
-    """How answers are drawn; temperature 0 takes the likeliest token."""
+    """How answers are drawn; a temperature of 0, or below 1e-4, takes the likeliest token."""
 
     max_new_tokens: int = 256
     temperature: float = 0.0

@@ -116,7 +116,9 @@ def live_engine(release: ReleaseFolder, contract: Contract, base: BaseFolder) ->
     """
     from tutelage.engine.local import LocalEngine
 
-    engine = LocalEngine.open(base, release.adapter, decode=contract.decode)
+    engine = LocalEngine.open(
+        base, release.adapter, decode=contract.decode, precision=release.precision
+    )
     check_alive(fingerprint_of(release), scores(engine, contract))
     return engine
 

@@ -64,6 +64,7 @@ class Proposal:
     row: dict[str, Any]  # canonical, without an id: a person may change it
     note: str = ""
     comment: str = ""
+    finish: str = ""  # why a praised answer ended, where not by itself
 
     @property
     def event(self) -> str:
@@ -73,24 +74,28 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposals:
-    """What can be proposed, and how many cases kept no text to make a row of."""
+    """What can be proposed, and how many cases give no row."""
 
     found: tuple[Proposal, ...]
-    without_text: int
+    without_text: int  # no text was kept
+    without_answer: int  # praised, though what the model said was held back or failed
 
 
 def proposals(cases: Iterable[Case], section: Improve, release: ReleaseFolder) -> Proposals:
     """A row for each case of the kinds that are to be proposed."""
-    found, without_text = [], 0
+    found, without_text, without_answer = [], 0, 0
     for case in cases:
         kind = _kind(case)
         if kind not in section.propose:
+            continue
+        if kind == "praised" and not case.answered:
+            without_answer += 1
             continue
         if case.request is None or case.answer is None:
             without_text += 1
             continue
         found.append(_proposal(case, kind, section, release))
-    return Proposals(found=tuple(found), without_text=without_text)
+    return Proposals(found=tuple(found), without_text=without_text, without_answer=without_answer)
 
 
 def _kind(case: Case) -> str:
@@ -126,6 +131,7 @@ def _proposal(case: Case, kind: str, section: Improve, release: ReleaseFolder) -
         row={name: value for name, value in row.items() if value is not None},
         note=REDACTED if said.get("kept") == "redacted" else "",
         comment=case.comment or "",
+        finish="" if kind == "corrected" or said["finish"] == "stop" else said["finish"],
     )
 
 

@@ -1,7 +1,8 @@
 """The review file: proposals that a person edits, approves or refuses, a line each.
 
 A line is `{"approved": null, "kind": ..., "feedback": ..., "answer": ..., "row": {...}}`, with
-`problem`, `note` and `comment` where there is one. `approved` becomes true or false; the row
+`problem`, `note` and `comment` where there is one, and `finish` where the answer did not end by
+itself. `approved` becomes true or false; the row
 may be changed. A line that is taken out is proposed again; a refused one is not.
 """
 
@@ -22,7 +23,7 @@ from tutelage.store.ingest import OF_EVENT, Fault, example_of
 from tutelage.store.ingest.fault import column, flag, mapping, refuse_unknown, text
 from tutelage.store.ingest.records import strict_object
 
-KEYS = ("approved", "kind", "problem", "note", "comment", "feedback", "answer", "row")
+KEYS = ("approved", "kind", "problem", "note", "comment", "feedback", "finish", "answer", "row")
 NEEDED = ("approved", "kind", "answer", "row")
 
 
@@ -51,9 +52,16 @@ class Entry:
 
     def checked(self, checker: Checker, uri: str) -> Entry:
         """The same line with the problem its row has now."""
-        problem = checker.problem(self.form["row"], uri, self.line)
+        problem = checker.problem(self.form["row"], uri, self.line) or self._unfinished()
         form = {name: value for name, value in self.form.items() if name != "problem"}
         return replace(self, form=_ordered(form | ({"problem": problem} if problem else {})))
+
+    def _unfinished(self) -> str:
+        """What is wrong with an answer that was broken off, while it stands as it was served."""
+        answer = self.form["row"]["messages"][-1].get("content")
+        if "finish" not in self.form or answer != self.form["answer"]:
+            return ""
+        return f"its answer was broken off ({self.form['finish']}): end it, or refuse it"
 
 
 def read_review(path: Path, uri: str, checker: Checker) -> list[Entry]:
@@ -97,6 +105,7 @@ def with_new(entries: Sequence[Entry], fresh: Iterable[Proposal], checker: Check
             "note": one.note,
             "comment": one.comment,
             "feedback": one.feedback,
+            "finish": one.finish,
             "answer": one.answer,
             "row": one.row,
         }
@@ -122,10 +131,12 @@ def write_lines(path: Path, forms: Sequence[dict[str, Any]]) -> bool:
 def read_rows_of(path: Path, uri: str) -> dict[str, dict[str, Any]]:
     """The rows written so far, by their event.
 
-    Raises: RowError with every line that is no row made from an event.
+    Raises: RowError with every line that is no row made from an event, or is of an event
+        that has a row already.
     """
     found: dict[str, dict[str, Any]] = {}
     wrong: list[BadRow] = []
+    seen: dict[str, int] = {}
     for line, written in _lines(path, uri):
         try:
             example = example_of(_object(written), uri, line)
@@ -134,6 +145,10 @@ def read_rows_of(path: Path, uri: str) -> dict[str, dict[str, Any]]:
             continue
         if example.source.line:
             wrong.append(BadRow(where=f"{uri}:{line}", problem="it was not made from an event"))
+        first = seen.setdefault(example.source.uri, line)
+        if first != line:
+            problem = f"{example.source.uri} is also in line {first}"
+            wrong.append(BadRow(where=f"{uri}:{line}", problem=problem))
         found[example.source.uri] = dict(example.to_dict())
     if wrong:
         raise RowError(
@@ -170,8 +185,8 @@ def _form(written: bytes) -> dict[str, Any]:
     for name in NEEDED:
         column(form, name)
     flag(form["approved"], "`approved`")
-    for name in ("kind", "answer"):
-        text(form[name], f"`{name}`")
+    for name in ("kind", "answer", "finish"):
+        text(form.get(name, ""), f"`{name}`")
     source = mapping(mapping(form["row"], "`row`").get("source"), "`source` of `row`")
     uri = text(source.get("uri"), "`uri` of `source`")
     if not uri.startswith(OF_EVENT):

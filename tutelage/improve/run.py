@@ -27,6 +27,7 @@ from tutelage.store.release import ReleaseFolder
 class Improved:
     """What feedback there was, and what became of it."""
 
+    section: Improve  # by which it was done
     triage: Triage
     added: int  # to the review file
     waiting: int  # for a person, those with a problem among them
@@ -34,6 +35,7 @@ class Improved:
     approved: int
     refused: int
     without_text: int  # that would be proposed, had their events kept it
+    without_answer: int  # praised, though what the model said was held back or failed
     renewed: int  # that were corrected again after they were proposed
     rows: int  # in the file of approved rows
     rows_changed: bool
@@ -67,6 +69,7 @@ def run(section: Improve, release: ReleaseFolder, journal: Journal, folder: Path
     changed = _write_rows(rows, entries, written, uri_of(section.review))
     waiting = [entry for entry in entries if entry.approved is None]
     return Improved(
+        section=section,
         triage=sorted_out,
         added=len(fresh),
         waiting=len(waiting),
@@ -74,6 +77,7 @@ def run(section: Improve, release: ReleaseFolder, journal: Journal, folder: Path
         approved=sum(entry.approved is True for entry in entries),
         refused=sum(entry.approved is False for entry in entries),
         without_text=proposed.without_text,
+        without_answer=proposed.without_answer,
         renewed=sum(
             one.event in known and known[one.event].form.get("feedback") != one.feedback
             for one in proposed.found

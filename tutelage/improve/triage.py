@@ -53,6 +53,12 @@ class Case:
         return "corrected" if self.correction is not None else "rated_down"
 
     @property
+    def answered(self) -> bool:
+        """Whether something of the model's own answer went out, and no error in its place."""
+        said = self.completion.payload
+        return said.get("finish") not in ("content_filter", "error") and said.get("error") is None
+
+    @property
     def request(self) -> str | None:
         """What the user said last; None where no text was kept."""
         messages: Any = self.completion.payload.get("messages")

@@ -18,7 +18,8 @@ SYSTEM = "served"
 TUNED = "tuned"  # the evaluation's system that was released
 SAYS = {
     "requests": "requests served",
-    "errors": "requests that ended in an error",
+    "errors": "requests taken up that ended in an error, an answer not of the asked form too; "
+    "those turned away (429) leave no event",
     "latency_p50": "seconds half of the answers took at most",
     "latency_p95": "seconds 95 of 100 answers took at most",
     "prompt_tokens": "tokens of a prompt, mean",
@@ -46,6 +47,7 @@ class Request:
     parsed: bool | None  # None: the contract asks for no form
     valid: bool | None
     flagged: bool
+    failed: bool  # the client was told of an error in place of an answer
     rating: Rating | None
     metadata: Mapping[str, str]
 
@@ -75,6 +77,7 @@ def _request(event: Event, rating: Rating | None) -> Request:
         parsed=said["parsed"],
         valid=said["valid"],
         flagged=bool(said["flags"]),
+        failed=said["finish"] == "error" or said["error"] is not None,
         rating=rating,
         metadata=said.get("metadata") or {},
     )
@@ -185,7 +188,7 @@ def _interval(name: str, requests: Sequence[Request], sides: Sides) -> Interval:
 def _hits(name: str, requests: Sequence[Request], answered: Sequence[Request]) -> list[bool]:
     """Of a share: whether it is so, for each request it is asked of."""
     if name == "errors":
-        return [one.finish == "error" for one in requests]
+        return [one.failed for one in requests]
     if name == "parse":
         return [one.parsed for one in requests if one.parsed is not None]
     if name == "valid":

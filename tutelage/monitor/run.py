@@ -29,7 +29,7 @@ from tutelage.store.store import Store
 from tutelage.store.tables import METRICS as METRICS_FILE
 from tutelage.store.tables import write_metrics
 
-VERSION = 1  # raised when the same events come to other figures
+VERSION = 2  # raised when the same events come to other figures
 REPORT = "monitor.json"
 PAGE = "monitor.html"
 
@@ -69,6 +69,7 @@ class Report:
     evaluation: tuple[Metric, ...]
     left_out: Mapping[str, int]  # values of a segment's key beyond those measured
     rules: tuple[Decided, ...]
+    kept: Artifact | None = None  # in the store the release lies in
 
     @property
     def requests(self) -> int:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tutelage.core.artifact import Provenance
 from tutelage.core.digest import Json, strong_digest
 from tutelage.core.errors import RecipeError
-from tutelage.core.recipe import Release, resolved
+from tutelage.core.recipe import Precision, Release, resolved
 from tutelage.release.admit import Waived, admit
 from tutelage.release.card import card
 from tutelage.render.contract import Contract
@@ -44,6 +44,7 @@ RECIPE = "recipe.yaml"
 class Made:
     """All that a release is put together from."""
 
+    precision: Precision  # in which it was measured
     inputs: Mapping[str, Artifact]
     base: BaseFolder
     contract: Contract
@@ -69,7 +70,14 @@ def run(
     waived = admit(verdict, section.waivers, today or datetime.now(UTC).date())
     base = find_base(train.base, run.recipe.base_dir)
     contract = Contract.from_dict(read_json(inputs["adapter"].file(CONTRACT)), base)
-    made = Made(inputs=inputs, base=base, contract=contract, waived=waived, run=run)
+    made = Made(
+        precision=train.precision,
+        inputs=inputs,
+        base=base,
+        contract=contract,
+        waived=waived,
+        run=run,
+    )
     return run.make(
         "release", _provenance(section, made), lambda draft: _build(section, made, draft)
     )
@@ -113,7 +121,9 @@ def _fingerprint(made: Made) -> Fingerprint:
     for name, folder in (("base", None), ("tuned", made.inputs["adapter"].folder / ADAPTER)):
         if folder is None and not made.base.weight_files():
             continue  # trained from random weights: there is no base to compare with
-        engine = LocalEngine.open(made.base, folder, decode=made.contract.decode)
+        engine = LocalEngine.open(
+            made.base, folder, decode=made.contract.decode, precision=made.precision
+        )
         scored[name] = scores(engine, made.contract)
         engine.close()
     fingerprint = Fingerprint(base=scored["base"], tuned=scored["tuned"] or ())
@@ -132,6 +142,7 @@ def _form(section: Release, made: Made, fingerprint: Fingerprint) -> dict[str, A
         "base": {"name": made.base.name, "digests": made.base.digests()},
         "adapter": {"digest": inputs["adapter"].digest, "layout": "tuned" if tuned else "lora"},
         "contract": made.contract.digest,
+        "precision": made.precision,
         **{name: inputs[name].digest for name in ("dataset", "report", "verdict")},
         "outcome": read_json(inputs["verdict"].file(VERDICT))["outcome"],
         "waivers": [
@@ -168,6 +179,7 @@ def _provenance(section: Release, made: Made) -> Provenance:
         "monitor": recipe.monitor.model_dump(mode="json"),
         "improve": None if recipe.improve is None else recipe.improve.model_dump(mode="json"),
         "recipe": recipe.digest(),
+        "precision": made.precision,
     }
     return Provenance(
         kind="release",

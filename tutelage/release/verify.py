@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
 from tutelage.core.errors import BadRow, GateShut, TutelageError
 from tutelage.core.recipe import Waiver
@@ -57,7 +58,13 @@ class _Checks:
             return Checked(what=what, error=error)
 
 
-def verify(release: ReleaseFolder, *, base: str | None = None, today: date) -> Iterator[Checked]:
+def verify(
+    release: ReleaseFolder,
+    *,
+    base: str | None = None,
+    relative_to: Path | None = None,
+    today: date,
+) -> Iterator[Checked]:
     """Files, verdict, base, tokenizer and template, contract, and that the adapter is live.
 
     What rests on a check that failed is not reached, and says so.
@@ -75,7 +82,7 @@ def verify(release: ReleaseFolder, *, base: str | None = None, today: date) -> I
     contracts: list[Contract] = []
 
     def same_base() -> str:
-        found.append(release_base(release, base))
+        found.append(release_base(release, base, relative_to))
         check_base(release, found[0])
         return f"{found[0].name}, every weight"
 

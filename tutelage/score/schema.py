@@ -96,8 +96,15 @@ def _validator(schema: Json) -> Draft202012Validator:
     if not isinstance(schema, dict | bool):
         raise RecipeError("not a JSON Schema", where=WHERE, expected="an object or a list of tools")
     kind: Any = Draft202012Validator
-    if isinstance(schema, Mapping):
-        kind = validator_for(schema, default=Draft202012Validator)
+    try:
+        if isinstance(schema, Mapping):
+            kind = validator_for(schema, default=Draft202012Validator)
+    except (AttributeError, TypeError, ValueError):
+        raise RecipeError(
+            "its `$schema` is no address",
+            where=WHERE,
+            expected=Draft202012Validator.META_SCHEMA["$id"],
+        ) from None
     try:
         kind.check_schema(schema)
     except SchemaError as error:

@@ -14,6 +14,7 @@ from contextlib import aclosing
 
 from starlette.concurrency import run_in_threadpool
 
+from tutelage.core.conversation import Conversation
 from tutelage.core.errors import ContractError, StoreError
 from tutelage.core.recipe.serve import Check
 from tutelage.engine.protocol import Prompt, Stop
@@ -117,17 +118,29 @@ class Answerer:
                 id=exchange.id,
             )
         try:
-            exchange.prompt = self.served.contract.prompt_ids(conversation)
+            exchange.prompt = self._prompt(conversation)
+        except Refusal:
+            self.counters.flags(flags)  # there is no event that could tell of them
+            raise
+        return exchange
+
+    def _prompt(self, conversation: Conversation) -> tuple[int, ...]:
+        """The ids the model meets.
+
+        Raises: Refusal where the template refuses the conversation, or there is no room.
+        """
+        try:
+            prompt = self.served.contract.prompt_ids(conversation)
         except ContractError as error:
             raise Refusal(error.message, code="prompt_refused", param="messages") from None
         room = self.served.contract.context
-        if len(exchange.prompt) >= room:
+        if len(prompt) >= room:
             raise Refusal(
-                f"the prompt has {len(exchange.prompt)} tokens; at most {room - 1} leave room",
+                f"the prompt has {len(prompt)} tokens; at most {room - 1} leave room",
                 code="context_length_exceeded",
                 param="messages",
             )
-        return exchange
+        return prompt
 
     def _check(self, asked: Asked) -> None:
         """Raises Refusal where the release does not give what is asked."""
@@ -172,6 +185,7 @@ class Answerer:
                     return
         except Busy:
             exchange.recorded = True  # turned away: there was no answer
+            self.counters.flags(exchange.flags)
             raise Refusal(
                 "too many requests wait; come again", code="rate_limit_exceeded", status=429
             ) from None

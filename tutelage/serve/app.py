@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
@@ -25,14 +26,19 @@ from tutelage.serve.refusal import Refusal
 from tutelage.serve.shapes import DONE, Pieces, completion, models, sse
 
 BODY_BYTES = 4 << 20
+THIS_MACHINE = re.compile(r"(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d*)?", re.IGNORECASE)
 GONE = 499  # what a request is counted as whose client went away, as nginx counts it
 JSON, METRICS = "application/json", "text/plain; version=0.0.4; charset=utf-8"
 Endpoint = Callable[[Request], Awaitable[Response]]
 LOG = logging.getLogger(__name__)
 
 
-def make_app(answerer: Answerer) -> Starlette:
-    """The application that serves one release; it closes answerer and journal when it ends."""
+def make_app(answerer: Answerer, *, local: bool = True) -> Starlette:
+    """The application that serves one release; it closes answerer and journal when it ends.
+
+    Where it is `local` it listens on a loopback address alone, and takes only requests that
+    name this machine: a page from elsewhere whose name was made to lead here does not.
+    """
     served, counters = answerer.served, answerer.counters
     created = int(time.time())
 
@@ -48,7 +54,7 @@ def make_app(answerer: Answerer) -> Starlette:
         return _json(listed)
 
     async def healthz(request: Request) -> Response:
-        return _json({"status": "ok", "release": served.label})
+        return _json(_health(answerer))
 
     async def metrics(request: Request) -> Response:
         return Response(counters.text(), media_type=METRICS)
@@ -66,7 +72,8 @@ def make_app(answerer: Answerer) -> Starlette:
         return _json(refusal.form(), status)
 
     def route(path: str, endpoint: Endpoint, method: str) -> Route:
-        return Route(path, _answered(path, endpoint, answerer), methods=[method])
+        asked = _asked_here(endpoint) if local else endpoint
+        return Route(path, _answered(path, asked, answerer), methods=[method])
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -176,6 +183,28 @@ async def _body(request: Request) -> bytes:
                 f"the body is longer than {BODY_BYTES} bytes", code="too_large", status=413
             )
     return bytes(body)
+
+
+def _health(answerer: Answerer) -> dict[str, Any]:
+    """What a server that can answer says of itself.
+
+    Raises: Refusal where what happens can no longer be kept.
+    """
+    if not answerer.journal.writing:
+        raise Refusal("events can no longer be kept", code="journal_stopped", status=503)
+    return {"status": "ok", "release": answerer.served.label}
+
+
+def _asked_here(endpoint: Endpoint) -> Endpoint:
+    """The endpoint, for requests that name this machine in `Host`."""
+
+    async def answer(request: Request) -> Response:
+        if not THIS_MACHINE.fullmatch(request.headers.get("host", "")):
+            says = "this server is asked as localhost, 127.0.0.1 or [::1]"
+            raise Refusal(says, code="misdirected_request", status=421)
+        return await endpoint(request)
+
+    return answer
 
 
 def _answered(path: str, endpoint: Endpoint, answerer: Answerer) -> Endpoint:

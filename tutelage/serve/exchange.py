@@ -5,20 +5,20 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
-from tutelage.core.conversation import Conversation, Message, ToolCall
+from tutelage.core.conversation import Conversation, ToolCall
 from tutelage.core.digest import Json, ids_digest
 from tutelage.core.finding import redacted
-from tutelage.render.template import mapped
+from tutelage.core.recipe.serve import Keep
 from tutelage.score.parse import parse
 from tutelage.score.schema import Schema
 from tutelage.serve.guardrails import Find, Flag, Guardrails
 from tutelage.serve.wire import Asked
+from tutelage.serve.words import reworded, reworded_json, texts_of
 
 Finish = Literal["stop", "length", "content_filter", "error", "cancelled"]
-Keep = Literal["text", "redacted", "nothing"]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -75,14 +75,11 @@ class Keeper:
         if self.schema is not None and answered and exchange.prompt:
             about["parsed"] = parse(exchange.text).ok
             about["valid"] = self.schema.valid(exchange.text)
-        metadata = exchange.asked.metadata or {}
-        about["metadata"] = {key: self.words(value) for key, value in metadata.items()}
+        about["metadata"] = reworded_json(exchange.asked.metadata or {}, self.words)
         if self.keep == "nothing":
             return about
-        messages = [self._message(one).to_dict() for one in exchange.conversation.messages]
-        words: dict[str, Json] = {"messages": [*messages], "answer": self.words(exchange.answer)}
-        if exchange.conversation.tools:
-            words["tools"] = [dict(one) for one in exchange.conversation.tools]
+        words = reworded(exchange.conversation, self.words).to_dict()
+        words["answer"] = self.words(exchange.answer)
         if exchange.asked.user is not None:
             words["user"] = self.words(exchange.asked.user)
         return about | words | {"kept": self.keep}
@@ -113,24 +110,12 @@ class Keeper:
             return text
         return redacted(text, [one for find in self.finders for one in find(text)])
 
-    def _message(self, message: Message) -> Message:
-        calls = tuple(
-            replace(call, arguments=mapped(call.arguments, self.words))
-            for call in message.tool_calls
-        )
-        reasoning = None if message.reasoning is None else self.words(message.reasoning)
-        content = self.words(message.content)
-        return replace(message, content=content, reasoning=reasoning, tool_calls=calls)
-
 
 def guarded(conversation: Conversation, rails: Guardrails) -> tuple[Conversation, list[Flag], bool]:
     """The conversation after the guardrails of requests, their flags, and whether one blocks."""
-    looked = rails.look([message.content for message in conversation.messages], "input")
-    messages = tuple(
-        message if message.content == text else replace(message, content=text)
-        for message, text in zip(conversation.messages, looked.texts, strict=True)
-    )
-    changed = replace(conversation, messages=messages)
+    looked = rails.look(texts_of(conversation), "input")
+    texts = iter(looked.texts)
+    changed = reworded(conversation, lambda _: next(texts))
     return changed, list(looked.flags), looked.blocked
 
 

@@ -10,16 +10,14 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from tutelage.core.digest import Json
 from tutelage.core.errors import BadRow, ContractError
 from tutelage.core.finding import Finding, redacted
-from tutelage.core.recipe.serve import Check, Guardrail
+from tutelage.core.recipe.serve import Check, Guardrail, Side
 from tutelage.score.schema import Schema
 from tutelage.screen import pii, secrets
 
-Side = Literal["input", "output"]
 Find = Callable[[str], Sequence[Finding]]
 BROKEN = "check_failed"  # kind of the flag of a check that raised
 LOG = logging.getLogger(__name__)

@@ -46,7 +46,7 @@ def run(release: ReleaseFolder, place: Place, ready: Callable[[str], None]) -> N
     import uvicorn
 
     with listen(place) as listener:  # first: it costs nothing to find the port taken
-        app = open_app(release, place)
+        app = open_app(release, place, local=_loopback(listener))
         config = uvicorn.Config(
             app,
             log_config=None,
@@ -67,7 +67,7 @@ def serving(release: ReleaseFolder, place: Place) -> Iterator[str]:
     import uvicorn
 
     with listen(place) as listener:
-        app = open_app(release, place)
+        app = open_app(release, place, local=_loopback(listener))
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
@@ -78,8 +78,10 @@ def serving(release: ReleaseFolder, place: Place) -> Iterator[str]:
             thread.join()
 
 
-def open_app(release: ReleaseFolder, place: Place) -> Starlette:
+def open_app(release: ReleaseFolder, place: Place, *, local: bool = True) -> Starlette:
     """The application that serves a release, which is proven and opened; its end closes all.
+
+    `local`: it listens on a loopback address alone.
 
     Raises: TutelageError.
     """
@@ -104,7 +106,7 @@ def open_app(release: ReleaseFolder, place: Place) -> Starlette:
             contract=opened.contract,
             engine=opened.engine,
         )
-        app = make_app(Answerer(served, journal))
+        app = make_app(Answerer(served, journal), local=local)
         undo.pop_all()
     return app
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
@@ -25,6 +26,7 @@ from tutelage.core.errors import StoreError
 from tutelage.core.event import Event, EventKind
 
 SCHEMA = 1
+CHECKPOINT = "PRAGMA wal_checkpoint(TRUNCATE)"
 PAGE = 500  # events read at once: a long read would keep the log from being checkpointed
 BUSY_SECONDS = 5.0
 
@@ -68,6 +70,18 @@ def reading(path: Path) -> Engine:
         return sqlite3.connect(where, uri=True, timeout=BUSY_SECONDS, check_same_thread=False)
 
     return create_engine("sqlite://", creator=connect, poolclass=NullPool)
+
+
+def checkpoint(connection: Connection) -> bool:
+    """Moves the write-ahead log into the file and empties it; False while somebody reads.
+
+    It cannot be done inside a transaction, which every statement of `connection` begins.
+    """
+    raw = connection.connection.cursor()
+    raw.execute(CHECKPOINT)
+    told: Any = raw.fetchone()  # busy, pages of the log, pages moved
+    raw.close()
+    return not told[0]
 
 
 def prepare(connection: Connection, path: Path) -> None:

@@ -6,6 +6,7 @@ waits in one transaction, so that many writers share one wait for the disk.
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 import uuid
@@ -16,18 +17,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from tutelage.core.digest import Json
 from tutelage.core.errors import StoreError
 from tutelage.core.event import Event, EventKind
 from tutelage.store import events as tables
+from tutelage.store.chain import verify
 from tutelage.store.lock import locked
 
 WAITING = 4096  # events offered that may wait for the disk; more are dropped and counted
 GROUP = 512  # events of one transaction
-CHECKPOINT = "PRAGMA wal_checkpoint(TRUNCATE)"
+LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +57,7 @@ class Journal:
         self._pending: dict[str, Event] = {}
         self._offered = 0
         self._closed = False
+        self._failure: StoreError | None = None  # the writing thread ended before its time
         self._guard = threading.Lock()  # of what stands above, and of the order of entries
         self._held = ExitStack()
         self._thread: threading.Thread | None = None
@@ -71,6 +74,17 @@ class Journal:
         else:
             journal._begin()
         return journal
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def writing(self) -> bool:
+        """Whether what is appended now can be written."""
+        return not (self.read_only or self._closed or self._failure)
 
     def append(
         self,
@@ -132,25 +146,12 @@ class Journal:
         where = {"kind": kind, "release": release, "since": since, "until": until}
         try:
             yield from tables.pages(self._readers, where)
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, msgspec.MsgspecError) as error:
             raise tables.refused(error, self.path) from error
 
     def verify(self) -> None:
         """Raises StoreError naming the first place where the chain of events is broken."""
-        with self._readers.connect() as connection:
-            connection.exec_driver_sql("BEGIN")  # both of the same moment
-            newest = tables.last(connection)
-            head = tables.about(connection, "head")
-        prev, seq = "", 0
-        for event in self.events():
-            if newest is None or event.seq > newest.seq:
-                break  # written since
-            seq += 1
-            if event.seq != seq or event.prev != prev:
-                raise self._broken(f"event {seq}", f"event {event.seq} follows event {seq - 1}")
-            prev = event.digest
-        if prev != head:
-            raise self._broken("the end", f"event {seq} is not the one that was written last")
+        verify(self._readers, self.path)
 
     def close(self) -> None:
         """Writes what waits, checkpoints, and lets another process write."""
@@ -173,6 +174,8 @@ class Journal:
         if self._closed or self.read_only:
             state = "closed" if self._closed else "open for reading alone"
             raise StoreError(f"the journal is {state}", where=str(self.path))
+        if self._failure is not None:
+            raise self._failure
 
     def _look(self) -> None:
         if not self.path.is_file():
@@ -205,6 +208,8 @@ class Journal:
     def _write_all(self, ready: Future[None]) -> None:
         """The writing thread, from the first event to the last."""
         engine = tables.writing(self.path)
+        group: list[_Entry] = []
+        failure: StoreError | None = None
         try:
             with engine.connect() as connection:
                 with connection.begin():
@@ -212,15 +217,42 @@ class Journal:
                 ready.set_result(None)
                 while group := self._group():
                     self._write_group(connection, group)
-                with connection.execution_options(isolation_level="AUTOCOMMIT") as last:
-                    last.exec_driver_sql(CHECKPOINT)
-        except SQLAlchemyError as error:
-            if not ready.done():
-                ready.set_exception(tables.refused(error, self.path))
-        except StoreError as error:
-            ready.set_exception(error)
+        except Exception as error:  # noqa: BLE001  nobody may wait for a thread that is gone
+            failure = _failure(error, self.path)
+            if ready.done():
+                LOG.warning("the journal's writer ended: %s", type(error).__name__)
         finally:
+            failure = failure or StoreError("the journal is closed", where=str(self.path))
+            self._give_up(group, failure)
+            if ready.done():
+                self._checkpoint(engine)
+            else:
+                ready.set_exception(failure)
             engine.dispose()
+
+    def _give_up(self, group: list[_Entry], failure: StoreError) -> None:
+        """Tells whoever still waits; nothing where the thread ended in its time."""
+        with self._guard:
+            self._failure = failure
+            left = [one for one in group if not one.written.done()]
+            while not self._entries.empty():
+                entry = self._entries.get()
+                left += [entry] if entry is not None else []
+            self.dropped += sum(one.offered for one in left)
+            self._pending.clear()
+        for one in left:
+            one.written.set_exception(failure)
+
+    def _checkpoint(self, engine: Engine) -> None:
+        """Empties the write-ahead log, which else would lie beside the file."""
+        try:
+            with engine.connect() as connection:
+                emptied = tables.checkpoint(connection)
+        except Exception as error:  # noqa: BLE001  all that was acknowledged is on the disk
+            LOG.warning("the journal's log was not emptied: %s", type(error).__name__)
+        else:
+            if not emptied:
+                LOG.warning("the journal's log was not emptied: somebody reads it")
 
     def _group(self) -> list[_Entry]:
         """Waits for an event and takes all that came with it; nothing when it is over."""
@@ -241,8 +273,8 @@ class Journal:
         try:
             with connection.begin():
                 came = tables.chain(connection, [entry.event for entry in group])
-        except (SQLAlchemyError, msgspec.MsgspecError) as error:
-            failure = tables.refused(error, self.path)
+        except Exception as error:  # noqa: BLE001  told to each who waits, and the next are tried
+            failure = _failure(error, self.path)
             came = [failure for _ in group]
         with self._guard:
             for entry, outcome in zip(group, came, strict=True):
@@ -255,10 +287,6 @@ class Journal:
             else:
                 entry.written.set_result(outcome)
 
-    def _broken(self, place: str, problem: str) -> StoreError:
-        return StoreError(
-            f"the chain of events is broken at {place}: {problem}",
-            where=str(self.path),
-            expected="each event to name the digest of the one before it",
-            hint="an event was changed or taken out: take the journal from a backup",
-        )
+
+def _failure(error: Exception, path: Path) -> StoreError:
+    return error if isinstance(error, StoreError) else tables.refused(error, path)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from tutelage.core.artifact import Manifest
-from tutelage.core.errors import StoreError
+from tutelage.core.errors import BadRow, StoreError
 from tutelage.core.metric import Metric
-from tutelage.core.recipe import Improve, Monitor, Section, Serve
+from tutelage.core.recipe import Improve, Monitor, Precision, Section, Serve, Waiver
 from tutelage.store.artifact import MANIFEST, Artifact, read_json, read_manifest
-from tutelage.store.store import PROJECT
+from tutelage.store.store import PROJECT, project_of
 from tutelage.store.tables import METRICS, read_metrics
 
 SCHEMA = 1
@@ -28,6 +28,28 @@ VERDICT = "verdict.json"
 EVENTS = "events.sqlite"
 Kept = TypeVar("Kept", bound=Section)
 DIGITS = 12  # of a digest, in the name a release is served under
+
+
+class _Base(BaseModel):
+    name: str
+    digests: dict[str, str]
+
+
+class _Waived(Waiver):
+    outcome: str
+
+
+class _Form(BaseModel):
+    """What every release.json has; its sections are read when they are asked for."""
+
+    name: str
+    outcome: str
+    waivers: list[_Waived]
+    base: _Base
+    precision: Precision
+    fingerprint: dict[str, list[float] | None]
+    serve: dict[str, Any]
+    monitor: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +96,11 @@ class ReleaseFolder:
         return read_json(self.folder / CONTRACT)
 
     @property
+    def precision(self) -> Precision:
+        """The number format it was measured in."""
+        return cast(Precision, self.form["precision"])
+
+    @property
     def adapter(self) -> Path:
         """The folder of its weights."""
         return self.folder / ADAPTER
@@ -81,8 +108,7 @@ class ReleaseFolder:
     @property
     def project(self) -> Path | None:
         """The folder of the project whose store it lies in, None where it was copied out."""
-        parents = self.folder.resolve().parents
-        return next((one.parent for one in parents if one.name == PROJECT), None)
+        return project_of(self.folder)
 
     def metrics(self) -> list[Metric]:
         """What the evaluation measured before it was released."""
@@ -126,14 +152,26 @@ def read_release(folder: Path) -> ReleaseFolder:
             where=str(folder / RELEASE),
             hint="upgrade tutelage, or release again",
         )
-    if "name" not in form:
-        raise StoreError(
-            "it has no `name`",
-            where=str(folder / RELEASE),
-            expected="the file as `tutelage release` writes it",
-            hint="copy the release anew, or release again",
-        )
+    _check(form, folder / RELEASE)
     return ReleaseFolder(folder=folder, manifest=read_manifest(folder / MANIFEST), form=form)
+
+
+def _check(form: Mapping[str, Any], path: Path) -> None:
+    """Raises StoreError naming all that is missing or is not what it must be."""
+    try:
+        _Form.model_validate(form)
+    except ValidationError as error:
+        rows = [
+            BadRow(where=".".join(map(str, one["loc"])), problem=one["msg"])
+            for one in error.errors(include_url=False, include_input=False, include_context=False)
+        ]
+        raise StoreError(
+            "what it says of itself is not whole",
+            where=str(path),
+            expected="the file as `tutelage release` writes it",
+            rows=rows,
+            hint="copy the release anew, or release again",
+        ) from error
 
 
 def events_path(release: ReleaseFolder, project: Path | None = None) -> Path:

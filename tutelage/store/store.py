@@ -31,6 +31,12 @@ from tutelage.store.lock import locked
 PROJECT = ".tutelage"  # beside the recipe
 
 
+def project_of(path: Path) -> Path | None:
+    """The folder of the project whose store holds a path, None where it lies in no store."""
+    parents = path.resolve().parents
+    return next((one.parent for one in parents if one.name == PROJECT), None)
+
+
 @dataclass(slots=True, kw_only=True)
 class Draft:
     """An artifact being made: write files into `folder`, count into `counts`."""

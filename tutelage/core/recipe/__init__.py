@@ -26,5 +26,6 @@ from tutelage.core.recipe.section import Section as Section
 from tutelage.core.recipe.serve import Guardrail as Guardrail
 from tutelage.core.recipe.serve import Serve as Serve
 from tutelage.core.recipe.train import Lora as Lora
+from tutelage.core.recipe.train import Precision as Precision
 from tutelage.core.recipe.train import Train as Train
 from tutelage.core.recipe.whole import Recipe as Recipe

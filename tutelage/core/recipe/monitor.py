@@ -6,12 +6,15 @@ from pydantic import Field
 
 from tutelage.core.recipe.rules import Line
 from tutelage.core.recipe.section import Section
+from tutelage.core.served import MOST_HOURS
 
 
 class Monitor(Section):
     """Events to a Report."""
 
-    window_hours: float = Field(24.0, gt=0, description="How far back events count.")
+    window_hours: float = Field(
+        24.0, gt=0, le=MOST_HOURS, description="How far back events count; at most ten years."
+    )
     segments: tuple[str, ...] = Field(
         (), description="Keys of a request's `metadata` whose values get figures of their own."
     )

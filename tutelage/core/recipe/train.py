@@ -8,6 +8,8 @@ from pydantic import Field
 
 from tutelage.core.recipe.section import Section
 
+Precision = Literal["auto", "bf16", "fp32"]
+
 
 class Lora(Section):
     """Low-rank weights added to the base; used by `method: lora`."""
@@ -47,9 +49,7 @@ class Train(Section):
     checkpoint_every_seconds: float = Field(
         60.0, gt=0, description="Seconds between checkpoints to resume from."
     )
-    precision: Literal["auto", "bf16", "fp32"] = Field(
-        "auto", description="Number format of forward and backward pass."
-    )
+    precision: Precision = Field("auto", description="Number format of forward and backward pass.")
     threads: int | None = Field(
         None, ge=1, le=1024, description="CPU threads; torch's choice if left out."
     )
