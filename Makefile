@@ -2,7 +2,7 @@
 VENV ?= .venv
 export VENV
 BIN := $(VENV)/bin
-CODE := tutelage tests scripts $(wildcard benchmarks)
+CODE := tutelage tests scripts examples $(wildcard benchmarks)
 
 .PHONY: env demo demo-support test check format bench bench-detectors docs
 
