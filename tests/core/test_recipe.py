@@ -261,12 +261,15 @@ def test_the_keys_of_every_section_are_these() -> None:
         "improve",
     ]
     keys = {section.__name__: " ".join(section.model_fields) for section in all_sections()}
-    assert keys["Contract"] == "template output_schema fit context_tokens system"
+    assert keys["Contract"] == (
+        "template arguments date system variants left_out output_schema decoding fit truncate "
+        "forged context_tokens"
+    )
     assert keys["Curate"] == "sources rows validation group_by invalid duplicates leakage"
     assert keys["SourceFile"] == "path format fields origin licence author"
     assert keys["Train"] == (
         "base method optimizer learning_rate epochs rows_tokens step_tokens warmup schedule "
-        "weight_decay clip_norm lora validate_every_steps checkpoint_every_seconds "
+        "weight_decay clip_norm teach quotas lora validate_every_steps checkpoint_every_seconds "
         "precision threads init"
     )
     assert keys["Evaluate"] == (

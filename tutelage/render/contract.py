@@ -15,12 +15,14 @@ from tutelage.core.conversation import Conversation, Message
 from tutelage.core.digest import Json, short_digest, strong_digest
 from tutelage.core.errors import BadRow, ContractError
 from tutelage.core.recipe import Contract as Section
-from tutelage.core.recipe import Fit, Recipe
+from tutelage.core.recipe import Decoding, Fit, Forged, Named, Recipe, Teach, TruncateSide
 from tutelage.core.row import Example
+from tutelage.core.seeds import seed_of
 from tutelage.render.answer import PROBE
 from tutelage.render.encode import Encoder
 from tutelage.render.lesson import Lesson
-from tutelage.render.renderer import Rendered, Renderer
+from tutelage.render.policy import Policy, SystemPrompt
+from tutelage.render.renderer import TEACH, Rendered, Renderer
 from tutelage.render.template import DEFAULT, ChatTemplate, template_form
 from tutelage.render.tokenizer import TokenizerFolder, read_tokenizer
 from tutelage.store.base import BaseFolder
@@ -28,8 +30,7 @@ from tutelage.store.base import BaseFolder
 SCHEMA = 1
 OF_THE_BASE = "base"
 SHIPPED = "chatml"
-# What a template that asks for today's date is told, in training and in serving alike.
-DATE = "2026-01-01"
+POLICY = "contract.policy"  # the stream that draws which system prompt a row is taught under
 CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "n_ctx", "max_sequence_length")
 
 GOLDENS: Mapping[str, tuple[Message, ...]] = {
@@ -60,6 +61,9 @@ class Contract:
     stop_ids: tuple[int, ...]
     context: int  # tokens of prompt and answer together
     fit: Fit
+    truncate: TruncateSide
+    forged: Forged
+    decoding: Decoding
     output_schema: Json
     goldens: Mapping[str, str | None]
     warnings: tuple[str, ...] = ()
@@ -73,10 +77,20 @@ class Contract:
         found = read_tokenizer(base)
         warnings: list[str] = []
         name, texts = _template(section.template, base, found, recipe, warnings)
+        system = section.system
         frozen: dict[str, Any] = {
             "template": {"name": name, "texts": texts},
-            "system": section.system,
-            "date": DATE,
+            "arguments": dict(section.arguments),
+            "date": section.date.isoformat(),
+            "system": None if system is None else _named(system, "system", recipe),
+            "variants": [
+                _named(one, "variants", recipe) | {"share": one.share} for one in section.variants
+            ],
+            "left_out": section.left_out,
+            "policy_seed": seed_of(POLICY, recipe.seed),
+            "decoding": section.decoding.model_dump(mode="json"),
+            "truncate": section.truncate,
+            "forged": section.forged,
             "context": _context(section.context_tokens, base),
             "fit": section.fit,
             "output_schema": _schema(section.output_schema, recipe),
@@ -118,12 +132,16 @@ class Contract:
             "tokenizer": self.tokenizer_digest,
             "template": {"name": template.name, "texts": {**template.texts}},
             "specials": {**template.variables},
-            "system": self.renderer.system,
+            "arguments": {**template.arguments},
             "date": template.date,
+            **_policy_form(self.renderer.policy),
+            "decoding": self.decoding.model_dump(mode="json"),
             "stop_ids": list(self.stop_ids),
             "closing": self.renderer.closing,
             "context": self.context,
             "fit": self.fit,
+            "truncate": self.truncate,
+            "forged": self.forged,
             "output_schema": self.output_schema,
             "goldens": {**self.goldens},
         }
@@ -141,19 +159,19 @@ class Contract:
         """`prompt_ids` of many conversations at once."""
         return self.renderer.prompts(conversations)
 
-    def lessons(self, example: Example) -> tuple[Lesson, ...]:
+    def lessons(self, example: Example, teach: Teach = TEACH) -> tuple[Lesson, ...]:
         """One lesson for each taught turn of the example.
 
         Raises: ContractError where the template cannot express it.
         """
-        rendered = next(self.renderer.rendered([example]))
+        rendered = next(self.renderer.rendered([example], teach))
         if rendered.entry is not None and rendered.entry.reason == "template_failed":
             raise ContractError(rendered.entry.detail, where=f"row {example.id}")
         return rendered.lessons
 
-    def lessons_of(self, examples: Sequence[Example]) -> list[Rendered]:
+    def lessons_of(self, examples: Sequence[Example], teach: Teach = TEACH) -> list[Rendered]:
         """The lessons of many examples; one that cannot be taught carries a ledger entry."""
-        return list(self.renderer.rendered(examples))
+        return list(self.renderer.rendered(examples, teach))
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of the ids, special tokens left out."""
@@ -171,6 +189,7 @@ def _contract(
         name=frozen["template"]["name"],
         variables=found.specials,
         date=frozen["date"],
+        arguments=frozen["arguments"],
     )
     written = "".join(template.texts.values())
     encoder = Encoder(found.tokenizer, names=found.specials.values(), template=written)
@@ -178,7 +197,7 @@ def _contract(
     renderer = Renderer(
         template=template,
         encoder=encoder,
-        system=frozen["system"],
+        policy=_policy(frozen),
         stop_ids=frozenset(stop_ids),
         closing=closing,
     )
@@ -189,15 +208,66 @@ def _contract(
         stop_ids=stop_ids,
         context=frozen["context"],
         fit=frozen["fit"],
+        truncate=frozen["truncate"],
+        forged=frozen["forged"],
+        decoding=Decoding(**frozen["decoding"]),
         output_schema=frozen["output_schema"],
         goldens={name: _golden(renderer, messages) for name, messages in GOLDENS.items()},
         warnings=warnings,
     )
 
 
+def _named(written: str | Named, where: str, recipe: Recipe) -> dict[str, Any]:
+    """A text of the recipe under its name; one without is its own."""
+    if isinstance(written, str):
+        return {"name": "system", "text": written}
+    if (written.text is None) == (written.path is None):
+        raise ContractError(
+            f"`{written.name}` has no text" if written.text is None else "both `text` and `path`",
+            where=f"contract.{where}",
+            expected="one of `text` and `path`",
+        )
+    text = written.text or _read(recipe.path(written.path or ""), f"contract.{where}").strip()
+    return {"name": written.name, "text": text}
+
+
+def _policy(frozen: Mapping[str, Any]) -> Policy:
+    system = frozen["system"]
+    return Policy(
+        served=None if system is None else SystemPrompt(**system),
+        variants=tuple(
+            (SystemPrompt(name=one["name"], text=one["text"]), one["share"])
+            for one in frozen["variants"]
+        ),
+        left_out=frozen["left_out"],
+        seed=frozen["policy_seed"],
+    )
+
+
+def _policy_form(policy: Policy) -> dict[str, Json]:
+    served = policy.served
+    return {
+        "system": None if served is None else {"name": served.name, "text": served.text},
+        "variants": [
+            {"name": prompt.name, "text": prompt.text, "share": share}
+            for prompt, share in policy.variants
+        ],
+        "left_out": policy.left_out,
+        "policy_seed": policy.seed,
+    }
+
+
 def _template(
-    written: str, base: BaseFolder, found: TokenizerFolder, recipe: Recipe, warnings: list[str]
+    asked: str | Named,
+    base: BaseFolder,
+    found: TokenizerFolder,
+    recipe: Recipe,
+    warnings: list[str],
 ) -> tuple[str, dict[str, str]]:
+    if isinstance(asked, Named):
+        form = _named(asked, "template", recipe)
+        return form["name"], {DEFAULT: form["text"]}
+    written = asked
     if written == OF_THE_BASE and DEFAULT in found.templates:
         return f"chat template of {base.name}", dict(found.templates)
     if written == OF_THE_BASE:

@@ -9,14 +9,17 @@ from functools import partial
 from tutelage.core.conversation import Conversation, Message
 from tutelage.core.errors import ContractError
 from tutelage.core.ledger import Decision, LedgerEntry, Reason
+from tutelage.core.recipe import Teach
 from tutelage.core.row import Example
 from tutelage.render.answer import PROBE, answer_after, answer_by_probe
 from tutelage.render.encode import SEAM, Encoder
 from tutelage.render.lesson import Lesson
+from tutelage.render.policy import Policy, SystemPrompt
 from tutelage.render.template import ChatTemplate, mapped, template_form
 
 BATCH = 2048  # examples rendered and encoded together: bounds what is held in memory
 LEDGER_STAGE = "train"
+TEACH = Teach()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,21 +51,25 @@ class Renderer:
 
     template: ChatTemplate
     encoder: Encoder
-    system: str | None  # put in front of a conversation that has no system message
+    policy: Policy  # the system prompt of a conversation that has none
     stop_ids: frozenset[int]  # any of these ends an answer
     closing: int | None  # appended to each answer, where the template writes no stop token
 
     def prompts(self, conversations: Sequence[Conversation]) -> list[tuple[int, ...]]:
         """The ids the server sends for each conversation."""
-        return self.encoder.encode([self.text(one, ask=True) for one in conversations])
+        served = self.policy.served
+        return self.encoder.encode([self.text(one, served, ask=True) for one in conversations])
 
-    def text(self, conversation: Conversation, *, ask: bool) -> str:
-        """The conversation as the template writes it, markers in messages taken apart by seams."""
+    def text(self, conversation: Conversation, system: SystemPrompt | None, *, ask: bool) -> str:
+        """The conversation as the template writes it, markers in messages taken apart by seams.
+
+        The system prompt is put in front of it where it has none.
+        """
         messages = conversation.messages
         if not messages:
             raise ContractError("a conversation has no messages", where=self.template.name)
-        if self.system is not None and messages[0].role != "system":
-            messages = (Message(role="system", content=self.system), *messages)
+        if system is not None and messages[0].role != "system":
+            messages = (Message(role="system", content=system.text), *messages)
         forms = [
             mapped(template_form(message), partial(self.encoder.shielded, spoken=spoken))
             for message in messages
@@ -73,18 +80,18 @@ class Renderer:
         # A template may ask for JSON in ASCII, which writes the seam as an escape.
         return text.replace(f"\\u{ord(SEAM):04x}", SEAM)
 
-    def rendered(self, examples: Sequence[Example]) -> Iterator[Rendered]:
+    def rendered(self, examples: Sequence[Example], teach: Teach = TEACH) -> Iterator[Rendered]:
         """Each example's lessons, one for each taught turn, in order."""
         for start in range(0, len(examples), BATCH):
-            yield from self._batch(examples[start : start + BATCH])
+            yield from self._batch(examples[start : start + BATCH], teach)
 
-    def _batch(self, examples: Sequence[Example]) -> Iterator[Rendered]:
+    def _batch(self, examples: Sequence[Example], teach: Teach) -> Iterator[Rendered]:
         turns: list[Turn] = []
         refused: dict[int, ContractError] = {}
         owners: list[int] = []
         for number, example in enumerate(examples):
             try:
-                found = list(self._turns(example))
+                found = list(self._turns(example, teach))
             except ContractError as error:
                 refused[number] = error
             else:
@@ -105,7 +112,7 @@ class Renderer:
         for number, example in enumerate(examples):
             yield _outcome(example, taught[number], refused.get(number))
 
-    def _turns(self, example: Example) -> Iterator[Turn]:
+    def _turns(self, example: Example, teach: Teach) -> Iterator[Turn]:
         for index, message in enumerate(example.messages):
             if not (message.taught and example.weight > 0):
                 continue
@@ -113,22 +120,23 @@ class Renderer:
 
     def _turn(self, example: Example, index: int) -> Turn:
         before = Conversation(messages=example.messages[:index], tools=example.tools)
-        prompt = self.text(before, ask=True)
-        whole = self._answered(before, example.messages[index])
+        system = self.policy.of_row(example.id)
+        prompt = self.text(before, system, ask=True)
+        whole = self._answered(before, example.messages[index], system)
         answer = answer_after(prompt, whole)
         if answer is None:
             probe = Message(role="assistant", content=PROBE)
             last = before.messages[-1].content if before.messages else ""
             try:
-                answer = answer_by_probe(prompt, whole, self._answered(before, probe), last)
+                answer = answer_by_probe(prompt, whole, self._answered(before, probe, system), last)
             except ContractError as error:
                 raise ContractError(
                     error.message, where=f"{self.template.name}, message {index}", hint=error.hint
                 ) from error
         return Turn(example=example, index=index, prompt=prompt, answer=answer)
 
-    def _answered(self, before: Conversation, answer: Message) -> str:
-        return self.text(replace(before, messages=(*before.messages, answer)), ask=False)
+    def _answered(self, before: Conversation, answer: Message, system: SystemPrompt | None) -> str:
+        return self.text(replace(before, messages=(*before.messages, answer)), system, ask=False)
 
     def _completion(
         self, turn: Turn, prompt: tuple[int, ...], whole: tuple[int, ...]

@@ -51,11 +51,18 @@ class ChatTemplate:
     """
 
     def __init__(
-        self, texts: Mapping[str, str], *, name: str, variables: Mapping[str, str], date: str
+        self,
+        texts: Mapping[str, str],
+        *,
+        name: str,
+        variables: Mapping[str, str],
+        date: str,
+        arguments: Mapping[str, Json] | None = None,
     ) -> None:
         self.texts = dict(texts)
         self.name = name
         self.variables = dict(variables)
+        self.arguments = dict(arguments or {})  # such as `enable_thinking`
         self.date = date
         environment = _environment(datetime.fromisoformat(date))
         try:
@@ -80,6 +87,7 @@ class ChatTemplate:
         try:
             return self._compiled[key].render(
                 **self.variables,
+                **self.arguments,
                 messages=list(messages),
                 tools=list(tools) or None,
                 documents=None,

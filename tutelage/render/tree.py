@@ -84,7 +84,7 @@ def fold(lessons: Sequence[Lesson], numbers: Sequence[int] | None = None) -> Pac
         tokens.append(path[shared:])
         position.append(np.arange(shared, len(path), dtype=np.int32))
         size += fresh
-        taught = len(lessons[index].prompt)
+        taught = len(lessons[index].prompt) + lessons[index].read
         edges[index] = (place[taught - 1 : -1], place[taught:])
         before = path
     end[place] = size

@@ -152,7 +152,7 @@ class Answerer:
                 status=404,
                 param="model",
             )
-        own = served.contract.renderer.system is not None
+        own = served.contract.renderer.policy.served is not None
         systems = [m for m in asked.conversation.messages if m.role == "system"]
         if own and systems and served.section.client_system == "refuse":
             raise Refusal(

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from tutelage.core.recipe.contract import Contract as Contract
+from tutelage.core.recipe.contract import Decoding as Decoding
 from tutelage.core.recipe.contract import Fit as Fit
+from tutelage.core.recipe.contract import Forged as Forged
+from tutelage.core.recipe.contract import Named as Named
+from tutelage.core.recipe.contract import TruncateSide as TruncateSide
+from tutelage.core.recipe.contract import Variant as Variant
 from tutelage.core.recipe.curate import Curate as Curate
 from tutelage.core.recipe.curate import Duplicates as Duplicates
 from tutelage.core.recipe.curate import Leakage as Leakage
@@ -27,5 +32,7 @@ from tutelage.core.recipe.serve import Guardrail as Guardrail
 from tutelage.core.recipe.serve import Serve as Serve
 from tutelage.core.recipe.train import Lora as Lora
 from tutelage.core.recipe.train import Precision as Precision
+from tutelage.core.recipe.train import Quotas as Quotas
+from tutelage.core.recipe.train import Teach as Teach
 from tutelage.core.recipe.train import Train as Train
 from tutelage.core.recipe.whole import Recipe as Recipe

@@ -2,32 +2,87 @@
 
 from __future__ import annotations
 
+import datetime
+from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from tutelage.core.recipe.section import Section
 
 Fit = Literal["reject", "truncate", "fail"]
+TruncateSide = Literal["start", "end"]
+Forged = Literal["reject", "keep", "fail"]
+
+
+class Named(Section):
+    """A text with a name, so that a release can say which version of it is used."""
+
+    name: str = Field(min_length=1, description="Name of this version, such as `support-v3`.")
+    text: str | None = Field(None, min_length=1, description="The text; or else `path`.")
+    path: str | None = Field(None, min_length=1, description="File with the text.")
+
+
+class Variant(Named):
+    """Another system prompt, for a share of the rows."""
+
+    share: float = Field(gt=0, le=1, description="Share of the rows that are taught under it.")
+
+
+class Decoding(Section):
+    """How answers are drawn, in evaluation and in serving alike."""
+
+    max_new_tokens: int = Field(256, ge=1, description="Longest answer in tokens.")
+    temperature: float = Field(0.0, ge=0, le=2, description="0 takes the likeliest token.")
+    top_p: float = Field(
+        1.0, gt=0, le=1, description="Tokens are drawn from the likeliest that make up this share."
+    )
 
 
 class Contract(Section):
     """The prompt contract, frozen at training and shipped with the release."""
 
-    template: str = Field(
-        "base", description="`base`: the base model's chat template; else a path to a Jinja file."
+    template: str | Named = Field(
+        "base",
+        description="`base`: the base model's chat template; `chatml`: the shipped one; else a "
+        "Jinja file, by its path or with a name.",
+    )
+    arguments: Mapping[str, JsonValue] = Field(
+        default_factory=dict,
+        description="Arguments of the template, such as `enable_thinking: false`.",
+    )
+    date: datetime.date = Field(
+        datetime.date(2026, 1, 1),
+        description="The day a template that asks for today's date is told.",
+    )
+    system: str | Named | None = Field(
+        None, description="System prompt put in front of a conversation that has none."
+    )
+    variants: tuple[Variant, ...] = Field(
+        (), description="System prompts that stand in for `system` in a share of the rows taught."
+    )
+    left_out: float = Field(
+        0.0, ge=0, lt=1, description="Share of the rows taught without `system`."
     )
     output_schema: str | None = Field(
         None, description="Path to the tools or JSON Schema that answers must satisfy."
     )
+    decoding: Decoding = Field(default_factory=Decoding, description="How answers are drawn.")
     fit: Fit = Field(
         "reject",
         description="A lesson longer than the context is left out (reject), cut (truncate) or "
         "stops the run (fail).",
     )
+    truncate: TruncateSide = Field(
+        "start",
+        description="Where `fit: truncate` cuts, once older exchanges are gone: the start or the "
+        "end of the request. The answer is never cut.",
+    )
+    forged: Forged = Field(
+        "reject",
+        description="A message that holds a marker which the template writes as plain text "
+        "(`[INST]`, say): left out and refused when served (reject), counted (keep), or an error.",
+    )
     context_tokens: int | None = Field(
         None, ge=16, description="Longest lesson in tokens; the base model's context if left out."
-    )
-    system: str | None = Field(
-        None, description="System prompt put in front of a conversation that has none."
     )

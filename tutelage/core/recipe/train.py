@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from tutelage.core.conversation import Role
 from tutelage.core.recipe.section import Section
 
 Precision = Literal["auto", "bf16", "fp32"]
@@ -20,6 +21,31 @@ class Lora(Section):
     targets: tuple[str, ...] | Literal["all"] = Field(
         "all", description="Names of the linear layers to adapt, or `all` but the head."
     )
+
+
+class Teach(Section):
+    """Which words of a conversation are taught; the rest is only read."""
+
+    turns: Literal["all", "last"] = Field("all", description="All turns of `roles`, or the last.")
+    roles: tuple[Role, ...] = Field(
+        ("assistant",), min_length=1, description="Whose turns are taught."
+    )
+    reasoning: Literal["teach", "read"] = Field(
+        "teach", description="Reasoning before an answer: taught, or only read."
+    )
+    tool_calls: Literal["teach", "read"] = Field(
+        "teach", description="Turns that call tools: taught, or only read."
+    )
+
+
+class Quotas(Section):
+    """Greatest share of the rows that may be lost before training; beyond it nothing starts."""
+
+    refused: float = Field(0.0, ge=0, le=1, description="The template cannot express them.")
+    unsupervised: float = Field(0.0, ge=0, le=1, description="Nothing in them is taught.")
+    forged: float = Field(0.0, ge=0, le=1, description="They hold a marker of the template.")
+    too_long: float = Field(0.01, ge=0, le=1, description="Left out: longer than the context.")
+    truncated: float = Field(0.01, ge=0, le=1, description="Cut to the context.")
 
 
 class Train(Section):
@@ -42,6 +68,10 @@ class Train(Section):
     )
     weight_decay: float = Field(0.0, ge=0, description="Decoupled decay of weight matrices.")
     clip_norm: float = Field(1.0, gt=0, description="Greatest norm of a step's gradient.")
+    teach: Teach = Field(default_factory=Teach, description="Which words are taught.")
+    quotas: Quotas = Field(
+        default_factory=Quotas, description="How many rows may be lost on the way to a lesson."
+    )
     lora: Lora = Field(default_factory=Lora, description="Shape of the adapter.")
     validate_every_steps: int | None = Field(
         None, ge=1, description="Steps between validations; once an epoch if left out."
