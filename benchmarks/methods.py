@@ -1,10 +1,12 @@
 """What each method reaches on the examples at the same budget, and what the base is worth.
 
-    python benchmarks/methods.py [EXAMPLE ...]
+    python benchmarks/methods.py [--untimed] [EXAMPLE ...]
 
 Runs an example's recipe once as it is and once for every other method, and once from random
 weights as the control; what is in the example's store is not run again. One JSON line a system
 and metric goes to `benchmarks/results/methods-EXAMPLE.jsonl` as soon as a variant is done.
+With `--untimed`, for a machine that does other work beside it, what is trained now has no
+`train_seconds`; what was trained before keeps its own.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -27,22 +30,27 @@ VARIANTS = {
 
 
 def main() -> None:
-    for example in sys.argv[1:] or ["intents", "support"]:
-        measure(example)
+    words = sys.argv[1:]
+    timed = "--untimed" not in words
+    since = None if timed else datetime.now(UTC).isoformat()
+    for example in [word for word in words if word != "--untimed"] or ["intents", "support"]:
+        measure(example, since)
 
 
-def measure(example: str) -> None:
+def measure(example: str, untimed_since: str | None = None) -> None:
     """Run every variant, and write after each what is known so far."""
     project = ROOT / "examples" / example
     RESULTS.mkdir(exist_ok=True)
     lines: list[dict[str, object]] = []
     for name in VARIANTS:
-        lines += run(project, example, name)
+        lines += run(project, example, name, untimed_since)
         text = "\n".join(json.dumps(line) for line in lines) + "\n"
         (RESULTS / f"methods-{example}.jsonl").write_text(text, encoding="utf-8")
 
 
-def run(project: Path, example: str, name: str) -> list[dict[str, object]]:
+def run(
+    project: Path, example: str, name: str, untimed_since: str | None
+) -> list[dict[str, object]]:
     """One variant's metrics, with what its training took."""
     overrides = [word for change in VARIANTS[name] for word in ("--set", change)]
     command = [sys.executable, "-m", "tutelage", "evaluate", str(project / "recipe.yaml"), "--json"]
@@ -52,10 +60,11 @@ def run(project: Path, example: str, name: str) -> list[dict[str, object]]:
         raise SystemExit(f"{example}, {name}: {form['error'] or done.stderr}")
     kept = {one["kind"]: project / ".tutelage" / "store" / one["name"] for one in form["artifacts"]}
     adapter = json.loads((kept["adapter"] / "manifest.json").read_text(encoding="utf-8"))
+    untimed = untimed_since is not None and adapter["started"] > untimed_since
     about = {
         "benchmark": f"methods/{example}",
         "variant": name,
-        "train_seconds": adapter["seconds"],
+        "train_seconds": None if untimed else adapter["seconds"],
         "train": {key: adapter["environment"].get(key) for key in ("precision", "peak_memory_mb")},
         "trained_parameters": adapter["counts"]["trained_parameters"],
         "commit": commit(),
@@ -81,9 +90,14 @@ def at_least(n: int) -> float:
 
 
 def commit() -> str:
-    """The commit measured, `-dirty` where files differ from it."""
-    command = ["git", "describe", "--always", "--dirty"]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.strip()
+    """The commit measured, `-dirty` where the measured code or data differ from it."""
+    described = _git("describe", "--always")
+    changed = _git("status", "--porcelain", "--", "tutelage", "examples")
+    return f"{described}-dirty" if changed else described
+
+
+def _git(*words: str) -> str:
+    return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True).stdout.strip()
 
 
 def hardware() -> str:

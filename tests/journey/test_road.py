@@ -42,7 +42,7 @@ def test_a_run_ends_with_systems_verdict_and_report(walked: tuple[Path, Spoken])
 def test_talk_is_on_stderr(walked: tuple[Path, Spoken]) -> None:
     _, said = walked
     ended = [line.split()[0] for line in said.err.splitlines() if " made " in line]
-    assert ended == STAGES
+    assert ended == ["curate", "tokens", "train", "evaluate", "gate"]
 
 
 def test_every_artifact_is_whole_and_nothing_half_written_is_left(
@@ -51,7 +51,7 @@ def test_every_artifact_is_whole_and_nothing_half_written_is_left(
     store = walked[0] / ".tutelage"
     folders = [*(store / "store").glob("*-*")]
     kinds = {folder.name.partition("-")[0] for folder in folders}
-    assert kinds == {"adapter", "dataset", "report", "verdict"}
+    assert kinds == {"adapter", "dataset", "report", "tokens", "verdict"}
     assert all((folder / "manifest.json").is_file() for folder in folders)
     assert [*(store / "temp").glob("*")] == []
     assert [*(store / "checkpoints").glob("*/*")] == []
@@ -61,7 +61,7 @@ def test_a_second_run_does_no_work_and_says_so(again: Again) -> None:
     said = again("run")
     assert said.code == 0
     assert "nothing changed: no work was done" in said.out
-    assert said.err.count("unchanged, taken from the store") == len(STAGES)
+    assert said.err.count("unchanged, taken from the store") == len(STAGES) + 1  # and the tokens
     assert made(form_of(again("run", "--json"))) == []
 
 
@@ -119,7 +119,7 @@ def test_a_row_leads_forward_to_what_was_made_with_it(again: Again) -> None:
     (story,) = form["data"]["rows"]
     assert {"curate", "train"} <= {entry["stage"] for entry in story["decisions"]}
     kinds = {name.partition("-")[0] for name in story["made_with_it"]}
-    assert kinds == {"adapter", "report", "verdict"}
+    assert kinds == {"tokens", "adapter", "report", "verdict"}
 
 
 def test_two_runs_are_compared_task_by_task(again: Again) -> None:

@@ -74,6 +74,16 @@ def test_a_single_long_message_loses_its_beginning() -> None:
     assert lesson.completion[-1] == contract.stop_ids[0]
 
 
+def test_the_end_of_a_message_is_cut_where_the_contract_says_so() -> None:
+    contract = contract_of(embedded(), fit="truncate", truncate="end", context_tokens=40)
+    row = example(user("first " + "word " * 60 + "last"), assistant("Yes."))
+    (lesson,) = teach(contract, [row]).lessons
+    text = contract.decode(lesson.prompt)
+    assert "first word" in text
+    assert "last" not in text
+    assert contract.decode(lesson.completion) == "Yes."
+
+
 def test_an_answer_longer_than_the_context_is_never_cut() -> None:
     contract = contract_of(embedded(), fit="truncate", context_tokens=40)
     fitted = teach(contract, [example(user("Hi"), assistant("word " * 60))])

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.render.test_tree import LESSONS, expected, taught
 from tutelage.core.errors import ContractError
 from tutelage.render.lesson import Lesson
-from tutelage.render.pack import PackedRow, pack, tokens_saved, visible
+from tutelage.render.pack import pack, tokens_saved, visible
 
 
 def seeded(seed: int = 0) -> np.random.Generator:
@@ -26,9 +26,10 @@ def test_every_lesson_is_taught_once_in_rows_within_capacity(
 ) -> None:
     rows = pack(lessons, capacity, seeded(), share=share)
     assert all(0 < len(row) <= capacity for row in rows)
+    assert [len(row) for row in rows] == rows.sizes.tolist()
     assert sorted(edge for row in rows for edge in taught(row)) == expected(lessons)
     assert all((row.lesson >= 0).all() and row.tokens.dtype == np.int32 for row in rows)
-    saved = tokens_saved(lessons, rows)
+    saved = tokens_saved(rows)
     assert saved >= 0 if share else saved == 0
 
 
@@ -69,7 +70,7 @@ def test_a_shared_system_prompt_is_read_once() -> None:
     rows = pack(lessons, 512, seeded(), share=True)
     assert len(rows) == 1
     assert len(rows[0]) == 200 + 10 * 3
-    assert tokens_saved(lessons, rows) == 9 * 200
+    assert tokens_saved(rows) == 9 * 200
     assert len(pack(lessons, 512, seeded())) == 5
 
 
@@ -94,5 +95,4 @@ def test_visible_is_the_dense_rule() -> None:
 
 
 def test_no_lessons_make_no_rows() -> None:
-    rows: list[PackedRow] = pack([], 16, seeded(), share=True)
-    assert rows == []
+    assert len(pack([], 16, seeded(), share=True)) == 0

@@ -17,7 +17,7 @@ def test_a_plan_counts_what_training_then_does_and_keeps_nothing(tmp_path: Path)
     with Run.open(recipe) as run:
         dataset = curate(recipe.curate, {}, run)
         planned = plan(recipe.train, dataset, run)
-        assert [artifact.kind for artifact in run.store.artifacts()] == ["dataset"]
+        assert [artifact.kind for artifact in run.store.artifacts()] == ["dataset", "tokens"]
         adapter = train(recipe.train, {"dataset": dataset}, run)
     assert planned.steps == adapter.counts["steps"]
     assert planned.lessons == adapter.counts["lessons"]

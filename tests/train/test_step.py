@@ -59,7 +59,7 @@ def test_the_gradient_is_scaled_down_to_the_limit() -> None:
 
 def test_a_loss_that_is_not_finite_names_the_rows_of_its_step() -> None:
     with pytest.raises(TrainingError) as caught:
-        check_finite(float("nan"), 1.0, 7, ["a1", "b2"])
+        check_finite(float("nan"), 1.0, 7, lambda: ["a1", "b2"])
     assert "step 7" in caught.value.message
     assert [row.where for row in caught.value.rows] == ["a1", "b2"]
 

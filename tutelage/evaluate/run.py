@@ -34,7 +34,7 @@ def run(section: Evaluate, inputs: Mapping[str, Artifact], run: Run) -> Artifact
     check_recipe(run.recipe)
     base = find_base(train.base, run.recipe.base_dir)
     contract = Contract.open(run.recipe.contract, base, run.recipe)
-    check_contract(inputs["adapter"], contract.digest)
+    check_contract(inputs["adapter"], strong_digest(contract.taught()))
     dataset, adapter = inputs["dataset"], inputs["adapter"]
 
     def build(draft: Draft) -> None:

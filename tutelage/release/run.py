@@ -69,7 +69,7 @@ def run(
     verdict = read_json(inputs["verdict"].file(VERDICT))
     waived = admit(verdict, section.waivers, today or datetime.now(UTC).date())
     base = find_base(train.base, run.recipe.base_dir)
-    contract = Contract.from_dict(read_json(inputs["adapter"].file(CONTRACT)), base)
+    contract = Contract.open(run.recipe.contract, base, run.recipe)
     made = Made(
         precision=train.precision,
         inputs=inputs,
@@ -88,7 +88,6 @@ def _build(section: Release, made: Made, draft: Draft) -> None:
     adapter, report = inputs["adapter"], inputs["report"]
     shutil.copytree(adapter.folder / ADAPTER, folder / ADAPTER)
     for source, target in (
-        (adapter.file(CONTRACT), CONTRACT),
         (report.file(METRICS), METRICS),
         (inputs["verdict"].file(VERDICT), VERDICT),
         (inputs["dataset"].file("card.md"), DATASET_CARD),
@@ -97,6 +96,7 @@ def _build(section: Release, made: Made, draft: Draft) -> None:
     _copy_tokenizer(made.base, folder / TOKENIZER)
     form = _form(section, made, _fingerprint(made))
     (folder / RELEASE).write_bytes(pretty(form))
+    (folder / CONTRACT).write_bytes(pretty(made.contract.to_dict()))
     (folder / LINEAGE).write_bytes(pretty({"schema": SCHEMA, "artifacts": _lineage(inputs)}))
     (folder / RECIPE).write_text(resolved(made.run.recipe), encoding="utf-8")
     text = card(form, inputs, read_metrics(report.file(METRICS)), read_json(folder / VERDICT))

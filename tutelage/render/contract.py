@@ -28,6 +28,7 @@ from tutelage.render.tokenizer import TokenizerFolder, read_tokenizer
 from tutelage.store.base import BaseFolder
 
 SCHEMA = 1
+UNTAUGHT = ("decoding", "output_schema")  # what no lesson depends on
 OF_THE_BASE = "base"
 SHIPPED = "chatml"
 POLICY = "contract.policy"  # the stream that draws which system prompt a row is taught under
@@ -150,6 +151,10 @@ class Contract:
     def digest(self) -> str:
         """SHA-256 of `to_dict`."""
         return strong_digest(self.to_dict())
+
+    def taught(self) -> dict[str, Json]:
+        """What of `to_dict` decides a lesson, and so an adapter."""
+        return {key: value for key, value in self.to_dict().items() if key not in UNTAUGHT}
 
     def prompt_ids(self, conversation: Conversation) -> tuple[int, ...]:
         """The ids sent to the model so that it answers the conversation."""

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from tutelage.core.conversation import Message
 from tutelage.core.errors import BadRow, ContractError
 from tutelage.core.ledger import Decision, LedgerEntry, Reason
-from tutelage.core.recipe import Fit
+from tutelage.core.recipe import Fit, Teach, TruncateSide
 from tutelage.core.row import Example
 from tutelage.render.contract import Contract
 from tutelage.render.lesson import Lesson
-from tutelage.render.renderer import LEDGER_STAGE
+from tutelage.render.renderer import LEDGER_STAGE, TEACH
 
 Shorten = Callable[[Lesson], Lesson | None]  # None: it cannot be made short enough
 
@@ -25,21 +25,22 @@ class Fitted:
     entries: tuple[LedgerEntry, ...]
 
 
-def teach(contract: Contract, examples: Sequence[Example]) -> Fitted:
+def teach(contract: Contract, examples: Sequence[Example], taught: Teach = TEACH) -> Fitted:
     """The examples' lessons as the contract renders and fits them.
 
-    Each row has at least one ledger entry: kept, refused by the template, nothing
-    taught, or one for each lesson that was cut or left out.
+    `taught` says which of their words those are. Each row has at least one ledger entry:
+    kept, refused by the template, nothing taught, or one for each lesson that was cut or
+    left out.
     Raises: ContractError naming every long lesson, where the contract says `fail`.
     """
     rows = {example.id: example for example in examples}
-    rendered = contract.lessons_of(examples)
+    rendered = contract.lessons_of(examples, taught)
     lessons = [lesson for one in rendered for lesson in one.lessons]
     fitted = fit(
         lessons,
         contract.fit,
         contract.context,
-        lambda lesson: shortened(contract, rows[lesson.row], lesson),
+        lambda lesson: shortened(contract, rows[lesson.row], lesson, taught),
     )
     refused = tuple(one.entry for one in rendered if one.entry is not None)
     return Fitted(lessons=fitted.lessons, entries=(*refused, *fitted.entries))
@@ -83,12 +84,14 @@ def fit(lessons: Sequence[Lesson], policy: Fit, context: int, shorten: Shorten) 
     return Fitted(lessons=tuple(kept), entries=tuple(entries))
 
 
-def shortened(contract: Contract, example: Example, lesson: Lesson) -> Lesson | None:
+def shortened(
+    contract: Contract, example: Example, lesson: Lesson, taught: Teach = TEACH
+) -> Lesson | None:
     """The lesson with its oldest words left out, rendered anew so that it is still a prompt
     the server could send; None where even the shortest is too long.
 
-    First whole exchanges go, oldest first, then the beginning of the one user
-    message that is left. System messages, the answer and its stop token stay.
+    First whole exchanges go, oldest first, then the start or the end (`contract.truncate`)
+    of the one user message that is left. System messages, the answer and its stop token stay.
     """
     before = example.messages[: lesson.turn]
     opening = [message for message in before if message.role == "system"]
@@ -100,7 +103,8 @@ def shortened(contract: Contract, example: Example, lesson: Lesson) -> Lesson | 
         messages = (*opening, *kept, answer)
         muted = [replace(message, train=False) for message in messages[:-1]]
         try:
-            found = contract.lessons(replace(example, messages=(*muted, answer), id=example.id))
+            row = replace(example, messages=(*muted, answer), id=example.id)
+            found = contract.lessons(row, taught)
         except ContractError:  # a template may refuse what is left; then it is too long
             return None
         one = replace(found[0], row=lesson.row, turn=lesson.turn)
@@ -112,16 +116,19 @@ def shortened(contract: Contract, example: Example, lesson: Lesson) -> Lesson | 
     if not starts:
         return None
     last = turns[starts[-1] :]
-    return _longest_end(last[0], lambda message: made([message, *last[1:]]))
+    return _longest(last[0], contract.truncate, lambda message: made([message, *last[1:]]))
 
 
-def _longest_end(message: Message, made: Callable[[Message], Lesson | None]) -> Lesson | None:
-    """The lesson with as much of the message's end as fits, found by halving."""
+def _longest(
+    message: Message, side: TruncateSide, made: Callable[[Message], Lesson | None]
+) -> Lesson | None:
+    """The lesson with as much of the message as fits once `side` is cut, found by halving."""
     best: Lesson | None = None
     low, high = 1, len(message.content) - 1  # characters kept
     while low <= high:
         middle = (low + high) // 2
-        lesson = made(replace(message, content=message.content[-middle:]))
+        kept = slice(-middle, None) if side == "start" else slice(middle)
+        lesson = made(replace(message, content=message.content[kept]))
         if lesson is None:
             high = middle - 1
         else:

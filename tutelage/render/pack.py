@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from tutelage.core.errors import BadRow, ContractError
 from tutelage.render.lesson import Lesson
+from tutelage.render.lessons import Ints, Lessons
 from tutelage.render.tree import (
-    Ints,
     PackedRow,
     fold,
     reading_order,
@@ -20,21 +22,42 @@ from tutelage.render.tree import (
     visible,
 )
 
-__all__ = ["PackedRow", "pack", "tokens_saved", "visible"]
+__all__ = ["PackedRow", "PackedRows", "pack", "tokens_saved", "visible"]
 
 # Neighbours in dictionary order look alike: a row is this many trees or more, so that a step
 # sees different ones.
 TREES_A_ROW = 2
 WORTHWHILE = 16  # shared tokens; fewer are not worth the bookkeeping of a fork
+SORTED_TOKENS = 1 << 23  # lessons of about so many tokens are sorted together: bounds memory
+
+Tree = list[int]  # numbers of the lessons folded into it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PackedRows(Sequence[PackedRow]):
+    """Which lessons stand in which row; a row is put together when it is asked for."""
+
+    lessons: Lessons
+    trees: Sequence[Sequence[Tree]]  # of each row
+    sizes: Ints  # tokens of each row
+
+    def __len__(self) -> int:
+        return len(self.trees)
+
+    def __getitem__(self, number: int) -> PackedRow:  # type: ignore[override]
+        return side_by_side([fold(self.lessons, tree) for tree in self.trees[number]])
+
+    def __iter__(self) -> Iterator[PackedRow]:
+        return map(self.__getitem__, range(len(self)))
 
 
 def pack(
-    lessons: Sequence[Lesson],
+    lessons: Sequence[Lesson] | Lessons,
     capacity: int,
     generator: np.random.Generator,
     *,
     share: bool = False,
-) -> list[PackedRow]:
+) -> PackedRows:
     """Rows of at most `capacity` tokens that hold every lesson once, best fit decreasing.
 
     `PackedRow.lesson` counts the lessons as given. Lessons of equal length are
@@ -44,30 +67,43 @@ def pack(
 
     Raises: ContractError naming every lesson longer than `capacity`.
     """
-    _check_lengths(lessons, capacity)
-    groups = _shared_groups(lessons, capacity) if share else [[i] for i in range(len(lessons))]
-    trees = [fold([lessons[index] for index in group], group) for group in groups]
+    every = lessons if isinstance(lessons, Lessons) else Lessons.of(lessons)
+    _check_lengths(every, capacity)
+    trees, sizes = _shared_trees(every, capacity) if share else _alone(every)
     order = generator.permutation(len(trees))
-    bins = _best_fit([len(trees[index]) for index in order], capacity)
-    rows = [side_by_side([trees[order[place]] for place in bin_]) for bin_ in bins]
-    return [rows[index] for index in generator.permutation(len(rows))]
+    bins = _best_fit([sizes[index] for index in order], capacity)
+    rows = generator.permutation(len(bins))
+    return PackedRows(
+        lessons=every,
+        trees=[[trees[order[place]] for place in bins[row]] for row in rows],
+        sizes=np.asarray(
+            [sum(sizes[order[place]] for place in bins[row]) for row in rows], dtype=np.int32
+        ),
+    )
 
 
-def tokens_saved(lessons: Sequence[Lesson], rows: Sequence[PackedRow]) -> int:
+def tokens_saved(rows: PackedRows) -> int:
     """How many tokens folding spares: those of the lessons less those of their rows."""
-    return sum(len(lesson) for lesson in lessons) - sum(len(row) for row in rows)
+    return int(rows.lessons.lengths.sum(dtype=np.int64) - rows.sizes.sum(dtype=np.int64))
 
 
-def _check_lengths(lessons: Sequence[Lesson], capacity: int) -> None:
-    long = [lesson for lesson in lessons if len(lesson) > capacity]
+def _alone(lessons: Lessons) -> tuple[list[Tree], list[int]]:
+    return [[number] for number in range(len(lessons))], lessons.lengths.tolist()
+
+
+def _check_lengths(lessons: Lessons, capacity: int) -> None:
+    long = np.flatnonzero(lessons.lengths > capacity).tolist()
     if long:
         raise ContractError(
             f"{len(long)} lessons are longer than a packed row",
             expected=f"at most {capacity} tokens a lesson",
             hint="let `contract.fit` reject or truncate them, or make the rows longer",
             rows=[
-                BadRow(where=f"{lesson.row} message {lesson.turn}", problem=f"{len(lesson)} tokens")
-                for lesson in long
+                BadRow(
+                    where=f"{lessons.name(one)} message {lessons.records[one]['turn']}",
+                    problem=f"{lessons.lengths[one]} tokens",
+                )
+                for one in long
             ],
         )
 
@@ -101,23 +137,33 @@ def _best_fit(lengths: Sequence[int], capacity: int) -> list[list[int]]:
     return bins
 
 
-def _shared_groups(lessons: Sequence[Lesson], capacity: int) -> list[list[int]]:
+def _shared_trees(lessons: Lessons, capacity: int) -> tuple[list[Tree], list[int]]:
     """Neighbours in dictionary order, grouped while they share a prefix and the tree is small.
 
     Attention multiplies no token with one it cannot see, so a prefix read once costs less
     than one read again, however large the tree.
     """
-    paths: list[Ints] = [np.asarray(lesson.ids, dtype=np.int32) for lesson in lessons]
-    groups: list[list[int]] = []
-    size = 0
-    for index in sorted(range(len(paths)), key=lambda one: reading_order(paths[one])):
-        length = len(paths[index])
-        shared = shared_length(paths[groups[-1][-1]], paths[index]) if groups else 0
-        joined = size + length - shared
-        if shared >= WORTHWHILE and joined <= capacity // TREES_A_ROW:
-            groups[-1].append(index)
-            size = joined
-        else:
-            groups.append([index])
-            size = length
-    return groups
+    trees: list[Tree] = []
+    sizes: list[int] = []
+    for first, last in _windows(lessons.lengths):
+        before = np.zeros(0, dtype=np.int32)  # nothing is shared with it
+        for number in sorted(range(first, last), key=lambda n: reading_order(lessons.path(n))):
+            path = lessons.path(number)
+            shared = shared_length(before, path)
+            joined = (sizes[-1] if sizes else 0) + len(path) - shared
+            if shared >= WORTHWHILE and joined <= capacity // TREES_A_ROW:
+                trees[-1].append(number)
+                sizes[-1] = joined
+            else:
+                trees.append([number])
+                sizes.append(len(path))
+            before = path
+    return trees, sizes
+
+
+def _windows(lengths: Ints) -> Iterator[tuple[int, int]]:
+    """Bounds of stretches of about `SORTED_TOKENS` tokens."""
+    window = np.cumsum(lengths, dtype=np.int64) // SORTED_TOKENS
+    bounds = np.flatnonzero(np.diff(window)) + 1
+    edges = [0, *bounds.tolist(), len(lengths)]
+    yield from pairwise(edges)

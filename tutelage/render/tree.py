@@ -13,9 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tutelage.render.lesson import Lesson
-
-Ints = NDArray[np.int32]
+from tutelage.render.lessons import Ints, Lessons
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -57,26 +55,25 @@ def visible(end: NDArray[np.int32]) -> NDArray[np.bool_]:
     return seen
 
 
-def fold(lessons: Sequence[Lesson], numbers: Sequence[int] | None = None) -> PackedRow:
+def fold(lessons: Lessons, numbers: Sequence[int] | None = None) -> PackedRow:
     """The lessons as one forest in which every shared prefix stands once.
 
-    Branches stand in the order of their token ids, whatever order the lessons
-    come in. A lesson that is wholly the prefix of another is a path inside it;
-    its edges are kept, also where two lessons are the same. `numbers` are the
-    values of `PackedRow.lesson`, the lessons' own places if left out. Linear in
-    the tokens, but for the sort of the lessons.
+    `numbers` choose some of them; all if left out. Branches stand in the order of
+    their token ids, whatever order the lessons come in. A lesson that is wholly the
+    prefix of another is a path inside it; its edges are kept, also where two lessons
+    are the same. Linear in the tokens, but for the sort of the lessons.
     """
-    names = range(len(lessons)) if numbers is None else numbers
-    paths = [np.asarray(lesson.ids, dtype=np.int32) for lesson in lessons]
+    names = list(range(len(lessons)) if numbers is None else numbers)
+    paths = {name: lessons.path(name) for name in names}
     tokens: list[Ints] = []
     position: list[Ints] = []
-    end = np.zeros(sum(len(path) for path in paths), dtype=np.int32)
+    end = np.zeros(sum(map(len, paths.values())), dtype=np.int32)
     edges: dict[int, tuple[Ints, Ints]] = {}
     size = 0
     before = np.zeros(0, dtype=np.int32)  # the path laid last, and where its tokens stand
     place = np.zeros(0, dtype=np.int32)
-    for index in sorted(range(len(paths)), key=lambda one: reading_order(paths[one])):
-        path = paths[index]
+    for name in sorted(names, key=lambda one: reading_order(paths[one])):
+        path = paths[name]
         shared = shared_length(before, path)
         end[place[shared:]] = size
         fresh = len(path) - shared
@@ -84,32 +81,19 @@ def fold(lessons: Sequence[Lesson], numbers: Sequence[int] | None = None) -> Pac
         tokens.append(path[shared:])
         position.append(np.arange(shared, len(path), dtype=np.int32))
         size += fresh
-        taught = len(lessons[index].prompt) + lessons[index].read
-        edges[index] = (place[taught - 1 : -1], place[taught:])
+        record = lessons.records[name]
+        taught = int(record["prompt"] + record["read"])
+        edges[name] = (place[taught - 1 : -1], place[taught:])
         before = path
     end[place] = size
-    return _row(
-        tokens, position, end[:size], [edges[i] for i in range(len(lessons))], lessons, names
-    )
-
-
-def _row(
-    tokens: Sequence[Ints],
-    position: Sequence[Ints],
-    end: Ints,
-    edges: Sequence[tuple[Ints, Ints]],
-    lessons: Sequence[Lesson],
-    names: Sequence[int],
-) -> PackedRow:
-    counts = [len(target) for _, target in edges]
-    weights = np.asarray([lesson.weight for lesson in lessons], dtype=np.float32)
+    counts = [len(edges[name][1]) for name in names]
     return PackedRow(
         tokens=join_ints(tokens),
         position=join_ints(position),
-        end=end,
-        source=join_ints([source for source, _ in edges]),
-        target=join_ints([target for _, target in edges]),
-        weight=np.repeat(weights, counts),
+        end=end[:size],
+        source=join_ints([edges[name][0] for name in names]),
+        target=join_ints([edges[name][1] for name in names]),
+        weight=np.repeat(lessons.records["weight"][names], counts).astype(np.float32),
         lesson=np.repeat(np.asarray(names, dtype=np.int32), counts),
     )
 

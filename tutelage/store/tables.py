@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ ROWS = "rows.parquet"
 LEDGER = "ledger.parquet"
 SAMPLES = "samples.parquet"
 METRICS = "metrics.jsonl"
+ROW_GROUP = 1024  # rows that are read together, where a file is read part by part
 SCHEMA = 1  # of every file here; a newer one is refused
 
 VERSION = {"schema": str(SCHEMA)}
@@ -92,6 +94,20 @@ def read_rows(path: Path) -> list[Example]:
     return [_example(form) for form in _read(path, ROW_SCHEMA)]
 
 
+def read_group(path: Path, group: int) -> list[Example]:
+    """The rows of one group of a dataset, in order."""
+    with pq.ParquetFile(path) as file:
+        forms = file.read_row_group(group, columns=ROW_SCHEMA.names).to_pylist()
+    return [_example(form) for form in forms]
+
+
+def outline(path: Path) -> list[pa.Table]:
+    """Id, split and weight of a dataset's rows, a table a group."""
+    with pq.ParquetFile(path) as file:
+        columns = ["id", "split", "weight"]
+        return [file.read_row_group(group, columns) for group in range(file.num_row_groups)]
+
+
 def row_ids(path: Path) -> list[str]:
     """The ids of a dataset's rows, without reading the rest."""
     ids: list[str] = pq.read_table(path, columns=["id"])["id"].to_pylist()
@@ -100,7 +116,20 @@ def row_ids(path: Path) -> list[str]:
 
 def write_ledger(path: Path, entries: Iterable[LedgerEntry]) -> None:
     """Writes a ledger, in order."""
-    _write(path, LEDGER_SCHEMA, [asdict(entry) for entry in entries])
+    with ledger_writer(path) as append:
+        append(entries)
+
+
+@contextmanager
+def ledger_writer(path: Path) -> Iterator[Callable[[Iterable[LedgerEntry]], None]]:
+    """Writes a ledger part by part: what the block is given appends entries."""
+    with pq.ParquetWriter(path, LEDGER_SCHEMA, compression="zstd") as file:
+
+        def append(entries: Iterable[LedgerEntry]) -> None:
+            forms = [asdict(entry) for entry in entries]
+            file.write_table(pa.Table.from_pylist(forms, schema=LEDGER_SCHEMA))
+
+        yield append
 
 
 def read_ledger(path: Path) -> list[LedgerEntry]:
@@ -163,7 +192,8 @@ def read_metrics(path: Path) -> list[Metric]:
 
 
 def _write(path: Path, schema: pa.Schema, forms: Sequence[dict[str, Any]]) -> None:
-    pq.write_table(pa.Table.from_pylist(list(forms), schema=schema), path, compression="zstd")
+    table = pa.Table.from_pylist(list(forms), schema=schema)
+    pq.write_table(table, path, compression="zstd", row_group_size=ROW_GROUP)
 
 
 def _read(path: Path, schema: pa.Schema) -> list[dict[str, Any]]:

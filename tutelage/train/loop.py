@@ -14,7 +14,7 @@ import torch
 
 from tutelage.core.progress import Tick
 from tutelage.core.recipe import Train
-from tutelage.render.pack import PackedRow
+from tutelage.render.pack import PackedRow, PackedRows
 from tutelage.store.checkpoint import Checkpoints
 from tutelage.store.run import Run
 from tutelage.train import checkpoint
@@ -30,13 +30,12 @@ COMPILE_TOKENS = 500_000  # compiling costs what about 100,000 tokens do on two 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lessons:
-    """What is taught: packed rows, the steps that take them, and each row's examples."""
+class LessonPlan:
+    """What is taught: packed rows, and the steps that take them."""
 
-    rows: Sequence[PackedRow]
+    rows: PackedRows
     steps: Sequence[tuple[int, ...]]
-    names: Sequence[str]  # id of the example of each lesson
-    validation: Sequence[PackedRow]
+    validation: PackedRows
 
 
 @dataclass(slots=True)
@@ -59,22 +58,22 @@ class Clock:
 class Loop:
     """One training under way."""
 
-    def __init__(self, section: Train, learner: Learner, lessons: Lessons, run: Run) -> None:
+    def __init__(self, section: Train, learner: Learner, plan: LessonPlan, run: Run) -> None:
         self.section = section
         self.learner = learner
-        self.lessons = lessons
+        self.plan = plan
         self.run = run
         self.peak = peak_rate(section, learner.parameters())
         self.optimizers = open_optimizers(section, learner, self.peak)
         if self._long_enough():
             learner.backbone.compile()
         self.clock = Clock()
-        self.held = [batch_of(row) for row in lessons.validation]
+        self.held = [batch_of(row) for row in plan.validation]
         self.journal = run.folder / "train" / "journal.jsonl"
 
     def _long_enough(self) -> bool:
         """Whether compiling pays: by planned tokens, so that a resumed run decides alike."""
-        tokens = sum(len(self.lessons.rows[i]) for step in self.lessons.steps for i in step)
+        tokens = sum(int(self.plan.rows.sizes[list(step)].sum()) for step in self.plan.steps)
         pays = tokens >= COMPILE_TOKENS and any(map(shutil.which, ("g++", "clang++")))
         log.info("layers are %s", "compiled" if pays else "run as they are")
         return pays
@@ -86,7 +85,7 @@ class Loop:
         if not state.step:
             self.journal.unlink(missing_ok=True)
         saved = time.monotonic()
-        while state.step < len(self.lessons.steps):
+        while state.step < len(self.plan.steps):
             state.rows.append(self.step(state.step))
             state.step += 1
             self._tell(state)
@@ -97,15 +96,15 @@ class Loop:
 
     def step(self, number: int) -> dict[str, float]:
         """One optimizer step, counted from 0; returns what was measured."""
-        chosen = [self.lessons.rows[index] for index in self.lessons.steps[number]]
+        chosen = [self.plan.rows[index] for index in self.plan.steps[number]]
         batches = [batch_of(row) for row in chosen]
-        factor = rate_factor(self.section, number, len(self.lessons.steps))
+        factor = rate_factor(self.section, number, len(self.plan.steps))
         # a stream a step: dropout repeats however the run was broken up
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.run.seed(f"train.step.{number}"))
             loss = gradient(self.learner.backbone, batches)
         norm = clip(list(self.learner.trainable().values()), self.section.clip_norm)
-        check_finite(loss, norm, number, self._names(chosen))
+        check_finite(loss, norm, number, lambda: self._names(chosen))
         for optimizer, rate in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = rate * factor
@@ -133,18 +132,20 @@ class Loop:
         return row
 
     def _validates(self, done: int) -> bool:
-        steps = len(self.lessons.steps)
+        steps = len(self.plan.steps)
         every = self.section.validate_every_steps or max(1, steps // self.section.epochs)
         return done % every == 0 or done == steps
 
     def _names(self, rows: Sequence[PackedRow]) -> list[str]:
         numbers = sorted({int(lesson) for row in rows for lesson in row.lesson})
-        return [self.lessons.names[number] for number in numbers]
+        lessons = self.plan.rows.lessons
+        names = lessons.rows()
+        return [names[lessons.records[number]["row"]] for number in numbers]
 
     def _tell(self, state: State) -> None:
         row, speed = state.rows[-1], self.clock.figures()
         shown = {"loss": row["loss"], **speed}
-        total = len(self.lessons.steps)
+        total = len(self.plan.steps)
         self.run.progress.tick(
             Tick(stage="train", done=state.step, total=total, unit="steps", figures=shown)
         )

@@ -8,12 +8,11 @@ from dataclasses import dataclass, replace
 from tutelage.core.memory import peak_bytes
 from tutelage.core.recipe import Train
 from tutelage.store.artifact import Artifact
-from tutelage.store.base import find_base
 from tutelage.store.checkpoint import KEPT
 from tutelage.store.run import Run
 from tutelage.train.checkpoint import State
 from tutelage.train.loop import Loop
-from tutelage.train.run import pack_lessons, read_lessons
+from tutelage.train.run import gather, pack_lessons
 from tutelage.train.weights import open_learner, using_threads
 
 PROBE_STEPS = 2  # measured, after one that is not: it compiles and fills caches
@@ -45,14 +44,13 @@ def plan(section: Train, dataset: Artifact, run: Run) -> Plan:
 
     Raises: whatever opening the base or rendering the rows raises.
     """
-    base = find_base(section.base, run.recipe.base_dir)
-    lessons, _ = read_lessons(dataset, base, run)
-    taught = pack_lessons(section, lessons, run)
-    learner = open_learner(section, base, run)
-    weights = [len(row) for row in taught.rows]
+    material = gather(section, dataset, run)
+    taught = pack_lessons(section, material.tokens, run)
+    learner = open_learner(section, material.base, run)
+    weights = taught.rows.sizes.tolist()
     heavy = sorted(taught.steps, key=lambda step: -sum(weights[i] for i in step))
     loop = Loop(section, learner, taught, run)
-    loop.lessons = replace(taught, steps=heavy[:1] * (PROBE_STEPS + 1), validation=())
+    loop.plan = replace(taught, steps=heavy[:1] * (PROBE_STEPS + 1))
     loop.held = []
     with using_threads(section.threads):
         warm, steady = _probe(loop)
@@ -64,10 +62,10 @@ def plan(section: Train, dataset: Artifact, run: Run) -> Plan:
         precision=str(learner.backbone.precision).removeprefix("torch."),
         base_parameters=learner.parameters(),
         trained_parameters=trained,
-        lessons=len(lessons["train"]),
-        tokens=sum(len(lesson) for lesson in lessons["train"]),
+        lessons=len(taught.rows.lessons),
+        tokens=int(taught.rows.lessons.lengths.sum(dtype="int64")),
         packed_tokens=sum(weights),
-        supervised_tokens=sum(len(lesson.completion) for lesson in lessons["train"]),
+        supervised_tokens=int(taught.rows.lessons.supervised.sum(dtype="int64")),
         steps=len(taught.steps),
         learning_rate=loop.peak,
         warm_seconds=warm,

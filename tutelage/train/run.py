@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
-import json
+import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from tutelage.core.artifact import Provenance
-from tutelage.core.errors import BadRow, TrainingError
-from tutelage.core.ledger import LedgerEntry, tally
+from tutelage.core.digest import strong_digest
 from tutelage.core.memory import peak_bytes
 from tutelage.core.recipe import Train
+from tutelage.core.row import Split
 from tutelage.render.contract import Contract
-from tutelage.render.fit import teach
-from tutelage.render.lesson import Lesson
+from tutelage.render.lessons import Lessons
 from tutelage.render.pack import pack, tokens_saved
 from tutelage.store.artifact import Artifact
 from tutelage.store.base import BaseFolder, find_base
 from tutelage.store.run import Run
 from tutelage.store.store import Draft
-from tutelage.store.tables import LEDGER, METRICS, ROWS, read_rows, write_ledger
+from tutelage.store.tables import METRICS
+from tutelage.train.tokens import CONTRACT, check_tokens, lessons_in, make_tokens
 
-VERSION = 1
+VERSION = 2
 SEEDS = ("train.pack", "train.order", "train.lora", "train.init", "train.step")
-# They change when, not what; but other threads may change the last bits of an fp32 sum, so
-# the environment tells how many there were.
-UNRECORDED = {"checkpoint_every_seconds", "threads"}
+# They change when, not what (other threads may change the last bits of an fp32 sum, so the
+# environment tells how many there were), or stop the run where it would be another.
+UNRECORDED = {"checkpoint_every_seconds", "threads", "quotas"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Material:
+    """What a training is made of."""
+
+    base: BaseFolder
+    dataset: Artifact
+    contract: Contract
+    tokens: Artifact
 
 
 def run(section: Train, inputs: Mapping[str, Artifact], run: Run) -> Artifact:
@@ -33,119 +44,99 @@ def run(section: Train, inputs: Mapping[str, Artifact], run: Run) -> Artifact:
 
     Raises: BaseModelError, ContractError, TrainingError.
     """
-    base = find_base(section.base, run.recipe.base_dir)
-    provenance = provenance_of(section, inputs["dataset"], base, run)
+    material = gather(section, inputs["dataset"], run)
+    provenance = provenance_of(section, material, run)
 
     def build(draft: Draft) -> None:
-        _build(section, inputs["dataset"], base, run, draft, provenance.key)
+        _build(section, material, run, draft, provenance.key)
 
     artifact = run.make("train", provenance, build)
     run.store.checkpoints(provenance.key).clear()
     return artifact
 
 
-def provenance_of(section: Train, dataset: Artifact, base: BaseFolder, run: Run) -> Provenance:
-    """What the adapter is made from; the contract belongs to it."""
+def gather(section: Train, dataset: Artifact, run: Run) -> Material:
+    """The base, the contract and the dataset's tokens, which may be trained on.
+
+    Raises: BaseModelError; ContractError; TrainingError where nothing is taught or more
+        rows are lost than the quotas allow.
+    """
+    base = find_base(section.base, run.recipe.base_dir)
     contract = Contract.open(run.recipe.contract, base, run.recipe)
+    for warning in contract.warnings:
+        run.progress.warn(warning)
+    tokens = make_tokens(section, dataset, contract, base, run)
+    check_tokens(tokens, contract, section.quotas)
+    return Material(base=base, dataset=dataset, contract=contract, tokens=tokens)
+
+
+def provenance_of(section: Train, material: Material, run: Run) -> Provenance:
+    """What the adapter is made from; the contract belongs to it."""
     return Provenance(
         kind="adapter",
-        inputs={"dataset": dataset.digest, "contract": contract.digest, **base.digests()},
+        inputs={
+            "dataset": material.dataset.digest,
+            "tokens": material.tokens.digest,
+            "contract": strong_digest(material.contract.taught()),
+            **material.base.digests(),
+        },
         section={
-            "train": section.model_dump(mode="json", exclude=UNRECORDED) | {"base": base.name},
-            "contract": run.recipe.contract.model_dump(mode="json"),
+            "train": section.model_dump(mode="json", exclude=UNRECORDED)
+            | {"base": material.base.name},
         },
         stage_version=VERSION,
         seeds=run.seeds(*SEEDS),
     )
 
 
-def _build(
-    section: Train, dataset: Artifact, base: BaseFolder, run: Run, draft: Draft, key: str
-) -> None:
+def _build(section: Train, material: Material, run: Run, draft: Draft, key: str) -> None:
     from tutelage.train.loop import Loop, write_metrics
     from tutelage.train.weights import open_learner, using_threads
 
-    contract = Contract.open(run.recipe.contract, base, run.recipe)
-    lessons, entries = read_lessons(dataset, base, run)
-    write_ledger(draft.folder / LEDGER, entries)
-    taught = pack_lessons(section, lessons, run)
-    learner = open_learner(section, base, run)
+    taught = pack_lessons(section, material.tokens, run)
+    learner = open_learner(section, material.base, run)
     with using_threads(section.threads):
         loop = Loop(section, learner, taught, run)
         state = loop.train(run.store.checkpoints(key))
         draft.environment.update(learner.computed())
     learner.save(draft.folder / "adapter")
     write_metrics(draft.folder / METRICS, state.rows)
-    _write_json(draft, "contract.json", contract.to_dict())
-    draft.counts.update(_counts(lessons, taught, entries, loop.learner.parameters()))
+    shutil.copyfile(material.tokens.file(CONTRACT), draft.folder / CONTRACT)
+    draft.counts.update(_counts(taught, loop.learner.parameters()))
     draft.counts["trained_parameters"] = sum(x.numel() for x in learner.trainable().values())
     speed = {name: f"{value:.0f}" for name, value in loop.clock.figures().items()}
     peaks = {"peak_memory_mb": str(peak_bytes() >> 20), "peak_learning_rate": f"{loop.peak:g}"}
     draft.environment.update(speed | peaks)
 
 
-def read_lessons(
-    dataset: Artifact, base: BaseFolder, run: Run
-) -> tuple[dict[str, list[Lesson]], list[LedgerEntry]]:
-    """The dataset's lessons by split as the contract renders and fits them, and their ledger.
-
-    Raises: ContractError as the contract's `fit` says; TrainingError where none is left.
-    """
-    contract = Contract.open(run.recipe.contract, base, run.recipe)
-    examples = read_rows(dataset.file(ROWS))
-    by_side: dict[str, list[Lesson]] = {}
-    entries: list[LedgerEntry] = []
-    for warning in contract.warnings:
-        run.progress.warn(warning)
-    for side in ("train", "validation"):
-        fitted = teach(contract, [example for example in examples if example.split == side])
-        by_side[side] = list(fitted.lessons)
-        entries.extend(fitted.entries)
-    if not by_side["train"]:
-        raise TrainingError(
-            "no lesson is left to train on",
-            expected="at least one example of the train split with an assistant turn that fits",
-            hint="`tutelage explain-row` says why a row was left out",
-            rows=[BadRow(where=x.row, problem=f"{x.reason}: {x.detail}") for x in entries],
-        )
-    return by_side, entries
-
-
-def pack_lessons(section: Train, lessons: Mapping[str, list[Lesson]], run: Run) -> Any:
+def pack_lessons(section: Train, tokens: Artifact, run: Run) -> Any:
     """Lessons as packed rows and planned steps.
 
     A lesson longer than `rows_tokens` makes the rows longer: nothing is cut here.
     """
     from tutelage.train.batch import plan_steps
-    from tutelage.train.loop import Lessons
+    from tutelage.train.loop import LessonPlan
 
-    longest = max(len(lesson) for side in lessons.values() for lesson in side)
+    lessons: dict[Split, Lessons] = {
+        side: lessons_in(tokens, side) for side in ("train", "validation")
+    }
+    longest = max(int(side.lengths.max()) for side in lessons.values() if len(side))
     capacity = max(section.rows_tokens, longest)
     rows = pack(lessons["train"], capacity, run.generator("train.pack"), share=True)
     held = pack(lessons["validation"], capacity, run.generator("train.pack"), share=True)
-    sizes = [len(row) for row in rows]
-    steps = plan_steps(sizes, section.step_tokens, section.epochs, run.generator)
-    names = [lesson.row for lesson in lessons["train"]]
-    return Lessons(rows=rows, steps=steps, names=names, validation=held)
+    steps = plan_steps(rows.sizes.tolist(), section.step_tokens, section.epochs, run.generator)
+    return LessonPlan(rows=rows, steps=steps, validation=held)
 
 
-def _counts(
-    lessons: Mapping[str, list[Lesson]], taught: Any, entries: list[LedgerEntry], parameters: int
-) -> dict[str, int]:
-    train = lessons["train"]
+def _counts(taught: Any, parameters: int) -> dict[str, int]:
+    lessons: Lessons = taught.rows.lessons
     return {
-        "lessons": len(train),
-        "validation_lessons": len(lessons["validation"]),
-        "tokens": sum(len(lesson) for lesson in train),
-        "supervised_tokens": sum(len(lesson.completion) for lesson in train),
-        "tokens_saved_by_folding": tokens_saved(train, taught.rows),
+        "lessons": len(lessons),
+        "validation_lessons": len(taught.validation.lessons),
+        "tokens": int(lessons.lengths.sum(dtype="int64")),
+        "supervised_tokens": int(lessons.supervised.sum(dtype="int64")),
+        "tokens_saved_by_folding": tokens_saved(taught.rows),
         "packed_rows": len(taught.rows),
         "steps": len(taught.steps),
         "base_parameters": parameters,
-        **{f"fit_{name}": count for name, count in tally(entries).items()},
     }
-
-
-def _write_json(draft: Draft, name: str, form: object) -> None:
-    text = json.dumps(form, indent=1, sort_keys=True, ensure_ascii=False)
-    (draft.folder / name).write_text(text + "\n", encoding="utf-8")

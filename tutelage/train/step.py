@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -30,7 +30,7 @@ def gradient(backbone: Backbone, batches: Sequence[Batch]) -> float:
     return loss
 
 
-def check_finite(loss: float, norm: float, step: int, rows: Sequence[str]) -> None:
+def check_finite(loss: float, norm: float, step: int, rows: Callable[[], Sequence[str]]) -> None:
     """Raises: TrainingError that names the step's rows where loss or gradient is not finite."""
     if math.isfinite(loss) and math.isfinite(norm):
         return
@@ -38,7 +38,7 @@ def check_finite(loss: float, norm: float, step: int, rows: Sequence[str]) -> No
         f"loss {loss} with gradient norm {norm} at step {step}",
         expected="finite numbers",
         hint="lower `train.learning_rate`, or look at these rows with `tutelage show`",
-        rows=[BadRow(where=row, problem="taught in this step") for row in rows],
+        rows=[BadRow(where=row, problem="taught in this step") for row in rows()],
     )
 
 

@@ -1,0 +1,198 @@
+"""Rendering beside others: a process that makes lessons of the groups of a dataset.
+
+A process of its own (`main`) reads pickles from stdin (an Order, then numbers of
+groups with the rows wanted of each) and answers each group with a Part. It is started
+as a program of its own, never forked, so it can stand beside threads and process groups.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from threading import local
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tutelage.core.errors import ContractError, TutelageError
+from tutelage.core.ledger import LedgerEntry
+from tutelage.core.recipe import Teach
+from tutelage.core.row import Split
+from tutelage.render.contract import Contract
+from tutelage.render.fit import teach
+from tutelage.render.lessons import Ints, Lessons
+from tutelage.store.base import BaseFolder
+from tutelage.store.tables import read_group
+
+SIDES: tuple[Split, ...] = ("train", "validation")
+AHEAD = 2  # groups asked of each worker before the first answer is taken
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What all groups have in common."""
+
+    rows: Path  # of the dataset
+    contract: Mapping[str, Any]
+    base: BaseFolder
+    teach: Teach
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taught:
+    """Lessons of one split, fit to be sent: `names` are the ids of the rows they count."""
+
+    ids: Ints
+    records: NDArray[np.void]
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What became of a group's rows."""
+
+    sides: Mapping[Split, Taught]
+    entries: tuple[LedgerEntry, ...]
+
+
+class Teller:
+    """Renders the groups of one order in this process."""
+
+    def __init__(self, order: Order) -> None:
+        self._order = order
+        self._contract = Contract.from_dict(order.contract, order.base)
+
+    def part(self, group: int, wanted: Sequence[bool]) -> Part:
+        """The lessons of the wanted rows of a group, and the ledger's entries for them.
+
+        Raises: ContractError where the contract says that a row must not be lost.
+        """
+        rows = read_group(self._order.rows, group)
+        chosen = [row for row, asked in zip(rows, wanted, strict=True) if asked]
+        sides: dict[Split, Taught] = {}
+        entries: list[LedgerEntry] = []
+        for side in SIDES:
+            own = [row for row in chosen if row.split == side]
+            fitted = teach(self._contract, own, self._order.teach)
+            lessons = Lessons.of(fitted.lessons)
+            names = tuple(lessons.rows())
+            sides[side] = Taught(ids=lessons.ids, records=lessons.records, names=names)
+            entries += fitted.entries
+        return Part(sides=sides, entries=tuple(entries))
+
+
+def parts(
+    order: Order, groups: Sequence[Sequence[bool]], processes: int
+) -> Iterator[Part | ContractError]:
+    """The part of each group in order; of each the rows that are wanted.
+
+    With one process all is done here. What is held at a time does not grow with the groups.
+    Where rows must not be lost but are, their error stands in place of the part.
+    Raises: whatever opening the contract raises.
+    """
+    if processes <= 1:
+        teller = Teller(order)
+        for number, wanted in enumerate(groups):
+            yield _told(teller, number, wanted)
+        return
+    with _crew(order, processes) as crew:
+        waiting: list[Future[Part | ContractError]] = []
+        for number, wanted in enumerate(groups):
+            waiting.append(crew(number, wanted))
+            if len(waiting) > AHEAD * processes:
+                yield waiting.pop(0).result()
+        for future in waiting:
+            yield future.result()
+
+
+def _told(teller: Teller, group: int, wanted: Sequence[bool]) -> Part | ContractError:
+    try:
+        return teller.part(group, wanted)
+    except ContractError as error:
+        return error
+
+
+@contextmanager
+def _crew(order: Order, processes: int) -> Iterator[Any]:
+    """Asks worker processes, one behind each thread; they end with the block."""
+    own = local()
+    with ExitStack() as ends:
+        threads = ThreadPoolExecutor(processes)
+
+        def ask(group: int, wanted: Sequence[bool]) -> Part | ContractError:
+            if not hasattr(own, "worker"):
+                own.worker = _start(order)
+                ends.callback(_end, own.worker)
+            answer: Part | ContractError = _exchange(own.worker, (group, wanted))
+            return answer
+
+        ends.callback(threads.shutdown, wait=True, cancel_futures=True)
+        yield lambda group, wanted: threads.submit(ask, group, wanted)
+
+
+def _start(order: Order) -> subprocess.Popen[bytes]:
+    worker = subprocess.Popen(
+        [sys.executable, "-c", "from tutelage.render.worker import main; main()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "RAYON_NUM_THREADS": "1"},
+    )
+    opened = _exchange(worker, order)
+    if opened is not None:
+        raise opened
+    return worker
+
+
+def _exchange(worker: subprocess.Popen[bytes], message: object) -> Any:
+    if worker.stdin is None or worker.stdout is None:
+        raise TutelageError("a rendering process has no pipes")
+    try:
+        pickle.dump(message, worker.stdin)
+        worker.stdin.flush()
+        return pickle.load(worker.stdout)
+    except (OSError, EOFError) as error:
+        raise TutelageError(
+            "a rendering process ended before its work was done",
+            expected="enough memory for one process a core",
+            hint="set `train.threads: 1` to render in one process",
+        ) from error
+
+
+def _end(worker: subprocess.Popen[bytes]) -> None:
+    worker.kill()
+    for pipe in (worker.stdin, worker.stdout):
+        if pipe is not None:
+            pipe.close()
+    worker.wait()
+
+
+def main() -> None:
+    """Answers on stdout until stdin ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent, interrupted, ends its workers
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # nothing printed stands between pickles
+    orders = sys.stdin.buffer
+    with suppress(EOFError):  # whoever asked has gone
+        try:
+            teller = Teller(pickle.load(orders))
+        except TutelageError as error:
+            _answer(answers, error)
+            return
+        _answer(answers, None)
+        while True:
+            group, wanted = pickle.load(orders)
+            _answer(answers, _told(teller, group, wanted))
+
+
+def _answer(answers: Any, value: object) -> None:
+    pickle.dump(value, answers)
+    answers.flush()

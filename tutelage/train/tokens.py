@@ -1,0 +1,256 @@
+"""The dataset as token ids: rendered once, in parallel, kept on disk under the name of all that
+decides them, and proven before anything is trained on them.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tutelage.core.artifact import Provenance
+from tutelage.core.digest import strong_digest
+from tutelage.core.errors import BadRow, ContractError, TrainingError
+from tutelage.core.ledger import Decision, LedgerEntry, Reason, tally
+from tutelage.core.progress import Tick
+from tutelage.core.recipe import Quotas, Train
+from tutelage.core.row import Split
+from tutelage.render.contract import Contract
+from tutelage.render.lessons import Lessons, Writer
+from tutelage.render.worker import SIDES, Order, Part, parts
+from tutelage.store.artifact import Artifact, pretty
+from tutelage.store.base import BaseFolder
+from tutelage.store.run import Run
+from tutelage.store.store import Draft
+from tutelage.store.tables import LEDGER, ROWS, ledger_writer, outline, read_ledger
+from tutelage.train.kept import NOTHING_KEPT, Kept, latest
+
+VERSION = 1
+STAGE = "tokens"
+CONTRACT = "contract.json"
+WORTH_A_PROCESS = 4096  # rows; starting one costs what rendering about so many does
+
+
+def make_tokens(
+    section: Train, dataset: Artifact, contract: Contract, base: BaseFolder, run: Run
+) -> Artifact:
+    """The lessons of a dataset, from the store where nothing that decides them has changed.
+
+    Of a dataset that shares rows with an earlier one, only the others are rendered.
+
+    Raises: ContractError naming every row that must not be lost but is.
+    """
+    provenance = Provenance(
+        kind="tokens",
+        inputs={"dataset": dataset.digest, "contract": strong_digest(contract.taught())},
+        section={"teach": section.teach.model_dump(mode="json")},
+        stage_version=VERSION,
+    )
+    order = Order(
+        rows=dataset.file(ROWS), contract=contract.to_dict(), base=base, teach=section.teach
+    )
+    kept = NOTHING_KEPT if run.force else latest(run.store, provenance)
+
+    def build(draft: Draft) -> None:
+        _build(order, kept, section, run, draft)
+        (draft.folder / CONTRACT).write_bytes(pretty(contract.taught()))
+
+    return run.make(STAGE, provenance, build)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Made:
+    """What has been written so far."""
+
+    writers: Mapping[Split, Writer]
+    rows: dict[Split, list[pa.Table]]
+    tally: Counter[str]
+    done: int = 0
+
+    def tokens(self) -> int:
+        return sum(writer.tokens for writer in self.writers.values())
+
+
+def _build(order: Order, kept: Kept, section: Train, run: Run, draft: Draft) -> None:
+    groups = outline(order.rows)
+    wanted = [_wanted(group, kept) for group in groups]
+    fresh, total = sum(map(sum, wanted)), sum(len(group) for group in groups)
+    processes = _processes(section, fresh)
+    began = time.perf_counter()
+    errors: list[ContractError] = []
+    with ExitStack() as files:
+        made = _Made(
+            writers={side: files.enter_context(Writer(draft.folder, side)) for side in SIDES},
+            rows={side: [] for side in SIDES},
+            tally=Counter(),
+        )
+        append = files.enter_context(ledger_writer(draft.folder / LEDGER))
+        for group, part in zip(groups, parts(order, wanted, processes), strict=True):
+            if isinstance(part, ContractError):
+                errors.append(part)
+                continue
+            entries = _write(group, part, kept, made)
+            append(entries)
+            made.tally.update(tally(entries))
+            made.done += len(group)
+            run.progress.tick(_tick(made, total, time.perf_counter() - began))
+    if errors:
+        raise _together(errors)
+    for side in SIDES:
+        made.writers[side].finish()
+        _write_names(draft.folder / f"{side}.arrow", made.rows[side])
+    _count(draft, made, fresh, total, processes, time.perf_counter() - began)
+
+
+def _wanted(group: pa.Table, kept: Kept) -> list[bool]:
+    """Which rows of a group must be rendered."""
+    forms = group.to_pylist()
+    return [form["split"] in SIDES and not kept.has(form["id"], form["weight"]) for form in forms]
+
+
+def _processes(section: Train, rows: int) -> int:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, min(section.threads or cores or 1, rows // WORTH_A_PROCESS))
+
+
+def _write(group: pa.Table, part: Part, kept: Kept, made: _Made) -> list[LedgerEntry]:
+    """Writes a group's lessons in the order of its rows; the entries for all of them."""
+    entries = list(part.entries)
+    for side in SIDES:
+        own = group.filter(pc.equal(group["split"], side))
+        rows = dict(zip(own["id"].to_pylist(), own["weight"].to_pylist(), strict=True))
+        first_row = sum(len(table) for table in made.rows[side])
+        lessons, old = kept.merged(part.sides[side], rows)
+        entries += old
+        made.writers[side].append(lessons, first_row)
+        made.rows[side].append(own.select(["id", "weight"]))
+    return entries
+
+
+def _write_names(path: Path, tables: Sequence[pa.Table]) -> None:
+    schema = pa.schema([("id", pa.string()), ("weight", pa.float64())])
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, schema) as file:
+        for table in tables:
+            file.write_table(table)
+
+
+def _tick(made: _Made, total: int, seconds: float) -> Tick:
+    pace = 1 / max(seconds, 1e-9)
+    figures = {"rows_per_second": made.done * pace, "tokens_per_second": made.tokens() * pace}
+    return Tick(stage=STAGE, done=made.done, total=total, unit="rows", figures=figures)
+
+
+def _count(
+    draft: Draft, made: _Made, fresh: int, total: int, processes: int, seconds: float
+) -> None:
+    pace = 1 / max(seconds, 1e-9)
+    draft.counts.update({"rows": total, "rows_rendered": fresh, "tokens": made.tokens()})
+    draft.counts.update(sorted(made.tally.items()))
+    draft.environment.update(
+        processes=str(processes),
+        rows_per_second=f"{total * pace:.0f}",
+        tokens_per_second=f"{made.tokens() * pace:.0f}",
+    )
+
+
+def _together(errors: Sequence[ContractError]) -> ContractError:
+    """The errors of all groups as one that names all their rows."""
+    first = errors[0]
+    return ContractError(
+        first.message,
+        where=first.where,
+        expected=first.expected,
+        hint=first.hint,
+        rows=[row for error in errors for row in error.rows],
+    )
+
+
+def lessons_in(tokens: Artifact, side: Split) -> Lessons:
+    """The lessons of a split, mapped into memory."""
+
+    def names() -> list[str]:
+        with pa.memory_map(str(tokens.folder / f"{side}.arrow")) as source:
+            found: list[str] = pa.ipc.open_file(source).read_all()["id"].to_pylist()
+        return found
+
+    return Lessons.open(tokens.folder, side, names)
+
+
+def check_tokens(tokens: Artifact, contract: Contract, quotas: Quotas) -> None:
+    """Whether every lesson ends in a stop token, something is taught, and few rows were lost.
+
+    Raises: ContractError for a lesson without its stop token; TrainingError where nothing is
+        taught or more is lost than the quotas allow; each names the rows.
+    """
+    train = lessons_in(tokens, "train")
+    for lessons in (train, lessons_in(tokens, "validation")):
+        _check_ends(lessons, contract)
+    lost = [one for one in read_ledger(tokens.file(LEDGER)) if one.reason is not Reason.CLEAN]
+    if not len(train):
+        raise TrainingError(
+            "no lesson is left to train on",
+            expected="at least one example of the train split with an assistant turn that fits",
+            hint="`tutelage explain-row` says why a row was left out",
+            rows=_told(lost),
+        )
+    _check_quotas(lost, tokens, quotas)
+
+
+def _check_ends(lessons: Lessons, contract: Contract) -> None:
+    def token(one: int) -> str:
+        return f"`{contract.renderer.encoder.tokenizer.id_to_token(one)}`"
+
+    ended = np.isin(lessons.last_ids, contract.stop_ids) & (lessons.supervised > 0)
+    if bad := np.flatnonzero(~ended).tolist():
+        raise ContractError(
+            f"{len(bad)} lessons do not end in a stop token",
+            expected="completions that end in one of " + ", ".join(map(token, contract.stop_ids)),
+            hint="a model trained on them would not stop; remove the tokens artifact and run again",
+            rows=[
+                BadRow(
+                    where=f"{lessons.name(one)} message {lessons.records[one]['turn']}",
+                    problem=f"ends in {token(int(lessons.last_ids[one]))}",
+                )
+                for one in bad
+            ],
+        )
+
+
+def _check_quotas(lost: Sequence[LedgerEntry], tokens: Artifact, quotas: Quotas) -> None:
+    allowed = {
+        (Decision.DROP, Reason.TEMPLATE_FAILED): ("refused", quotas.refused),
+        (Decision.UNSUPERVISED, Reason.NOTHING_TAUGHT): ("unsupervised", quotas.unsupervised),
+        (Decision.DROP, Reason.FORGED_MARKER): ("forged", quotas.forged),
+        (Decision.DROP, Reason.TOO_LONG): ("too_long", quotas.too_long),
+        (Decision.TRUNCATE, Reason.TRUNCATED): ("truncated", quotas.truncated),
+    }
+    rows = tokens.counts["rows"]
+    over: dict[str, str] = {}
+    bad: list[LedgerEntry] = []
+    for (decision, reason), (name, quota) in allowed.items():
+        found = [one for one in lost if (one.decision, one.reason) == (decision, reason)]
+        share = len({one.row for one in found}) / max(1, rows)
+        if share > quota:
+            over[name] = f"{share:.2%} of {rows:,} rows are {name.replace('_', ' ')}"
+            bad += found
+    if over:
+        keys = " and ".join(f"`train.quotas.{name}`" for name in over)
+        raise TrainingError(
+            f"{'; '.join(over.values())}: more than the recipe allows",
+            where=tokens.name,
+            expected=", ".join(f"at most {getattr(quotas, name):.2%} {name}" for name in over),
+            hint=f"mend the rows, or raise {keys}; the ledger of {tokens.name} lists them all",
+            rows=_told(bad),
+        )
+
+
+def _told(entries: Iterable[LedgerEntry]) -> list[BadRow]:
+    return [BadRow(where=one.row, problem=f"{one.reason}: {one.detail}") for one in entries]
