@@ -7,27 +7,18 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import uvicorn
 from starlette.applications import Starlette
 
-from tutelage.serve.run import Place, address, listen
+from tutelage.serve.run import Place, answering, listen
 
 DEADLINE_SECONDS = 20.0
 
 
 @contextmanager
 def loopback(app: Starlette) -> Iterator[str]:
-    """The address of a server that runs for the block, and ends well after it."""
-    with listen(Place(port=0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        try:
-            yield address(listener)
-        finally:
-            server.should_exit = True
-            thread.join(DEADLINE_SECONDS)
-            assert not thread.is_alive()
+    """The address of a server that runs for the block."""
+    with listen(Place(port=0)) as listener, answering(app, listener) as url:
+        yield url
 
 
 def until(true: Callable[[], bool]) -> None:

@@ -11,12 +11,12 @@ from tutelage.gate.pairs import PREVIOUS, missing_pairs
 from tutelage.gate.previous import Before, find_before
 from tutelage.score.roster import check_recipe
 from tutelage.store.artifact import Artifact, pretty
+from tutelage.store.release import VERDICT
 from tutelage.store.run import Run
 from tutelage.store.store import Draft
 from tutelage.store.tables import METRICS, read_metrics
 
 VERSION = 1
-VERDICT = "verdict.json"
 PAGE = "report.html"
 
 

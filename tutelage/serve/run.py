@@ -64,18 +64,25 @@ def serving(release: ReleaseFolder, place: Place) -> Iterator[str]:
 
     Raises: TutelageError where the port is taken; whatever opening release or journal raises.
     """
-    import uvicorn
-
     with listen(place) as listener:
         app = open_app(release, place, local=_loopback(listener))
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        try:
-            yield address(listener)
-        finally:
-            server.should_exit = True
-            thread.join()
+        with answering(app, listener) as url:
+            yield url
+
+
+@contextmanager
+def answering(app: Starlette, listener: socket.socket) -> Iterator[str]:
+    """The address at which an application answers, in a thread, for the block."""
+    import uvicorn
+
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        yield address(listener)
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 def open_app(release: ReleaseFolder, place: Place, *, local: bool = True) -> Starlette:
