@@ -215,9 +215,13 @@ def shaped(folder: Path, name: str) -> Iterator[dict[str, Any]]:
 
 
 def peak_mib() -> int:
-    """The most memory this process or one it started has had."""
-    who = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    return max(resource.getrusage(one).ru_maxrss for one in who) >> 10
+    """The most memory this process or one it started has had.
+
+    `ru_maxrss` of this process would begin with that of the one that started it.
+    """
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    own = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
+    return max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) >> 10
 
 
 RIVALS = ("trl messages", "trl prompt_completion")
