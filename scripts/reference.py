@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -89,6 +89,8 @@ def _type(annotation: Any) -> str:
         return ", ".join(f"`{part}`" for part in parts)
     if origin is tuple:
         return f"list of {_type(parts[0])}"
+    if origin is Mapping:
+        return "values by name"
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return "section"
     return NAMES[annotation.__name__]
@@ -100,7 +102,7 @@ def _default(known: FieldInfo) -> str:
     value = known.get_default(call_default_factory=True)
     if value is None or isinstance(value, BaseModel) or value is PydanticUndefined:
         return ""
-    return f"`{json.dumps(value)}`"
+    return f"`{json.dumps(value, default=str)}`"
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ def test_each_line_is_a_turn_both_models_answer_and_remember(
         for at, asked in enumerate(("one", "two")):
             ids = opened.contract.prompt_ids(Conversation(messages=tuple(turns)))
             stop = opened.contract.stop_ids
-            decoding = Decoding(max_new_tokens=release.serve.max_new_tokens, stop=stop)
+            decoding = Decoding(max_new_tokens=opened.contract.decoding.max_new_tokens, stop=stop)
             (answer,) = engine.generate([Prompt(ids=ids)], decoding)
             assert said[at]["request"] == asked
             assert said[at][name]["answer"] == answer.text

@@ -83,9 +83,15 @@ def test_rows_that_repeat_tasks_are_counted(tutelage: Tutelage, project: Path) -
 
 def test_long_rows_are_a_note_or_bad_as_the_recipe_says(tutelage: Tutelage, project: Path) -> None:
     write_rows(project / "data" / "train.jsonl", [("word " * 200, "{}"), ("Is it day?", "{}")])
-    said = tutelage("check")
+    said = tutelage("check", "--set", "train.quotas.too_long=0.5")
     assert said.code == 0
-    assert "1 lesson of these is longer than 512 tokens: left out and counted" in said.out
+    assert "1 row of these has a lesson longer than 512 tokens: left out and counted" in said.out
+    said = tutelage("check")
+    assert said.code == 1
+    assert "train.quotas.too_long: 1 row of these has a lesson longer" in said.err
+    assert "expected at most 1.00% of 2 rows" in said.err
+    said = tutelage("check", "--set", "contract.fit=truncate")
+    assert "train.quotas.truncated: 1 row of these has a lesson longer" in said.err
     edit(project, "fit: reject", "fit: fail")
     assert tutelage("check").code == 1
 
@@ -135,3 +141,37 @@ def test_a_project_of_which_no_row_would_be_left_is_not_ready(
     assert "no row is left to teach" in tutelage("check", "--set", "curate.invalid=reject").err
     (data / "train.jsonl").write_bytes(rows)
     assert tutelage("check").code == 0
+
+
+def test_contract_and_versions_are_told_apart_from_the_base(
+    tutelage: Tutelage, project: Path
+) -> None:
+    policy = "contract:\n  system: {name: desk-v3, text: Name it.}\n"
+    edit(project, "contract:\n", policy)
+    said = tutelage("check")
+    assert "chat template of base, system prompt desk-v3, context 512 tokens" in said.out
+    edit(project, "text: Name it.", "path: rules.md")
+    said = tutelage("check")
+    assert said.code == 1
+    assert "BAD  contract" in said.out
+    assert "contract.system.path: `rules.md` cannot be read: No such file" in said.err
+
+
+def test_rows_the_template_cannot_express_are_bad_beyond_their_quota(
+    tutelage: Tutelage, project: Path
+) -> None:
+    row = {"messages": [{"role": role, "content": "a"} for role in ("system", "user", "assistant")]}
+    with (project / "data" / "train.jsonl").open("a") as file:
+        file.write(json.dumps(row) + "\n")
+    path = project / "base" / "tokenizer_config.json"
+    form = json.loads(path.read_text())
+    refuse = "{% if messages[0].role == 'system' %}{{ raise_exception('no system') }}{% endif %}"
+    path.write_text(json.dumps(form | {"chat_template": refuse + form["chat_template"]}))
+    said = tutelage("check")
+    assert said.code == 1
+    assert "train.quotas.refused: 1 row of these cannot be expressed by the template" in said.err
+    assert "data/train.jsonl:41  " in said.err
+    assert "no system" in said.err
+    said = tutelage("check", "--set", "train.quotas.refused=0.05")
+    assert said.code == 0
+    assert "note lessons   1 row of these cannot be expressed by the template" in said.out

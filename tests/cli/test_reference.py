@@ -10,4 +10,6 @@ def test_every_command_has_its_section_and_options() -> None:
     text = markdown()
     for name in FILES:
         assert f"### tutelage {name}\n" in text
-    assert text.count("- `--json` ") == len(FILES)
+    parts = text.count("#### tutelage contract ")
+    assert parts == 2
+    assert text.count("- `--json` ") == len(FILES) + parts

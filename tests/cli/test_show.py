@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import html
+import json
+import re
 from pathlib import Path
 
 import pytest
@@ -81,3 +84,49 @@ def test_a_recipe_without_a_base_says_what_is_missing(tutelage: Tutelage, projec
     said = tutelage("show")
     assert said.code == 1
     assert "no section `train`" in said.err
+
+
+POLICY = """
+contract:
+  system: {name: desk-v3, text: Name it.}
+  left_out: 0.5
+"""
+
+
+def test_the_system_prompt_a_row_was_drawn_is_told(tutelage: Tutelage, project: Path) -> None:
+    with (project / "recipe.yaml").open("a") as file:
+        file.write(POLICY)
+    rows = [(f"Is it {at}?", "yes") for at in range(20)]
+    write_rows(project / "rows.jsonl", rows)
+    said = tutelage("show", "--count", "20")
+    left_out = said.out.count("  system prompt: left out, as for 50% of the rows\n")
+    served = said.out.count("  system prompt: desk-v3, the one that is served\n")
+    assert left_out + served == 20
+    assert said.out.count("<|im_start|>system\nName it.") == served
+    assert 0 < left_out < 20
+
+
+def test_lessons_of_a_row_say_what_folding_shares(tutelage: Tutelage, project: Path) -> None:
+    turns = [("user", "a"), ("assistant", "b"), ("user", "c"), ("assistant", "d")]
+    messages = [{"role": role, "content": text} for role, text in turns]
+    (project / "rows.jsonl").write_text(json.dumps({"messages": messages}) + "\n")
+    said = tutelage("show")
+    first, second = tutelage("show", "--json").json()["data"]["shown"][0]["lessons"]
+    whole = len(first["prompt_ids"]) + len(first["completion_ids"])
+    assert (first["shared"], second["shared"]) == (0, whole)
+    assert f", the first {whole} shared with message 1\n" in said.out
+    assert "b<|im_end|>┊\n<|im_start|>user\nc" in said.out
+    total = whole + len(second["prompt_ids"]) + len(second["completion_ids"])
+    assert f"  2 lessons of {total} tokens, {total - whole} once they are folded\n" in said.out
+
+
+def test_a_page_is_one_file_that_runs_nothing(tutelage: Tutelage, project: Path) -> None:
+    write_rows(project / "rows.jsonl", [("<script>alert(1)</script>\nso", "yes & no")])
+    said = tutelage("show", "--html", "rows.html")
+    assert said.out == "1 row written to rows.html\n"
+    page = (project / "rows.html").read_text(encoding="utf-8")
+    assert "default-src 'none'" in page
+    assert not re.search(r"<script|<link|<img|\bsrc=|https?://", page)
+    text = html.unescape(re.sub(r"<[^>]*>", "", re.sub(r"<sub.*?</sub>", "", page)))
+    assert "⟦yes & no<|im_end|>⟧" in text
+    assert "<script>alert(1)</script>↵\nso" in text

@@ -272,15 +272,12 @@ def test_the_keys_of_every_section_are_these() -> None:
         "weight_decay clip_norm teach quotas lora validate_every_steps checkpoint_every_seconds "
         "precision threads init"
     )
-    assert keys["Evaluate"] == (
-        "suites baselines few_shot_examples max_new_tokens limit batch_tokens"
-    )
+    assert keys["Evaluate"] == "suites baselines few_shot_examples limit batch_tokens"
     assert keys["Suite"] == "path format fields name scorers slices"
     assert keys["Release"] == "notes waivers"
     assert keys["Waiver"] == "rule by reason expires"
     assert keys["Serve"] == (
-        "model max_new_tokens temperature client_system guardrails keep batch max_waiting "
-        "timeout_seconds"
+        "model client_system guardrails keep batch max_waiting timeout_seconds"
     )
     assert keys["Guardrail"] == "check side action kinds fail"
     assert keys["Monitor"] == "window_hours segments rules"
@@ -308,6 +305,42 @@ def test_sections_of_the_second_half_that_contradict_are_told() -> None:
     assert "is not in `gate`" in said[0]
     assert "flags or blocks" in said[1]
     assert "`served.METRIC`" in said[3]
+
+
+def test_a_policy_that_contradicts_itself_is_told_key_by_key() -> None:
+    text = (
+        "name: a\n"
+        "contract:\n"
+        "  template: {name: t}\n"
+        "  system: {name: one, text: A, path: a.md}\n"
+        "  left_out: 0.5\n"
+        "  variants:\n"
+        "    - {name: one, text: B, share: 0.4}\n"
+        "    - {name: two, text: C, path: c.md, share: 0.2}\n"
+        "    - {name: two, text: D, share: 0.1}\n"
+    )
+    assert faults(text) == {
+        "r.yaml:3:3": "`t` has neither; give it one of `text` and `path`",
+        "r.yaml:4:3": "`one` has both; give it one of `text` and `path`",
+        "r.yaml:8:7": "`two` has both; give it one of `text` and `path`",
+        "r.yaml:7:8": "`one` names another prompt already",
+        "r.yaml:9:8": "`two` names another prompt already",
+        "r.yaml:6:3": "the shares and `left_out` make 1.2; expected at most 1",
+    }
+
+
+@pytest.mark.parametrize("key", ["left_out: 0.1", "variants: [{name: a, text: b, share: 0.1}]"])
+def test_a_policy_without_a_system_prompt_is_no_policy(key: str) -> None:
+    (problem,) = faults(f"name: a\ncontract: {{{key}}}\n").values()
+    assert (
+        problem == f"`{key.partition(':')[0]}` stands in for `system`, and there is none: give it"
+    )
+
+
+def test_shares_may_leave_nothing_for_the_prompt_that_is_served() -> None:
+    variants = "[{name: a, text: b, share: 0.7}, {name: c, text: d, share: 0.2}]"
+    recipe = loads(f"name: a\ncontract: {{system: s, left_out: 0.1, variants: {variants}}}\n")
+    assert sum(one.share for one in recipe.contract.variants) == pytest.approx(0.9)
 
 
 def test_a_gate_has_no_baseline_named_evaluation() -> None:

@@ -12,10 +12,11 @@ from tutelage.core.artifact import Provenance
 from tutelage.core.conversation import Conversation, Message
 from tutelage.core.digest import Json
 from tutelage.core.progress import Progress, StageState, Tick
-from tutelage.core.recipe import Recipe, loads
+from tutelage.core.recipe import Decoding, Recipe, loads
 from tutelage.core.row import Example, Source
 from tutelage.engine.fake import FakeEngine
-from tutelage.engine.protocol import Engine, Prompt
+from tutelage.engine.protocol import Decoding as Drawing
+from tutelage.engine.protocol import Engine, Generation, Prompt
 from tutelage.evaluate import stage
 from tutelage.evaluate.ladder import System
 from tutelage.store.artifact import Artifact, pretty
@@ -50,7 +51,6 @@ evaluate:
   suites: [{name: calls, path: test.jsonl, scorers: [json, schema, call], slices: [intent, length]}]
   baselines: [zero_shot, few_shot]
   few_shot_examples: 2
-  max_new_tokens: 200
 gate:
   - calls.parse >= 0.5
   - calls.exact_match >= few_shot + 0.10
@@ -93,10 +93,23 @@ class FakeContract:
     context: int = 4000
     stop_ids: tuple[int, ...] = (0,)
     output_schema: Json = field(default_factory=lambda: TOOLS)
+    decoding: Decoding = field(default_factory=lambda: Decoding(max_new_tokens=200))
 
     def prompts(self, conversations: Sequence[Conversation]) -> list[tuple[int, ...]]:
         texts = ["\n".join(turn.content for turn in one.messages) for one in conversations]
         return [tuple(text.encode()) for text in texts]
+
+
+class Recording(FakeEngine):
+    """Keeps how it was told to draw."""
+
+    def __init__(self, answer: Callable[[Prompt], str]) -> None:
+        super().__init__(answer)
+        self.decodings: list[Drawing] = []
+
+    def generate(self, prompts: Sequence[Prompt], decoding: Drawing) -> Iterator[Generation]:
+        self.decodings.append(decoding)
+        return super().generate(prompts, decoding)
 
 
 class FakeBench:
@@ -107,7 +120,7 @@ class FakeBench:
     ) -> None:
         self.contract = contract or FakeContract()
         self.adapter = adapter
-        self.engines = {name: FakeEngine(answer) for name, answer in answers.items()}
+        self.engines = {name: Recording(answer) for name, answer in answers.items()}
         self.opened: list[str] = []
 
     def digests(self, system: System) -> Mapping[str, str]:

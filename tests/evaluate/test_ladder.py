@@ -4,6 +4,7 @@ import numpy as np
 
 from tests.evaluate.fakes import FakeContract, call, example
 from tutelage.core.conversation import Message
+from tutelage.core.recipe import Decoding
 from tutelage.core.row import Example, Source
 from tutelage.evaluate.ladder import System, ask, choose_shots, conversation
 from tutelage.score.task import tasks_of
@@ -70,7 +71,8 @@ def test_examples_stand_before_the_request_and_under_the_tasks_system_prompt() -
 def test_a_task_has_as_many_examples_as_fit_beside_the_answer() -> None:
     tasks = tasks_of("s", [example("x" * 10, "a"), example("y" * 60, "a"), example("z" * 95, "a")])
     system = System(name="few_shot", shots=tuple(shots(("p" * 10, "q" * 10), ("r" * 10, "s" * 10))))
-    asked = ask(FakeContract(context=100), tasks, system, max_new_tokens=10)
+    contract = FakeContract(context=100, decoding=Decoding(max_new_tokens=10))
+    asked = ask(contract, tasks, system)
     assert [one.shots for one in asked] == [2, 1, 0]
     assert [one.task.id for one in asked] == [task.id for task in tasks]
     assert bytes(asked[0].ids).decode().endswith("x" * 10)
@@ -80,6 +82,6 @@ def test_a_task_has_as_many_examples_as_fit_beside_the_answer() -> None:
 
 def test_the_digest_of_a_prompt_is_that_of_its_ids() -> None:
     tasks = tasks_of("s", [example("a", "x"), example("b", "x"), example("a", "y")])
-    one, two, three = ask(FakeContract(), tasks, System(name="tuned"), 10)
+    one, two, three = ask(FakeContract(), tasks, System(name="tuned"))
     assert one.digest != two.digest
     assert one.digest == three.digest

@@ -19,6 +19,7 @@ from tests.evaluate.fakes import (
 )
 from tutelage.core.errors import RecipeError, RowError
 from tutelage.core.metric import Metric
+from tutelage.core.recipe import Decoding
 from tutelage.engine.protocol import Prompt
 from tutelage.store.artifact import Artifact, read_json
 from tutelage.store.tables import METRICS, SAMPLES, read_metrics, read_rows, read_samples
@@ -128,11 +129,32 @@ def test_another_length_of_answers_is_another_answer(tmp_path: Path) -> None:
     with project(tmp_path) as run:
         report(run, bench())
     short = bench(adapter="two")
-    with project(tmp_path, overrides=["evaluate.max_new_tokens=5"]) as run:
+    short.contract = FakeContract(decoding=Decoding(max_new_tokens=5))
+    with project(tmp_path) as run:
         made = report(run, short, mark="two")
     assert short.opened == ["zero_shot", "few_shot", "tuned"]
     assert one(made, "finished").value == 0.0
     assert one(made, "parse").value == 0.0
+
+
+def test_drawn_answers_follow_the_contract_and_the_seed_of_the_recipe(tmp_path: Path) -> None:
+    def asked(*overrides: str, **decoding: float) -> tuple[float, float, int]:
+        found = bench(adapter=repr((overrides, decoding)))
+        found.contract = FakeContract(decoding=Decoding.model_validate(decoding))
+        with project(tmp_path, overrides=overrides) as run:
+            report(run, found, mark=found.adapter)
+        (one,) = {
+            (each.temperature, each.top_p, each.seed)
+            for engine in found.engines.values()
+            for each in engine.decodings
+        }
+        return one
+
+    assert asked() == (0.0, 1.0, 0)
+    temperature, top_p, seed = asked(temperature=0.7, top_p=0.9)
+    assert (temperature, top_p) == (0.7, 0.9)
+    assert seed == asked(temperature=0.8)[2] > 0
+    assert seed != asked("seed=4", temperature=0.7)[2]
 
 
 def test_force_answers_anew(tmp_path: Path) -> None:

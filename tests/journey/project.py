@@ -16,7 +16,10 @@ ROWS, TASKS = 40, 10
 RECIPE = """\
 name: tickets
 seed: 7
-contract: {output_schema: answer.schema.json, fit: reject}
+contract:
+  output_schema: answer.schema.json
+  fit: reject
+  decoding: {max_new_tokens: 8}
 curate:
   sources: [{path: data/train.jsonl, origin: human, licence: CC0-1.0}]
   validation: 0.1
@@ -33,7 +36,6 @@ evaluate:
   suites: [{name: tickets, path: data/test.jsonl, scorers: [json, schema]}]
   baselines: [zero_shot, few_shot]
   few_shot_examples: 1
-  max_new_tokens: 8
 gate:
   - tickets.parse >= 0.00
 """

@@ -69,7 +69,8 @@ def test_a_second_run_does_no_work_and_says_so(again: Again) -> None:
     ("override", "anew"),
     [
         ("gate=[tickets.valid >= 0.0]", ["gate"]),
-        ("evaluate.max_new_tokens=6", ["evaluate", "gate"]),
+        ("contract.decoding.max_new_tokens=6", ["evaluate", "gate"]),
+        ("evaluate.limit=9", ["evaluate", "gate"]),
         ("train.epochs=1", ["train", "evaluate", "gate"]),
         ("curate.rows=30", STAGES),
     ],

@@ -110,7 +110,7 @@ def test_the_tutorial_does_what_it_says(tmp_path: Path, capsys: pytest.CaptureFi
     assert reader.names["answer"].id in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("page", ["tutorial.md", "../README.md"])
+@pytest.mark.parametrize("page", ["tutorial.md", "contract.md", "../README.md"])
 def test_every_command_a_page_names_is_there(page: str) -> None:
     text = (DOCS / page).read_text(encoding="utf-8")
     named = set(re.findall(r"\btutelage ([a-z][a-z-]+)", text))

@@ -10,7 +10,7 @@ import pytest
 from tests.journey.project import build, speak
 from tests.release.project import SECTION, copied, sealed
 from tutelage import pipeline
-from tutelage.core.errors import GateShut
+from tutelage.core.errors import ContractError, GateShut
 from tutelage.core.recipe import Precision, load
 from tutelage.engine.liveness import scores
 from tutelage.engine.local import LocalEngine
@@ -64,6 +64,48 @@ def test_the_card_tells_data_measures_and_verdict(release: ReleaseFolder) -> Non
     assert "| `tickets.parse >= 0.00` | pass |" in text
 
 
+def test_release_and_card_name_the_versions_of_template_and_prompt(tmp_path: Path) -> None:
+    build(tmp_path)
+    path = tmp_path / "recipe.yaml"
+    policy = (
+        "contract:\n"
+        "  system: {name: desk-v3, text: Name the team.}\n"
+        "  variants: [{name: short, text: Team, share: 0.25}]\n"
+        "  left_out: 0.5\n"
+        "  arguments: {kind: false}\n"
+    )
+    path.write_text(path.read_text().replace("contract:\n", policy) + SECTION)
+    made = read_release(pipeline.release(load(path)).folder)
+    told, contract = made.form["prompts"], made.contract
+    assert told["system"] == {"name": "desk-v3", "digest": contract["system"]["digest"]}
+    assert told["template"]["digest"] == contract["template"]["digest"]
+    assert [(one["name"], one["share"]) for one in told["variants"]] == [("short", 0.25)]
+    assert (told["left_out"], told["decoding"]["max_new_tokens"]) == (0.5, 8)
+    card = (made.folder / "README.md").read_text(encoding="utf-8")
+    assert f"| template | `chat template of base` ({told['template']['digest'][:12]}) |" in card
+    assert f"| system prompt | `desk-v3` ({told['system']['digest'][:12]}) |" in card
+    assert f"| also taught under | `short` ({told['variants'][0]['digest'][:12]}), 25% of" in card
+    assert "| taught without it | 50% of the rows |" in card
+    assert "| template arguments | `kind: false` |" in card
+    assert "| answers | at most 8 tokens, temperature 0, top_p 1 |" in card
+
+
+def test_what_was_measured_otherwise_is_not_released(release: ReleaseFolder) -> None:
+    from tutelage.release.run import measured_contract
+    from tutelage.store.base import find_base
+    from tutelage.store.run import Run
+    from tutelage.store.store import Store
+
+    assert release.project is not None
+    report = Store.beside(release.project).load(release.form["report"])
+    changed = ["contract.decoding.temperature=0.5"]
+    recipe = load(release.project / "recipe.yaml", changed)
+    with Run.open(recipe) as run, pytest.raises(ContractError) as raised:
+        measured_contract(report, find_base("base", release.project), run)
+    assert raised.value.message == "answers are drawn otherwise than was measured"
+    assert [row.problem for row in raised.value.rows] == ["0.5, was 0.0"]
+
+
 def test_lineage_goes_along(release: ReleaseFolder) -> None:
     kinds = [one["kind"] for one in read_json(release.folder / "lineage.json")["artifacts"]]
     assert kinds == ["dataset", "adapter", "report", "verdict"]
@@ -75,7 +117,7 @@ def test_unchanged_it_is_taken_from_the_store_and_a_serving_key_makes_another(
     assert release.project is not None
     recipe = load(release.project / "recipe.yaml")
     assert pipeline.release(recipe).digest == release.digest
-    other = load(release.project / "recipe.yaml", ["serve.max_new_tokens=7"])
+    other = load(release.project / "recipe.yaml", ["serve.batch=7"])
     assert pipeline.release(other).digest != release.digest
 
 

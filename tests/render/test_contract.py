@@ -247,8 +247,9 @@ def test_a_template_that_writes_no_stop_token_gets_the_tokenizers_end(tmp_path: 
 def test_without_any_stop_token_there_is_no_contract(tmp_path: Path) -> None:
     template = "{% for m in messages %}{{ m.content }}{% endfor %}"
     base = base_of(tmp_path, template=template, markers=[], end=None)
-    with pytest.raises(ContractError, match="no stop token"):
+    with pytest.raises(ContractError, match="no stop token") as raised:
         contract_of(base)
+    assert raised.value.where == "contract.template"
 
 
 def test_a_stop_token_inside_an_answer_is_refused(tmp_path: Path) -> None:
@@ -319,7 +320,7 @@ def test_a_changed_tokenizer_breaks_the_contract_by_name(tmp_path: Path) -> None
     )
     with pytest.raises(ContractError) as raised:
         Contract.from_dict(form, other)
-    assert {row.where for row in raised.value.rows} >= {"tokenizer", "stop_ids", "goldens"}
+    assert {row.where for row in raised.value.rows} >= {"tokenizer", "stop_ids", "goldens.question"}
     with pytest.raises(ContractError, match="schema 9"):
         Contract.from_dict({**form, "schema": 9}, other)
 

@@ -128,7 +128,7 @@ def test_a_stop_text_ends_the_answer_before_it(stream: bool, tmp_path: Path) -> 
 
 
 def test_an_answer_is_no_longer_than_the_client_or_the_release_allows(tmp_path: Path) -> None:
-    with serving(tmp_path, serve={"max_new_tokens": 4}) as place:
+    with serving(tmp_path, contract={"decoding": {"max_new_tokens": 4}}) as place:
         for asked, got in ((2, "an"), (400, "an a"), (None, "an a")):
             (choice,) = place.ask(max_tokens=asked).json()["choices"]
             assert (choice["message"]["content"], choice["finish_reason"]) == (got, "length")
@@ -142,14 +142,15 @@ def test_decoding_is_what_the_client_asks_and_else_the_release(tmp_path: Path) -
 
     asked: list[tuple[float, float, int]] = []
     engine = Recording(lambda prompt: "a")
-    with serving(tmp_path, engine, serve={"temperature": 0.5}) as place:
+    decoding = {"temperature": 0.5, "top_p": 0.8}
+    with serving(tmp_path, engine, contract={"decoding": decoding}) as place:
         place.ask(temperature=0)
         place.ask(temperature=1.5, top_p=0.9, seed=7)
         place.ask()
         place.ask()
         assert place.contract.stop_ids
-    assert asked[:2] == [(0.0, 1.0, 0), (1.5, 0.9, 7)]
-    assert asked[2][0] == asked[3][0] == 0.5
+    assert asked[:2] == [(0.0, 0.8, 0), (1.5, 0.9, 7)]
+    assert asked[2][:2] == asked[3][:2] == (0.5, 0.8)
     assert asked[2][2] != asked[3][2], "without a seed each answer is drawn anew"
 
 
@@ -257,6 +258,7 @@ def test_the_list_of_models_names_the_base_and_the_release(tmp_path: Path) -> No
         (model,) = place.client.get("/v1/models").json()["data"]
         assert (model["id"], model["root"], model["parent"]) == ("desk", "base", "base")
         assert model["release"] == LABEL
+        assert model["contract"] == place.contract.digest
         assert place.ask(model="desk").status_code == 200
         assert place.ask(model=LABEL).json()["model"] == "desk"
         assert place.client.get("/healthz").json() == {"status": "ok", "release": LABEL}

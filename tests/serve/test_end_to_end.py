@@ -77,12 +77,12 @@ def test_openais_client_gets_what_the_engine_answers(
     opened = open_release(release)
     asked = Message(role="user", content=HELD_OUT[0][0])
     ids = opened.contract.prompt_ids(Conversation(messages=(asked,)))
-    decoding = Decoding(max_new_tokens=12, stop=opened.contract.stop_ids)
+    decoding = Decoding(max_new_tokens=6, stop=opened.contract.stop_ids)
     (expected,) = opened.engine.generate([Prompt(ids=ids)], decoding)
     opened.engine.close()
 
     whole = client.chat.completions.create(
-        model="tickets", messages=messages(asked.content), max_tokens=12, temperature=0
+        model="tickets", messages=messages(asked.content), max_tokens=6, temperature=0
     )
     assert whole.choices[0].message.content == expected.text
     assert whole.system_fingerprint == release.label
@@ -94,7 +94,7 @@ def test_openais_client_gets_what_the_engine_answers(
         client.chat.completions.create(
             model="tickets",
             messages=messages(asked.content),
-            max_tokens=12,
+            max_tokens=6,
             stream=True,
             stream_options={"include_usage": True},
         )

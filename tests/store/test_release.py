@@ -18,7 +18,7 @@ FORM = {
     "adapter": {},
     "outcome": "pass",
     "waivers": [],
-    "serve": {"max_new_tokens": 7},
+    "serve": {"batch": 7},
     "monitor": {"window_hours": 2},
     "improve": None,
     "fingerprint": {},
@@ -40,7 +40,7 @@ def test_a_release_tells_its_name_its_digest_and_its_sections(tmp_path: Path) ->
     release = put(tmp_path, improve={"licence": "CC0-1.0"})
     release.verify()
     assert release.label == f"tickets@{release.digest[:12]}"
-    assert release.serve.max_new_tokens == 7
+    assert release.serve.batch == 7
     assert release.monitor.window_hours == 2
     assert release.precision == "fp32"
     assert release.improve is not None

@@ -46,7 +46,7 @@ def chat_command(session: Session, reference: str | None, base: str | None, proj
     release = find_release(reference, project)
     home = None if base else named(project)  # `--base` is written from here
     opened = open_release(release, base=base, relative_to=home)
-    talk = Talk(speakers=_speakers(session, release, opened), decoding=_decoding(release, opened))
+    talk = Talk(speakers=_speakers(session, release, opened), decoding=_decoding(opened))
     try:
         for line in _lines(session, release):
             _turn(session, talk, line)
@@ -118,12 +118,14 @@ def _speakers(session: Session, release: ReleaseFolder, opened: Opened) -> dict[
     return {BASE: Speaker(engine=bare, contract=contract), TUNED: tuned}
 
 
-def _decoding(release: ReleaseFolder, opened: Opened) -> Decoding:
+def _decoding(opened: Opened) -> Decoding:
     from tutelage.engine.protocol import Decoding
 
+    asked = opened.contract.decoding
     return Decoding(
-        max_new_tokens=release.serve.max_new_tokens,
-        temperature=release.serve.temperature,
+        max_new_tokens=asked.max_new_tokens,
+        temperature=asked.temperature,
+        top_p=asked.top_p,
         stop=opened.contract.stop_ids,
     )
 

@@ -12,7 +12,7 @@ from tutelage.cli.options import load_recipe, of_recipe
 from tutelage.cli.reply import Reply
 
 if TYPE_CHECKING:
-    from tutelage.cli.checking import Look
+    from tutelage.cli.looks import Look
 
 
 @click.command("check")
@@ -24,7 +24,8 @@ def check_command(recipe: str, overrides: tuple[str, ...]) -> Reply:
     reads the suites, compares the rules with the metrics there will be, and counts
     rows that repeat tasks. Ends with exit code 1 where a run would fail.
     """
-    from tutelage.cli.checking import Check, forms, whole
+    from tutelage.cli.checking import Check
+    from tutelage.cli.looks import forms, whole
 
     loaded = load_recipe(recipe, overrides)
     looks = Check(recipe=loaded).look()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import TypeVar
 
-from tutelage.cli.rows import base_of, contract_of
+from tutelage.cli.looks import Look, State
+from tutelage.cli.rows import base_of
 from tutelage.cli.terminal import counted, size
 from tutelage.core.errors import BadRow, BaseModelError, RowError, TutelageError
 from tutelage.core.recipe import Curate, Evaluate, Reading, Recipe, SourceFile, Suite
@@ -15,27 +16,23 @@ from tutelage.curate.decontaminate import leaks
 from tutelage.curate.sources import FIX_SOURCE, FIX_SUITE, Asked
 from tutelage.render.contract import Contract
 from tutelage.render.lesson import Lesson
+from tutelage.render.renderer import TEACH, Rendered
 from tutelage.score.roster import check_recipe, open_scorers
 from tutelage.score.slices import slices_of
 from tutelage.score.task import tasks_of
+from tutelage.store.base import BaseFolder
 from tutelage.store.ingest import Ingested, read_examples, rows_error
 
 SAMPLED = 500  # rows that are rendered: evenly chosen ones and the longest
 LONGEST = 50
 
-State = Literal["good", "note", "bad"]
 Result = TypeVar("Result")
+LOST = {  # why a row has no lesson: the quota it counts against, and what is said
+    "template_failed": ("refused", "cannot be expressed by the template"),
+    "nothing_taught": ("unsupervised", "teach nothing"),
+    "forged_marker": ("forged", "hold a marker of the template"),
+}
 NONE_LEFT = "no row is left to teach"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
-    """One thing looked at; where it is bad, the error a run would end with."""
-
-    what: str
-    state: State
-    says: str
-    error: TutelageError | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -51,7 +48,8 @@ class Check:
         sections = ("curate", "train", "evaluate", "gate")
         present = [name for name in sections if getattr(recipe, name) is not None]
         self.say("recipe", f"`{recipe.name}`: {', '.join(present) or 'no stage'}")
-        contract = self.attempt("base", self._base) if recipe.train else None
+        base = self.attempt("base", self._base) if recipe.train else None
+        contract = self.attempt("contract", lambda: self._contract(base)) if base else None
         examples = self._sources(recipe.curate) if recipe.curate else []
         if contract is not None and examples:
             self.attempt("lessons", lambda: self._lessons(contract, examples))
@@ -77,9 +75,8 @@ class Check:
         """Notes a fault."""
         self.looks.append(Look(what=what, state="bad", says=error.message, error=error))
 
-    def _base(self) -> Contract:
+    def _base(self) -> BaseFolder:
         base = base_of(self.recipe)
-        contract = contract_of(self.recipe)
         weights = sum(path.stat().st_size for path in base.weight_files())
         if not weights and self.recipe.train and self.recipe.train.init == "pretrained":
             raise BaseModelError(
@@ -88,8 +85,12 @@ class Check:
                 expected="*.safetensors beside its config.json",
                 hint="`train.init: random` trains its shape from nothing",
             )
-        said = f"{base.name}: {size(weights)} of weights, context {contract.context:,} tokens"
-        self.say("base", said)
+        self.say("base", f"{base.name}: {size(weights)} of weights")
+        return base
+
+    def _contract(self, base: BaseFolder) -> Contract:
+        contract = Contract.open(self.recipe.contract, base, self.recipe)
+        self.say("contract", _prompts(contract))
         for warning in contract.warnings:
             self.say("contract", warning, "note")
         return contract
@@ -118,9 +119,10 @@ class Check:
 
     def _lessons(self, contract: Contract, examples: Sequence[Example]) -> None:
         sample = sampled(examples)
-        rendered = contract.lessons_of(sample)
+        train = self.recipe.train
+        rendered = contract.lessons_of(sample, train.teach if train else TEACH)
         lessons = [lesson for one in rendered for lesson in one.lessons]
-        refused = [one for one in rendered if one.entry is not None]
+        refused = [one for one in rendered if one.entry is not None and not one.lessons]
         if not lessons:
             reason = refused[0].entry.detail if refused and refused[0].entry else ""
             raise RowError(f"no row teaches anything: {reason}", where="curate.sources")
@@ -135,9 +137,8 @@ class Check:
                 ],
             )
         self.say("lessons", _figures(lessons, len(sample), len(examples)))
-        if refused:
-            self.say("lessons", f"{counted(len(refused), 'row')} of these teach nothing", "note")
-        self._long(contract, lessons, places)
+        self._lost(refused, len(sample), places)
+        self._long(contract, lessons, places, len(examples))
         every = len(sample) == len(examples) and contract.fit == "reject"
         if every and all(len(one) > contract.context for one in lessons):
             raise RowError(
@@ -146,20 +147,48 @@ class Check:
                 hint="raise `contract.context_tokens`, or set `contract.fit: truncate`",
             )
 
+    def _lost(self, refused: Sequence[Rendered], rendered: int, places: Mapping[str, str]) -> None:
+        """Tells of rows without lessons."""
+        for reason, (key, says) in LOST.items():
+            entries = [one.entry for one in refused if one.entry and one.entry.reason == reason]
+            if entries:
+                told = f"{counted(len(entries), 'row')} of these {says}"
+                rows = [BadRow(where=places[one.row], problem=one.detail) for one in entries]
+                self._within(key, told, rows, rendered)
+
     def _long(
-        self, contract: Contract, lessons: Sequence[Lesson], places: Mapping[str, str]
+        self, contract: Contract, lessons: Sequence[Lesson], places: Mapping[str, str], rows: int
     ) -> None:
-        long = [one for one in lessons if len(one) > contract.context]
+        """Tells of lessons that do not fit; of many `rows` all the longest were rendered."""
+        long = {one.row: one for one in lessons if len(one) > contract.context}
         if not long:
             return
-        are = "is" if len(long) == 1 else "are"
-        count = counted(len(long), "lesson")
-        says = f"{count} of these {are} longer than {contract.context:,} tokens"
+        are = "has a lesson" if len(long) == 1 else "have lessons"
+        says = f"{counted(len(long), 'row')} of these {are} longer than {contract.context:,} tokens"
+        bad = [
+            BadRow(where=places[one.row], problem=f"{len(one):,} tokens") for one in long.values()
+        ]
         if contract.fit == "fail":
-            rows = [BadRow(where=places[one.row], problem=f"{len(one):,} tokens") for one in long]
-            raise RowError(says, hint="set `contract.fit: reject` or `truncate`", rows=rows)
-        does = {"reject": "left out", "truncate": "cut"}[contract.fit]
-        self.say("lessons", f"{says}: {does} and counted", "note")
+            raise RowError(says, hint="set `contract.fit: reject` or `truncate`", rows=bad)
+        key, does = {"reject": ("too_long", "left out"), "truncate": ("truncated", "cut")}[
+            contract.fit
+        ]
+        self._within(key, f"{says}: {does} and counted", bad, rows)
+
+    def _within(self, key: str, told: str, rows: Sequence[BadRow], of: int) -> None:
+        """Notes rows that are lost; bad where they are more than the quota allows."""
+        quota = getattr(self.recipe.train.quotas, key) if self.recipe.train else 1.0
+        if len(rows) <= quota * of:
+            self.say("lessons", told, "note")
+            return
+        error = RowError(
+            told,
+            where=f"train.quotas.{key}",
+            expected=f"at most {quota:.2%} of {counted(of, 'row')}",
+            hint=f"mend the rows or the contract, or raise `train.quotas.{key}`",
+            rows=rows,
+        )
+        self.bad("lessons", error)
 
     def _evaluate(
         self, section: Evaluate, contract: Contract | None, examples: list[Example]
@@ -241,32 +270,16 @@ def _figures(lessons: Sequence[Lesson], rendered: int, rows: int) -> str:
     )
 
 
+def _prompts(contract: Contract) -> str:
+    """Which versions of template and system prompt there are."""
+    policy = contract.renderer.policy
+    system = "none" if policy.served is None else policy.served.name
+    names = ", ".join(prompt.name for prompt, _ in policy.variants)
+    return (
+        f"{contract.renderer.template.name}, system prompt {system}"
+        f"{f', variants {names}' if names else ''}, context {contract.context:,} tokens"
+    )
+
+
 def _noted(count: int) -> State:
     return "note" if count else "good"
-
-
-def forms(looks: Sequence[Look]) -> list[dict[str, Any]]:
-    """The looks as plain JSON."""
-    return [
-        {
-            "what": look.what,
-            "state": look.state,
-            "says": look.says,
-            "error": look.error.form() if look.error else None,
-        }
-        for look in looks
-    ]
-
-
-def whole(looks: Sequence[Look]) -> TutelageError | None:
-    """The error of all that is bad; None where nothing is."""
-    errors = [(look.what, look.error) for look in looks if look.error is not None]
-    if len(errors) < 2:
-        return errors[0][1] if errors else None
-    rows = []
-    for what, error in errors:
-        where = error.where or what
-        advice = "; ".join(part for part in (error.expected, error.hint) if part)
-        rows.append(BadRow(where=where, problem=error.message + (f" ({advice})" if advice else "")))
-        rows += error.rows
-    return RowError(f"{len(errors)} things stand in the way of a run", rows=rows)

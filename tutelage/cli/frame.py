@@ -6,7 +6,6 @@ called, so `tutelage --help` stays quick.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import io
 import os
@@ -17,6 +16,7 @@ from collections.abc import Mapping, Sequence
 import click
 
 from tutelage import __version__
+from tutelage.cli.options import no_command
 from tutelage.cli.reply import Reply, Session
 from tutelage.core.errors import Interrupted, MissingCapability, TutelageError, UsageError
 
@@ -36,6 +36,7 @@ COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "init": ("init", "Write a starter project."),
         "check": ("check", "Validate recipe, base and rows before any work."),
         "show": ("show", "Print examples as the model meets them."),
+        "contract": ("contract", "Show a prompt contract, or what differs between two."),
         "plan": ("plan", "Tell memory, disk and time of the training."),
     },
     "Serving": {
@@ -94,11 +95,7 @@ class Lazy(click.Group):
         """
         name = args[0]
         if name not in FILES and not name.startswith("-"):
-            near = difflib.get_close_matches(name, list(FILES), n=1)
-            raise UsageError(
-                f"there is no command `{name}`",
-                hint=f"did you mean `tutelage {near[0]}`?" if near else "see `tutelage --help`",
-            )
+            raise no_command("tutelage", name, list(FILES))
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

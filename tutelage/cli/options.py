@@ -72,6 +72,15 @@ def forced(command: Command) -> Command:
     return click.option("--force", is_flag=True, help=says)(command)
 
 
+def no_command(path: str, name: str, known: Sequence[str]) -> UsageError:
+    """What is said where a word names no command, with the nearest that does."""
+    near = difflib.get_close_matches(name, known, n=1)
+    return UsageError(
+        f"there is no command `{name}`" if path == "tutelage" else f"no command `{path} {name}`",
+        hint=f"did you mean `{path} {near[0]}`?" if near else f"see `{path} --help`",
+    )
+
+
 def load_recipe(written: str, overrides: Sequence[str]) -> Recipe:
     """The recipe of a file, or of `recipe.yaml` in a folder.
 

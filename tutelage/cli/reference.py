@@ -20,7 +20,7 @@ stdout: `{schema, command, status, data, artifacts[], warnings[], error}`, where
 | Exit code | `status` | Meaning |
 |---|---|---|
 | 0 | `done` | done |
-| 1 | `failed` | an error, told on stderr |
+| 1 | `failed` | an error, told on stderr; for `contract diff`, that they differ |
 | 2 | `usage` | the command line was not understood |
 | 3 | `shut` | the gate is shut: a rule fails or is inconclusive |
 | 130 | `interrupted` | stopped; the same command goes on |
@@ -45,10 +45,10 @@ def _groups() -> Iterator[str]:
             yield from _command(click.Context(command, info_name=name, parent=context))
 
 
-def _command(context: click.Context) -> Iterator[str]:
+def _command(context: click.Context, mark: str = "###") -> Iterator[str]:
     command = context.command
     usage = " ".join(command.collect_usage_pieces(context))
-    yield f"### tutelage {context.info_name}\n"
+    yield f"{mark} {context.command_path}\n"
     yield f"    {context.command_path} {usage}\n"
     yield _paragraphs(command.help or "")
     for parameter in command.params:
@@ -56,6 +56,8 @@ def _command(context: click.Context) -> Iterator[str]:
         if record is not None and record[1]:
             yield f"- `{record[0]}` {record[1]}"
     yield ""
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from _command(click.Context(inner, info_name=name, parent=context), f"{mark}#")
 
 
 def _paragraphs(text: str) -> str:

@@ -12,15 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from tutelage.core.conversation import Conversation
 from tutelage.core.digest import Json
 from tutelage.core.errors import BadRow, BaseModelError, ContractError
 from tutelage.engine.protocol import Engine
-from tutelage.render.contract import GOLDENS, Contract
+from tutelage.render.contract import Contract
 from tutelage.render.lesson import Lesson
 from tutelage.render.pack import pack
 
 DECIMALS = 4
+SCORED = ("question", "system", "turns")  # goldens every chat template is made for
 LEAST = 1e-3  # nats a token, on average, by which an adapter must change the base
 NOISE = 0.05  # nats a token by which processors and number formats differ
 NEAR = 0.25  # of the way from tuned to base that is still the tuned model
@@ -63,11 +63,11 @@ def scores(engine: Engine, contract: Contract) -> tuple[float, ...]:
     Raises: ContractError where the template renders no golden at all.
     """
     lessons = []
-    for name, messages in GOLDENS.items():
-        if contract.goldens[name] is None:
+    for name in SCORED:
+        golden = contract.goldens[name]
+        if golden is None:
             continue
-        ids = contract.prompt_ids(Conversation(messages=messages))
-        whole = (*ids, contract.stop_ids[0])
+        whole = (*golden.ids, contract.stop_ids[0])
         lessons.append(Lesson(prompt=whole[:1], completion=whole[1:], row=name))
     if not lessons:
         raise ContractError("the template renders none of the golden conversations")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,11 +12,12 @@ from tutelage.core.errors import BadRow, BaseModelError, ContractError
 from tutelage.engine.liveness import Fingerprint, check_alive, scores
 from tutelage.engine.protocol import Engine
 from tutelage.render.contract import Contract
+from tutelage.render.difference import SHOWN, changed_lines
 from tutelage.store.base import TEMPLATE_FILES, TOKENIZER_FILES, BaseFolder, find_base
 from tutelage.store.release import TOKENIZER, ReleaseFolder
 
 DIGITS = 12
-SHOWN = 6  # lines of a template's difference
+HINT = "give the base that was trained with `--base`, or train again"
 PARTS = {"base:config": "config.json", "base:weights": "weights"}
 
 
@@ -46,8 +46,7 @@ def open_release(
     """
     release.verify()
     found = release_base(release, base, relative_to)
-    check_tokenizer(release, found)
-    contract = Contract.from_dict(release.contract, found)
+    contract = release_contract(release, found)
     check_base(release, found)
     return Opened(contract=contract, engine=live_engine(release, contract, found), base=found)
 
@@ -63,6 +62,23 @@ def release_base(
     return find_base(base or release.form["base"]["name"], home)
 
 
+def release_contract(release: ReleaseFolder, base: BaseFolder) -> Contract:
+    """The contract of a release on the base, which renders every prompt as it was taught.
+
+    Raises: ContractError with each part that differs, and where in the base's files.
+    """
+    try:
+        return Contract.from_dict(release.contract, base)
+    except ContractError as error:
+        raise ContractError(
+            error.message,
+            where=f"{release.label} on {error.where or base.name}",
+            expected=error.expected or "the files the model was trained with",
+            hint=HINT,
+            rows=[*error.rows, *_file_rows(release, base)],
+        ) from error
+
+
 def check_tokenizer(release: ReleaseFolder, base: BaseFolder) -> None:
     """Whether the base's tokenizer and template are those of the release.
 
@@ -70,17 +86,11 @@ def check_tokenizer(release: ReleaseFolder, base: BaseFolder) -> None:
     """
     if base.tokenizer_digest() == release.form["base"]["digests"]["base:tokenizer"]:
         return
-    kept = release.folder / TOKENIZER
-    rows = [
-        BadRow(where=name, problem=problem)
-        for name in (*TOKENIZER_FILES, *TEMPLATE_FILES)
-        for problem in _differences(kept / name, base.folder / name)
-    ]
     raise ContractError(
         f"tokenizer or template of `{base.name}` are not those of {release.label}",
         expected="the files the model was trained with",
-        hint="give the base that was trained with `--base`, or train again",
-        rows=rows,
+        hint=HINT,
+        rows=_file_rows(release, base),
     )
 
 
@@ -123,6 +133,15 @@ def live_engine(release: ReleaseFolder, contract: Contract, base: BaseFolder) ->
     return engine
 
 
+def _file_rows(release: ReleaseFolder, base: BaseFolder) -> list[BadRow]:
+    kept = release.folder / TOKENIZER
+    return [
+        BadRow(where=name, problem=problem)
+        for name in (*TOKENIZER_FILES, *TEMPLATE_FILES)
+        for problem in _differences(kept / name, base.folder / name)
+    ]
+
+
 def _differences(kept: Path, found: Path) -> Iterator[str]:
     """What differs between a release's file and the base's, in words."""
     if not kept.exists() and not found.exists():
@@ -162,11 +181,7 @@ def _first(before: list[Any], now: list[Any]) -> str:
 
 
 def _lines(before: str, now: str) -> Iterator[str]:
-    changed = [
-        line
-        for line in difflib.unified_diff(before.splitlines(), now.splitlines(), lineterm="", n=0)
-        if not line.startswith(("---", "+++", "@@"))
-    ]
+    changed = changed_lines(before, now)
     yield from changed[:SHOWN]
     if len(changed) > SHOWN:
         yield f"and {len(changed) - SHOWN} more lines"

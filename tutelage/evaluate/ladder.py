@@ -10,6 +10,7 @@ import numpy as np
 
 from tutelage.core.conversation import Conversation, Message
 from tutelage.core.digest import Json, ids_digest
+from tutelage.core.recipe import Decoding
 from tutelage.core.row import Example
 from tutelage.score.parse import as_text, parse
 from tutelage.score.task import Task, answer_text
@@ -33,6 +34,10 @@ class Prompting(Protocol):
     @property
     def stop_ids(self) -> tuple[int, ...]:
         """Tokens that end an answer."""
+
+    @property
+    def decoding(self) -> Decoding:
+        """How answers are drawn."""
 
     @property
     def output_schema(self) -> Json:
@@ -87,15 +92,13 @@ def choose_shots(
     return tuple(chosen[:count])
 
 
-def ask(
-    contract: Prompting, tasks: Sequence[Task], system: System, max_new_tokens: int
-) -> list[Asked]:
+def ask(contract: Prompting, tasks: Sequence[Task], system: System) -> list[Asked]:
     """Every task's prompt, rendered by the contract the model was trained with.
 
     All tasks have the same examples, so that the prefix is shared; where they do not
     fit the context beside the longest answer, a task has as many as do.
     """
-    room = contract.context - max_new_tokens
+    room = contract.context - contract.decoding.max_new_tokens
     asked: dict[str, Asked] = {}
     waiting = list(tasks)
     for shots in range(len(system.shots), -1, -1):

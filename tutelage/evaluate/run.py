@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from contextlib import closing
 
 from tutelage.core.artifact import Provenance
-from tutelage.core.digest import strong_digest
-from tutelage.core.errors import ContractError, RecipeError
+from tutelage.core.errors import BadRow, BaseModelError, RecipeError
 from tutelage.core.recipe import Evaluate
-from tutelage.render.contract import Contract
+from tutelage.render.contract import UNTAUGHT, Contract
+from tutelage.render.difference import differences, refusal
 from tutelage.score.roster import check_recipe
-from tutelage.store.artifact import Artifact, read_json
+from tutelage.store.artifact import Artifact, pretty, read_json
 from tutelage.store.base import BaseFolder, find_base
 from tutelage.store.ingest import digests_of, uri_of
 from tutelage.store.run import Run
@@ -19,8 +19,11 @@ from tutelage.store.store import Draft
 from tutelage.store.tables import ROWS, read_rows
 
 VERSION = 1
-SEEDS = ("evaluate.few_shot", "evaluate.bootstrap")
-CONTRACT = "contract.json"  # of an adapter artifact
+SEEDS = ("evaluate.few_shot", "evaluate.bootstrap", "evaluate.decoding")
+CONTRACT = "contract.json"  # of an adapter, and of a report
+DIGITS = 12  # of a digest
+BASE = {"base:config": "config.json", "base:weights": "weights"}
+HINT = "train again, or put the recipe's `contract` and base back as they were"
 
 
 def run(section: Evaluate, inputs: Mapping[str, Artifact], run: Run) -> Artifact:
@@ -33,34 +36,55 @@ def run(section: Evaluate, inputs: Mapping[str, Artifact], run: Run) -> Artifact
         raise RecipeError("evaluation needs the base model", where="train.base")
     check_recipe(run.recipe)
     base = find_base(train.base, run.recipe.base_dir)
-    contract = Contract.open(run.recipe.contract, base, run.recipe)
-    check_contract(inputs["adapter"], strong_digest(contract.taught()))
+    digests = base.digests()
+    check_base(inputs["adapter"], base.name, digests)
+    contract = trained_contract(inputs["adapter"], base, run)
     dataset, adapter = inputs["dataset"], inputs["adapter"]
 
     def build(draft: Draft) -> None:
         from tutelage.evaluate import stage
         from tutelage.evaluate.bench import LocalBench
 
+        (draft.folder / CONTRACT).write_bytes(pretty(contract.to_dict()))
         rows = read_rows(dataset.file(ROWS))
         bench = LocalBench(contract, base, adapter, section=section, precision=train.precision)
         with closing(bench):
             stage.build(section, rows, bench, run, draft)
 
-    return run.make("evaluate", _provenance(section, inputs, contract, base, run), build)
+    return run.make("evaluate", _provenance(section, inputs, contract, digests, run), build)
 
 
-def check_contract(adapter: Artifact, digest: str) -> None:
-    """Whether the adapter was trained with the contract the evaluation would use.
+def trained_contract(adapter: Artifact, base: BaseFolder, run: Run) -> Contract:
+    """The contract the adapter was trained with, where the recipe still asks for that one.
 
-    Raises: ContractError where it was not.
+    Raises: ContractError with each part that differs.
     """
-    trained = strong_digest(read_json(adapter.file(CONTRACT)))
-    if trained != digest:
-        raise ContractError(
-            "the adapter was trained with another prompt contract",
+    form = read_json(adapter.file(CONTRACT))
+    asked = Contract.open(run.recipe.contract, base, run.recipe)
+    taught = {key: value for key, value in form.items() if key not in UNTAUGHT}
+    if found := differences(taught, asked.taught()):
+        raise refusal(found, where=adapter.name, hint=HINT)
+    return Contract.from_dict({**asked.to_dict(), **taught}, base)
+
+
+def check_base(adapter: Artifact, name: str, found: Mapping[str, str]) -> None:
+    """Whether configuration and weights are those the adapter was trained on.
+
+    Raises: BaseModelError naming each that differs.
+    """
+    trained = adapter.manifest.inputs
+    rows = [
+        BadRow(where=part, problem=f"{found[key][:DIGITS]}, was {trained[key][:DIGITS]}")
+        for key, part in BASE.items()
+        if found[key] != trained[key]
+    ]
+    if rows:
+        raise BaseModelError(
+            f"`{name}` is another revision than the adapter was trained on",
             where=adapter.name,
-            expected=f"contract {trained[:12]}, found {digest[:12]}",
-            hint="train again, or put the recipe's `contract` and base back as they were",
+            expected="the base as it was then",
+            hint="put it back, or train again",
+            rows=rows,
         )
 
 
@@ -68,7 +92,7 @@ def _provenance(
     section: Evaluate,
     inputs: Mapping[str, Artifact],
     contract: Contract,
-    base: BaseFolder,
+    base: Mapping[str, str],
     run: Run,
 ) -> Provenance:
     suites = digests_of([("suite", suite.path) for suite in section.suites], run.recipe)
@@ -79,7 +103,7 @@ def _provenance(
         suite["path"] = uri_of(suite["path"])  # no folder of this machine
     return Provenance(
         kind="report",
-        inputs={**artifacts, "contract": contract.digest, **base.digests(), **suites},
+        inputs={**artifacts, "contract": contract.digest, **base, **suites},
         section={**form, "precision": train.precision if train else None},
         stage_version=VERSION,
         seeds=run.seeds(*SEEDS),

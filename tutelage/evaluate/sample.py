@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
+
 from tutelage.core.artifact import Provenance
 from tutelage.core.digest import strong_digest
 from tutelage.core.progress import Tick
@@ -20,6 +22,7 @@ from tutelage.store.store import Draft
 from tutelage.store.tables import SAMPLES, read_samples, write_samples
 
 VERSION = 1
+DECODING = "evaluate.decoding"  # the stream answers are drawn under
 
 
 class Bench(Protocol):
@@ -77,11 +80,23 @@ class Sampler:
         section = {
             "samples": system.name,
             "prompts": prompts,
-            "max_new_tokens": self.section.max_new_tokens,
+            "decoding": msgspec.to_builtins(self._decoding()),
             "batch_tokens": self.section.batch_tokens,
             "precision": train.precision if train else None,
         }
         return Provenance(kind="report", inputs=inputs, section=section, stage_version=VERSION)
+
+    def _decoding(self) -> Decoding:
+        """As the contract says; drawn answers are the same for the same recipe."""
+        contract = self.bench.contract
+        asked = contract.decoding
+        return Decoding(
+            max_new_tokens=asked.max_new_tokens,
+            temperature=asked.temperature,
+            top_p=asked.top_p,
+            seed=self.run.seed(DECODING) if asked.temperature > 0 else 0,
+            stop=contract.stop_ids,
+        )
 
     def _generate(self, system: System, asked: Sequence[Asked], draft: Draft) -> None:
         context = self.bench.contract.context
@@ -89,9 +104,7 @@ class Sampler:
         order = sorted(asked, key=lambda one: (len(one.ids), one.task.id))
         fitting = [one for one in order if len(one.ids) < context]
         done = {one.task.id: _unanswered(one, system) for one in order[len(fitting) :]}
-        decoding = Decoding(
-            max_new_tokens=self.section.max_new_tokens, stop=self.bench.contract.stop_ids
-        )
+        decoding = self._decoding()
         prompts = [Prompt(ids=one.ids, messages=one.conversation.messages) for one in fitting]
         tell = self._telling(len(done))
         answers = self.bench.engine(system).generate(prompts, decoding) if prompts else iter(())

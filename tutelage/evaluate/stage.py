@@ -74,7 +74,7 @@ def build(
     asked: dict[str, dict[str, list[Asked]]] = {one.suite.name: {} for one in suites}
     for system in systems:  # one after the other: each has weights of its own
         for one in suites:
-            prompts = ask(bench.contract, one.tasks, system, section.max_new_tokens)
+            prompts = ask(bench.contract, one.tasks, system)
             _mind(prompts, one, system, bench, run, draft)
             answers[one.suite.name][system.name] = sampler.samples(one.suite.name, system, prompts)
             asked[one.suite.name][system.name] = prompts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -42,7 +43,28 @@ def _what(form: Mapping[str, Any], inputs: Mapping[str, Artifact]) -> Iterator[s
     yield f"| trained on | {adapter.counts.get('supervised_tokens', 0):,} supervised tokens |"
     yield f"| adapter | `{adapter.name}` |"
     yield f"| contract | {form['contract'][:12]} |"
+    yield from _prompts(form["prompts"])
     yield ""
+
+
+def _prompts(told: Mapping[str, Any]) -> Iterator[str]:
+    yield f"| template | {_version(told['template'])} |"
+    if told["arguments"]:
+        given = ", ".join(f"{key}: {json.dumps(one)}" for key, one in told["arguments"].items())
+        yield f"| template arguments | `{given}` |"
+    yield f"| day the template is told | {told['date']} |"
+    yield f"| system prompt | {_version(told['system']) if told['system'] else 'none'} |"
+    for one in told["variants"]:
+        yield f"| also taught under | {_version(one)}, {one['share']:.0%} of the rows |"
+    if told["left_out"]:
+        yield f"| taught without it | {told['left_out']:.0%} of the rows |"
+    own = told["decoding"]
+    drawn = f"temperature {own['temperature']:g}, top_p {own['top_p']:g}"
+    yield f"| answers | at most {own['max_new_tokens']:,} tokens, {drawn} |"
+
+
+def _version(named: Mapping[str, Any]) -> str:
+    return f"`{named['name']}` ({named['digest'][:12]})"
 
 
 def _data(dataset: Artifact) -> Iterator[str]:

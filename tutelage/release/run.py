@@ -15,6 +15,7 @@ from tutelage.core.recipe import Precision, Release, resolved
 from tutelage.release.admit import Waived, admit
 from tutelage.release.card import card
 from tutelage.render.contract import Contract
+from tutelage.render.difference import differences, refusal
 from tutelage.store.artifact import Artifact, pretty, read_json
 from tutelage.store.base import TEMPLATE_FILES, TOKENIZER_FILES, BaseFolder, find_base
 from tutelage.store.release import (
@@ -69,7 +70,7 @@ def run(
     verdict = read_json(inputs["verdict"].file(VERDICT))
     waived = admit(verdict, section.waivers, today or datetime.now(UTC).date())
     base = find_base(train.base, run.recipe.base_dir)
-    contract = Contract.open(run.recipe.contract, base, run.recipe)
+    contract = measured_contract(inputs["report"], base, run)
     made = Made(
         precision=train.precision,
         inputs=inputs,
@@ -81,6 +82,18 @@ def run(
     return run.make(
         "release", _provenance(section, made), lambda draft: _build(section, made, draft)
     )
+
+
+def measured_contract(report: Artifact, base: BaseFolder, run: Run) -> Contract:
+    """The contract the model was measured under, where the recipe still asks for that one.
+
+    Raises: ContractError with each part that differs.
+    """
+    measured = read_json(report.file(CONTRACT))
+    asked = Contract.open(run.recipe.contract, base, run.recipe)
+    if found := differences(measured, asked.to_dict()):
+        raise refusal(found, where=report.name, hint="evaluate again: what is served is measured")
+    return Contract.from_dict(measured, base)
 
 
 def _build(section: Release, made: Made, draft: Draft) -> None:
@@ -142,6 +155,7 @@ def _form(section: Release, made: Made, fingerprint: Fingerprint) -> dict[str, A
         "base": {"name": made.base.name, "digests": made.base.digests()},
         "adapter": {"digest": inputs["adapter"].digest, "layout": "tuned" if tuned else "lora"},
         "contract": made.contract.digest,
+        "prompts": _prompts(made.contract.to_dict()),
         "precision": made.precision,
         **{name: inputs[name].digest for name in ("dataset", "report", "verdict")},
         "outcome": read_json(inputs["verdict"].file(VERDICT))["outcome"],
@@ -154,6 +168,21 @@ def _form(section: Release, made: Made, fingerprint: Fingerprint) -> dict[str, A
         "improve": None if recipe.improve is None else recipe.improve.model_dump(mode="json"),
         "fingerprint": fingerprint.to_dict(),
     }
+
+
+def _prompts(contract: Mapping[str, Any]) -> dict[str, Any]:
+    """Which versions of template and system prompt it has, and how it answers."""
+    prompts = [one for one in (contract["system"], *contract["variants"]) if one is not None]
+    return {
+        "template": _version(contract["template"]),
+        "system": _version(prompts[0]) if prompts else None,
+        "variants": [_version(one) | {"share": one["share"]} for one in prompts[1:]],
+        **{key: contract[key] for key in ("left_out", "arguments", "date", "decoding")},
+    }
+
+
+def _version(named: Mapping[str, Any]) -> dict[str, Any]:
+    return {"name": named["name"], "digest": named["digest"]}
 
 
 def _lineage(inputs: Mapping[str, Artifact]) -> list[dict[str, Any]]:

@@ -2,50 +2,32 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from tutelage.core.conversation import Conversation, Message
-from tutelage.core.digest import Json, short_digest, strong_digest
+from tutelage.core.digest import Json, strong_digest
 from tutelage.core.errors import BadRow, ContractError
 from tutelage.core.recipe import Contract as Section
-from tutelage.core.recipe import Decoding, Fit, Forged, Named, Recipe, Teach, TruncateSide
+from tutelage.core.recipe import Decoding, Fit, Forged, Recipe, Teach, TruncateSide
 from tutelage.core.row import Example
-from tutelage.core.seeds import seed_of
 from tutelage.render.answer import PROBE
+from tutelage.render.difference import CAUSES, differences, refusal
 from tutelage.render.encode import Encoder
+from tutelage.render.frozen import OF_BASE, defaults_taken, frozen, prompt_form, template_form
+from tutelage.render.goldens import Golden, goldens_of
 from tutelage.render.lesson import Lesson
 from tutelage.render.policy import Policy, SystemPrompt
 from tutelage.render.renderer import TEACH, Rendered, Renderer
-from tutelage.render.template import DEFAULT, ChatTemplate, template_form
+from tutelage.render.template import ChatTemplate
+from tutelage.render.template import template_form as message_form
 from tutelage.render.tokenizer import TokenizerFolder, read_tokenizer
 from tutelage.store.base import BaseFolder
 
 SCHEMA = 1
 UNTAUGHT = ("decoding", "output_schema")  # what no lesson depends on
-OF_THE_BASE = "base"
-SHIPPED = "chatml"
-POLICY = "contract.policy"  # the stream that draws which system prompt a row is taught under
-CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "n_ctx", "max_sequence_length")
-
-GOLDENS: Mapping[str, tuple[Message, ...]] = {
-    "question": (Message(role="user", content="Which is the largest planet?"),),
-    "system": (
-        Message(role="system", content="Answer in one word."),
-        Message(role="user", content="Which is the largest planet?"),
-    ),
-    "turns": (
-        Message(role="user", content="Good morning."),
-        Message(role="assistant", content="Good morning! What can I do?"),
-        Message(role="user", content='Count: 1, 2,\n  {"three": 3} \u00e9'),
-    ),
-}
+HINT = "give the base that was trained, or train again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +48,7 @@ class Contract:
     forged: Forged
     decoding: Decoding
     output_schema: Json
-    goldens: Mapping[str, str | None]
+    goldens: Mapping[str, Golden | None]  # None where the template refuses it
     warnings: tuple[str, ...] = ()
 
     @classmethod
@@ -76,76 +58,70 @@ class Contract:
         Raises: ContractError, BaseModelError.
         """
         found = read_tokenizer(base)
-        warnings: list[str] = []
-        name, texts = _template(section.template, base, found, recipe, warnings)
-        system = section.system
-        frozen: dict[str, Any] = {
-            "template": {"name": name, "texts": texts},
-            "arguments": dict(section.arguments),
-            "date": section.date.isoformat(),
-            "system": None if system is None else _named(system, "system", recipe),
-            "variants": [
-                _named(one, "variants", recipe) | {"share": one.share} for one in section.variants
-            ],
-            "left_out": section.left_out,
-            "policy_seed": seed_of(POLICY, recipe.seed),
-            "decoding": section.decoding.model_dump(mode="json"),
-            "truncate": section.truncate,
-            "forged": section.forged,
-            "context": _context(section.context_tokens, base),
-            "fit": section.fit,
-            "output_schema": _schema(section.output_schema, recipe),
-        }
-        return _contract(frozen, base, found, tuple(warnings))
+        form = frozen(section, base, found, recipe)
+        try:
+            return _contract(form, base, found, defaults_taken(section, base, found))
+        except ContractError as error:
+            raise ContractError(
+                error.message,
+                where="contract.template",
+                expected=error.expected,
+                hint=error.hint,
+            ) from error
 
     @classmethod
     def from_dict(cls, form: Mapping[str, Any], base: BaseFolder) -> Contract:
         """The contract of `to_dict`, on a base that renders as the trained one did.
 
-        Raises: ContractError naming all that differs.
+        Raises: ContractError naming all that differs, with the texts that do.
         """
-        if form.get("schema") != SCHEMA:
-            raise ContractError(
-                f"contract of schema {form.get('schema')}", expected=f"schema {SCHEMA}"
-            )
-        contract = _contract(form, base, read_tokenizer(base), ())
-        theirs, ours = dict(form), contract.to_dict()
-        # The name is how the recipe found the base; what it renders decides.
-        differing = [key for key in ours if key != "base" and theirs.get(key) != ours[key]]
+        check_form(form)
+        found = read_tokenizer(base)
+        _check_stops(form, base, found)
+        try:
+            contract = _contract(form, base, found, ())
+        except ContractError as error:
+            where = f"{error.where} on {base.name}"
+            raise ContractError(error.message, where=where, hint=HINT) from error
+        now = contract.to_dict() | {"base": form["base"]}  # what it renders decides, not its name
+        name = form["template"]["name"]
+        if name.startswith(OF_BASE):
+            now["template"] = template_form(name, dict(found.templates))
+        differing = differences(form, now)
         if differing:
-            raise ContractError(
-                f"`{base.name}` does not keep the contract it is asked to serve",
-                expected="the tokenizer and template the contract was made with",
-                hint="give the base that was trained, or train again",
-                rows=[
-                    BadRow(where=key, problem=f"{theirs.get(key)} when trained, {ours[key]} now")
-                    for key in differing
-                ],
-            )
+            raise refusal(differing, where=base.name, hint=HINT)
         return contract
 
     def to_dict(self) -> dict[str, Json]:
-        """All that decides a prompt, as plain JSON: what an adapter keeps beside its weights."""
+        """All that decides a prompt and how it is answered, as plain JSON: contract.json."""
         template = self.renderer.template
         return {
             "schema": SCHEMA,
             "base": self.base,
             "tokenizer": self.tokenizer_digest,
-            "template": {"name": template.name, "texts": {**template.texts}},
+            "template": template_form(template.name, {**template.texts}),
             "specials": {**template.variables},
             "arguments": {**template.arguments},
             "date": template.date,
             **_policy_form(self.renderer.policy),
             "decoding": self.decoding.model_dump(mode="json"),
-            "stop_ids": list(self.stop_ids),
+            "stop_tokens": [*self.stop_tokens],
+            "stop_ids": [*self.stop_ids],
             "closing": self.renderer.closing,
             "context": self.context,
             "fit": self.fit,
             "truncate": self.truncate,
             "forged": self.forged,
             "output_schema": self.output_schema,
-            "goldens": {**self.goldens},
+            "goldens": {
+                name: None if one is None else one.to_dict() for name, one in self.goldens.items()
+            },
         }
+
+    @property
+    def stop_tokens(self) -> tuple[str, ...]:
+        """The texts of `stop_ids`."""
+        return tuple(self.renderer.encoder.tokenizer.id_to_token(one) for one in self.stop_ids)
 
     @property
     def digest(self) -> str:
@@ -153,7 +129,7 @@ class Contract:
         return strong_digest(self.to_dict())
 
     def taught(self) -> dict[str, Json]:
-        """What of `to_dict` decides a lesson, and so an adapter."""
+        """What of `to_dict` decides a lesson, and so an adapter, which keeps it."""
         return {key: value for key, value in self.to_dict().items() if key not in UNTAUGHT}
 
     def prompt_ids(self, conversation: Conversation) -> tuple[int, ...]:
@@ -183,18 +159,44 @@ class Contract:
         return self.renderer.encoder.decode(ids)
 
 
+def check_form(form: Mapping[str, Any], *, lacking: Sequence[str] = ()) -> None:
+    """Whether this is a contract as `Contract.to_dict` writes it, some keys of which may lack.
+
+    Raises: ContractError.
+    """
+    if form.get("schema") != SCHEMA:
+        raise ContractError(f"contract of schema {form.get('schema')}", expected=f"schema {SCHEMA}")
+    needed = [key for key in CAUSES if key not in lacking]
+    missing = [BadRow(where=key, problem="is missing") for key in needed if key not in form]
+    if missing:
+        raise ContractError("this is no whole contract", rows=missing, hint="train again")
+
+
+def _check_stops(form: Mapping[str, Any], base: BaseFolder, found: TokenizerFolder) -> None:
+    """Raises ContractError where the tokenizer has no token for what ends an answer."""
+    lost = [text for text in form["stop_tokens"] if found.tokenizer.token_to_id(text) is None]
+    if lost:
+        names = ", ".join(f"`{text}`" for text in lost)
+        raise ContractError(
+            f"the stop token {names} is not in the tokenizer: answers would never end",
+            where=base.name,
+            hint=HINT,
+            rows=[BadRow(where="stop_tokens", problem=f"`{text}` has no id") for text in lost],
+        )
+
+
 def _contract(
-    frozen: Mapping[str, Any],
+    form: Mapping[str, Any],
     base: BaseFolder,
     found: TokenizerFolder,
     warnings: tuple[str, ...],
 ) -> Contract:
     template = ChatTemplate(
-        frozen["template"]["texts"],
-        name=frozen["template"]["name"],
+        form["template"]["texts"],
+        name=form["template"]["name"],
         variables=found.specials,
-        date=frozen["date"],
-        arguments=frozen["arguments"],
+        date=form["date"],
+        arguments=form["arguments"],
     )
     written = "".join(template.texts.values())
     encoder = Encoder(found.tokenizer, names=found.specials.values(), template=written)
@@ -202,7 +204,7 @@ def _contract(
     renderer = Renderer(
         template=template,
         encoder=encoder,
-        policy=_policy(frozen),
+        policy=_policy(form),
         stop_ids=frozenset(stop_ids),
         closing=closing,
     )
@@ -211,84 +213,41 @@ def _contract(
         tokenizer_digest=base.tokenizer_digest(),
         renderer=renderer,
         stop_ids=stop_ids,
-        context=frozen["context"],
-        fit=frozen["fit"],
-        truncate=frozen["truncate"],
-        forged=frozen["forged"],
-        decoding=Decoding(**frozen["decoding"]),
-        output_schema=frozen["output_schema"],
-        goldens={name: _golden(renderer, messages) for name, messages in GOLDENS.items()},
+        context=form["context"],
+        fit=form["fit"],
+        truncate=form["truncate"],
+        forged=form["forged"],
+        decoding=Decoding(**form["decoding"]),
+        output_schema=form["output_schema"],
+        goldens=goldens_of(renderer),
         warnings=warnings,
     )
 
 
-def _named(written: str | Named, where: str, recipe: Recipe) -> dict[str, Any]:
-    """A text of the recipe under its name; one without is its own."""
-    if isinstance(written, str):
-        return {"name": "system", "text": written}
-    if (written.text is None) == (written.path is None):
-        raise ContractError(
-            f"`{written.name}` has no text" if written.text is None else "both `text` and `path`",
-            where=f"contract.{where}",
-            expected="one of `text` and `path`",
-        )
-    text = written.text or _read(recipe.path(written.path or ""), f"contract.{where}").strip()
-    return {"name": written.name, "text": text}
-
-
-def _policy(frozen: Mapping[str, Any]) -> Policy:
-    system = frozen["system"]
+def _policy(form: Mapping[str, Any]) -> Policy:
+    system = form["system"]
     return Policy(
-        served=None if system is None else SystemPrompt(**system),
+        served=None if system is None else SystemPrompt(name=system["name"], text=system["text"]),
         variants=tuple(
             (SystemPrompt(name=one["name"], text=one["text"]), one["share"])
-            for one in frozen["variants"]
+            for one in form["variants"]
         ),
-        left_out=frozen["left_out"],
-        seed=frozen["policy_seed"],
+        left_out=form["left_out"],
+        seed=form["policy_seed"],
     )
 
 
 def _policy_form(policy: Policy) -> dict[str, Json]:
     served = policy.served
     return {
-        "system": None if served is None else {"name": served.name, "text": served.text},
+        "system": None if served is None else prompt_form(served.name, served.text),
         "variants": [
-            {"name": prompt.name, "text": prompt.text, "share": share}
+            {**prompt_form(prompt.name, prompt.text), "share": share}
             for prompt, share in policy.variants
         ],
         "left_out": policy.left_out,
         "policy_seed": policy.seed,
     }
-
-
-def _template(
-    asked: str | Named,
-    base: BaseFolder,
-    found: TokenizerFolder,
-    recipe: Recipe,
-    warnings: list[str],
-) -> tuple[str, dict[str, str]]:
-    if isinstance(asked, Named):
-        form = _named(asked, "template", recipe)
-        return form["name"], {DEFAULT: form["text"]}
-    written = asked
-    if written == OF_THE_BASE and DEFAULT in found.templates:
-        return f"chat template of {base.name}", dict(found.templates)
-    if written == OF_THE_BASE:
-        warnings.append(
-            f"`{base.name}` has no chat template: `contract.template: {SHIPPED}` is taken"
-        )
-    if written in (OF_THE_BASE, SHIPPED):
-        if "eos_token" not in found.specials:
-            raise ContractError(
-                f"the tokenizer of `{base.name}` names no end-of-text token",
-                where="contract.template",
-                hint="name one as `eos_token` in tokenizer_config.json",
-            )
-        shipped = files("tutelage.render").joinpath(f"{SHIPPED}.jinja")
-        return f"template {SHIPPED}", {DEFAULT: shipped.read_text(encoding="utf-8")}
-    return f"template {written}", {DEFAULT: _read(recipe.path(written), "contract.template")}
 
 
 def _stops(
@@ -299,8 +258,8 @@ def _stops(
     The taught one is the first marker the template writes after an answer.
     """
     probe = [
-        template_form(Message(role="user", content="?")),
-        template_form(Message(role="assistant", content=PROBE)),
+        message_form(Message(role="user", content="?")),
+        message_form(Message(role="assistant", content=PROBE)),
     ]
     tail = template.render(probe, ask=False).rpartition(PROBE)[2]
     written = next((one for one in encoder.encode([tail])[0] if one in encoder.marker_ids), None)
@@ -313,52 +272,3 @@ def _stops(
         where=template.name,
         hint="name one as `eos_token` in tokenizer_config.json",
     )
-
-
-def _context(asked: int | None, base: BaseFolder) -> int:
-    places = {**base.config, **(base.config.get("text_config") or {})}
-    limit = next((int(places[key]) for key in CONTEXT_KEYS if places.get(key)), None)
-    if asked is None and limit is None:
-        raise ContractError(
-            f"config.json of `{base.name}` gives no context length",
-            where="contract.context_tokens",
-            hint="set `contract.context_tokens`",
-        )
-    if asked is not None and limit is not None and asked > limit:
-        raise ContractError(
-            f"{asked} tokens are more than `{base.name}` can read",
-            where="contract.context_tokens",
-            expected=f"at most {limit}",
-        )
-    return asked if asked is not None else limit or 0
-
-
-def _schema(written: str | None, recipe: Recipe) -> Json:
-    if written is None:
-        return None
-    try:
-        schema: Json = json.loads(_read(recipe.path(written), "contract.output_schema"))
-    except ValueError as error:
-        raise ContractError(
-            f"{written} is no JSON: {error}", where="contract.output_schema"
-        ) from error
-    return schema
-
-
-def _read(path: Path, where: str) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else error
-        raise ContractError(
-            f"`{path.name}` cannot be read: {why}", where=where, expected="a UTF-8 text file"
-        ) from error
-
-
-def _golden(renderer: Renderer, messages: tuple[Message, ...]) -> str | None:
-    """Digest of a fixed conversation's ids; None where the template refuses it."""
-    try:
-        ids = renderer.prompts([Conversation(messages=messages)])[0]
-    except ContractError:
-        return None
-    return short_digest(np.asarray(ids, dtype="<i4").tobytes())

@@ -202,14 +202,13 @@ class Answerer:
             job.cancelled = True
 
     def _wish(self, asked: Asked) -> Wish:
-        section = self.served.section
-        longest = section.max_new_tokens
-        given = asked.temperature
-        temperature = section.temperature if given is None else given
+        own = self.served.contract.decoding
+        longest = own.max_new_tokens
+        temperature = own.temperature if asked.temperature is None else asked.temperature
         return Wish(
             max_new_tokens=min(asked.max_tokens or longest, longest),
             temperature=temperature,
-            top_p=asked.top_p,
+            top_p=own.top_p if asked.top_p is None else asked.top_p,
             seed=asked.seed if temperature > 0 else None,
             stop=self.served.contract.stop_ids,
         )

@@ -40,7 +40,7 @@ def make_app(answerer: Answerer, *, local: bool = True) -> Starlette:
     name this machine: a page from elsewhere whose name was made to lead here does not.
     """
     served, counters = answerer.served, answerer.counters
-    created = int(time.time())
+    listed = models(served, created=int(time.time()))
 
     async def chat(request: Request) -> Response:
         exchange = await answerer.open(await _body(request))
@@ -50,7 +50,6 @@ def make_app(answerer: Answerer, *, local: bool = True) -> Starlette:
         return _json(completion(exchange, model=served.model, label=served.label))
 
     async def list_models(request: Request) -> Response:
-        listed = models(model=served.model, base=served.base, label=served.label, created=created)
         return _json(listed)
 
     async def healthz(request: Request) -> Response:

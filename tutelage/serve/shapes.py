@@ -9,6 +9,7 @@ import msgspec
 
 from tutelage.core.conversation import ToolCall
 from tutelage.serve.exchange import Exchange
+from tutelage.serve.served import Served
 
 HELD_BACK = "The answer was held back by a guardrail."
 DONE = b"data: [DONE]\n\n"
@@ -91,16 +92,17 @@ def usage(exchange: Exchange) -> dict[str, int]:
     return {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer}
 
 
-def models(*, model: str, base: str, label: str, created: int) -> dict[str, Any]:
-    """The list of the one model, with the base it was made from."""
+def models(served: Served, *, created: int) -> dict[str, Any]:
+    """The list of the one model, with the base it was made from and its prompt contract."""
     one = {
-        "id": model,
+        "id": served.model,
         "object": "model",
         "created": created,
         "owned_by": "tutelage",
-        "root": base,
-        "parent": base,
-        "release": label,
+        "root": served.base,
+        "parent": served.base,
+        "release": served.label,
+        "contract": served.contract.digest,
     }
     return {"object": "list", "data": [one]}
 

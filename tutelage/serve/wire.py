@@ -4,7 +4,7 @@ What would change the answer and is not known here is refused by name; what chan
 nothing is accepted. Supported: `model messages temperature top_p seed max_tokens
 max_completion_tokens stop stream stream_options.include_usage response_format tools`,
 and `user` and `metadata`, which the event keeps. An answer is never longer than
-`serve.max_new_tokens`, whatever is asked: `finish_reason` is then `length`.
+`contract.decoding.max_new_tokens`, whatever is asked: `finish_reason` is then `length`.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Asked:
     model: str
     conversation: Conversation
     temperature: float | None = None
-    top_p: float = 1.0
+    top_p: float | None = None
     seed: int | None = None
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()
@@ -155,11 +155,11 @@ def _seed(form: Mapping[str, Any]) -> int | None:
     return None if value is None else int(value) % SEEDS
 
 
-def _top_p(form: Mapping[str, Any]) -> float:
+def _top_p(form: Mapping[str, Any]) -> float | None:
     value = _number(form, "top_p", 0.0, 1.0)
     if value == 0:
         raise invalid("top_p", "above 0; `temperature: 0` takes the likeliest token")
-    return 1.0 if value is None else value
+    return value
 
 
 def _stop(value: Any) -> tuple[str, ...]:

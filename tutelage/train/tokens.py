@@ -5,6 +5,7 @@ decides them, and proven before anything is trained on them.
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -36,6 +37,7 @@ from tutelage.train.kept import NOTHING_KEPT, Kept, latest
 VERSION = 1
 STAGE = "tokens"
 CONTRACT = "contract.json"
+COUNT = re.compile(r"^\d+")
 WORTH_A_PROCESS = 4096  # rows; starting one costs what rendering about so many does
 
 
@@ -164,8 +166,9 @@ def _count(
 def _together(errors: Sequence[ContractError]) -> ContractError:
     """The errors of all groups as one that names all their rows."""
     first = errors[0]
+    count = sum(len(error.rows) for error in errors)
     return ContractError(
-        first.message,
+        COUNT.sub(str(count), first.message),  # each counts those of its own group
         where=first.where,
         expected=first.expected,
         hint=first.hint,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
 from pydantic import Field, JsonValue
 
 from tutelage.core.recipe.section import Section
+
+Loc = tuple[str | int, ...]
 
 Fit = Literal["reject", "truncate", "fail"]
 TruncateSide = Literal["start", "end"]
@@ -30,9 +32,11 @@ class Variant(Named):
 
 
 class Decoding(Section):
-    """How answers are drawn, in evaluation and in serving alike."""
+    """How answers are drawn, in evaluation and in serving alike; a client may ask otherwise."""
 
-    max_new_tokens: int = Field(256, ge=1, description="Longest answer in tokens.")
+    max_new_tokens: int = Field(
+        256, ge=1, description="Longest answer in tokens; a client may ask for less."
+    )
     temperature: float = Field(0.0, ge=0, le=2, description="0 takes the likeliest token.")
     top_p: float = Field(
         1.0, gt=0, le=1, description="Tokens are drawn from the likeliest that make up this share."
@@ -86,3 +90,30 @@ class Contract(Section):
     context_tokens: int | None = Field(
         None, ge=16, description="Longest lesson in tokens; the base model's context if left out."
     )
+
+    def contradictions(self) -> Iterator[tuple[Loc, str]]:
+        """Places of this section that do not go together, and what is wrong."""
+        named: list[tuple[Loc, Named]] = [
+            ((key,), text)
+            for key, text in (("template", self.template), ("system", self.system))
+            if isinstance(text, Named)
+        ]
+        named += [(("variants", number), one) for number, one in enumerate(self.variants)]
+        for place, one in named:
+            if (one.text is None) == (one.path is None):
+                says = "neither" if one.text is None else "both"
+                yield place, f"`{one.name}` has {says}; give it one of `text` and `path`"
+        yield from self._policy()
+
+    def _policy(self) -> Iterator[tuple[Loc, str]]:
+        for key, given in (("variants", bool(self.variants)), ("left_out", self.left_out > 0)):
+            if given and self.system is None:
+                yield (key,), f"`{key}` stands in for `system`, and there is none: give it"
+        taken = [self.system.name if isinstance(self.system, Named) else "system"]
+        for number, one in enumerate(self.variants):
+            if one.name in taken:
+                yield ("variants", number, "name"), f"`{one.name}` names another prompt already"
+            taken.append(one.name)
+        shares = round(self.left_out + sum(one.share for one in self.variants), 9)
+        if shares > 1:
+            yield ("variants",), f"the shares and `left_out` make {shares:g}; expected at most 1"

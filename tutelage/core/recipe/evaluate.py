@@ -28,6 +28,5 @@ class Evaluate(Section):
         (), description="The untuned base, alone or with examples in the prompt."
     )
     few_shot_examples: int = Field(4, ge=1, description="Examples in a few-shot prompt.")
-    max_new_tokens: int = Field(256, ge=1, description="Longest answer in tokens.")
     limit: int | None = Field(None, ge=1, description="First so many tasks of a suite; else all.")
     batch_tokens: int = Field(32768, ge=16, description="Tokens generated for side by side.")

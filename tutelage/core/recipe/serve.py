@@ -36,10 +36,6 @@ class Serve(Section):
     model: str | None = Field(
         None, min_length=1, description="Name clients ask for; the recipe's name if left out."
     )
-    max_new_tokens: int = Field(256, ge=1, description="Longest answer in tokens.")
-    temperature: float = Field(
-        0.0, ge=0, le=2, description="Where the client gives none; 0 takes the likeliest token."
-    )
     client_system: Literal["refuse", "allow"] = Field(
         "refuse", description="A system message of the client's, where the contract has its own."
     )

@@ -85,6 +85,8 @@ class Recipe(Section):
                     ("gate", index),
                     f"baseline `{rule.baseline}` is not in evaluate.baselines; add it there",
                 )
+        for place, problem in self.contract.contradictions():
+            yield ("contract", *place), problem
         yield from self._served()
         train = self.train if self.evaluate else None
         if train and train.init == "random" and train.method == "lora":
