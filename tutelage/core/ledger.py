@@ -54,6 +54,7 @@ class Reason(StrEnum):
     NOTHING_TAUGHT = "nothing_taught"
     # serving contract
     TEMPLATE_FAILED = "template_failed"
+    FORGED_MARKER = "forged_marker"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
