@@ -4,7 +4,7 @@ export VENV
 BIN := $(VENV)/bin
 CODE := tutelage tests scripts examples $(wildcard benchmarks)
 
-.PHONY: env demo demo-support test check format bench bench-detectors docs
+.PHONY: env demo demo-support test check format bench bench-contract bench-detectors docs
 
 env:
 	@scripts/env.sh
@@ -38,6 +38,10 @@ format: env
 bench: env
 	@set -e; for name in methods repeat served_prompts serve feedback_kill; do \
 	  echo "benchmarks/$$name.py" >&2; $(BIN)/python "benchmarks/$$name.py"; done
+
+# Random conversations on 20 chat templates, from row to engine.
+bench-contract: env
+	$(BIN)/python benchmarks/contract.py
 
 # FOLDER holds labelled texts of others; benchmarks/detectors.py says which.
 bench-detectors: env

@@ -188,7 +188,8 @@ def _lines(form: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "context", counted(form["context"], "token")
     cut = f", at the {form['truncate']}" if form["fit"] == "truncate" else ""
     yield "long lessons", f"{form['fit']}{cut}"
-    yield "forged markers", form["forged"]
+    markers = ", ".join(form["forgeable"])
+    yield "forged markers", f"{form['forged']}: {markers}" if markers else "cannot be"
     if "output_schema" in form:
         free = form["output_schema"] is None
         yield "answers", "free text" if free else "satisfy the output schema"

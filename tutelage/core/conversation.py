@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast, get_args
 
@@ -10,6 +10,7 @@ from tutelage.core.digest import Json
 
 Role = Literal["system", "user", "assistant", "tool"]
 ROLES: tuple[Role, ...] = get_args(Role)
+ASSISTANT: tuple[Role, ...] = ("assistant",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,15 +42,17 @@ class Message:
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None  # on a `tool` message: the call it answers
     name: str | None = None
-    train: bool | None = None  # None: taught iff it is the assistant's
+    train: bool | None = None  # False: not taught, whoever says it
     weight: float = 1.0  # of its tokens in the loss
 
     @property
     def taught(self) -> bool:
-        """Whether this turn is to be taught."""
-        if self.role != "assistant":
-            return False
-        return self.train is not False and self.weight > 0
+        """Whether this turn is to be taught where the assistant's are."""
+        return self.taught_of(ASSISTANT)
+
+    def taught_of(self, roles: Collection[Role]) -> bool:
+        """Whether this turn is to be taught where those of these roles are."""
+        return self.role in roles and self.train is not False and self.weight > 0
 
     def to_dict(self) -> dict[str, Json]:
         """The message as plain JSON in a fixed order, without what is not set."""

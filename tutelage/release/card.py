@@ -58,6 +58,9 @@ def _prompts(told: Mapping[str, Any]) -> Iterator[str]:
         yield f"| also taught under | {_version(one)}, {one['share']:.0%} of the rows |"
     if told["left_out"]:
         yield f"| taught without it | {told['left_out']:.0%} of the rows |"
+    if told["forgeable"]:
+        markers = " ".join(f"`{one}`" for one in told["forgeable"])
+        yield f"| markers that are plain text, which a message could forge | {markers} |"
     own = told["decoding"]
     drawn = f"temperature {own['temperature']:g}, top_p {own['top_p']:g}"
     yield f"| answers | at most {own['max_new_tokens']:,} tokens, {drawn} |"

@@ -177,7 +177,9 @@ def _prompts(contract: Mapping[str, Any]) -> dict[str, Any]:
         "template": _version(contract["template"]),
         "system": _version(prompts[0]) if prompts else None,
         "variants": [_version(one) | {"share": one["share"]} for one in prompts[1:]],
-        **{key: contract[key] for key in ("left_out", "arguments", "date", "decoding")},
+        **{
+            key: contract[key] for key in ("left_out", "arguments", "date", "decoding", "forgeable")
+        },
     }
 
 

@@ -1,4 +1,4 @@
-"""Where an answer begins, for templates that rewrite what stands before it."""
+"""Where an answer begins: after the prompt that is served, or where the template shows it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,14 @@ from tutelage.core.errors import ContractError
 PROBE = "\u2042probe\u2042"  # stands for an answer; no template trims or changes it
 SPACES = re.compile(r"\s+")
 SHOWN = 40  # characters quoted in an error
+# Reasoning that a prompt opens and closes at once, where none is wanted.
+EMPTY_REASONING = re.compile(
+    r"(<think></think>|<\|START_THINKING\|><\|END_THINKING\|>|<\|channel>thought<channel\|>)$"
+)
+HINT = (
+    "give `contract.arguments` that switch reasoning off (`enable_thinking: false`, say), or "
+    "as `contract.template` one whose prompt and answer agree"
+)
 
 
 def answer_after(prompt: str, whole: str) -> str | None:
@@ -16,32 +24,41 @@ def answer_after(prompt: str, whole: str) -> str | None:
     return whole[len(prompt) :] if whole.startswith(prompt) and whole != prompt else None
 
 
-def answer_by_probe(prompt: str, whole: str, probed: str, last: str) -> str:
+def answer_behind(prompt: str, whole: str, head: str, last: str) -> str:
     """The answer, where the template writes what is before it otherwise once it is there.
 
-    `probed` is the conversation with a probe for its answer, so it shows where the
-    answer begins. Between the `last` message and the answer the prompt must say the
-    same, spaces aside, or add an opening of its own (`<think></think>`, say) after
-    which the answer stands when it is served.
-    Raises: ContractError where it does not.
+    `head` is what stands before the answer's own words. Between the `last` message and
+    them it must say the same as the prompt, spaces aside. The prompt may close
+    reasoning at once (`<think></think>`), after which the answer stands when it is served;
+    what `head` says beyond the prompt, the model must emit.
+    Raises: ContractError where prompt and head differ otherwise.
     """
-    head = probed.partition(PROBE)[0]
     before, asked = _after(head, last), _after(prompt, last)
+    closed = EMPTY_REASONING.sub("", asked)
+    if whole.startswith(head) and before.startswith(closed):
+        return whole[_back(head, len(before) - len(closed)) :]
     opening = asked.removeprefix(before)
-    if PROBE in probed and whole.startswith(head) and asked.startswith(before):
-        if opening.count("<think>") <= opening.count("</think>"):
-            return whole[len(head) :]
+    if opening != asked and opening.count("<think>") > opening.count("</think>"):
         raise ContractError(
             f"the prompt opens reasoning ({prompt[-SHOWN:]!r}) which the template does not close "
             f"before the answer {whole[len(head) :][:SHOWN]!r}",
-            hint="give a template whose prompt and answer agree as `contract.template`",
+            hint=HINT,
         )
     raise ContractError(
         "the answer does not follow the prompt the server would send: "
         f"the prompt ends in {prompt[-SHOWN:]!r}, "
         f"before the answer stands {head[-SHOWN:]!r}",
-        hint="give a template whose prompt and answer agree as `contract.template`",
+        hint=HINT,
     )
+
+
+def _back(text: str, letters: int) -> int:
+    """Where the last so many characters of the text begin, spaces not counted."""
+    at = len(text)
+    while letters:
+        at -= 1
+        letters -= not text[at].isspace()
+    return at
 
 
 def _after(text: str, last: str) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 from tutelage.core.conversation import Conversation, Message
 from tutelage.core.digest import Json, strong_digest
 from tutelage.core.errors import BadRow, ContractError
+from tutelage.core.ledger import Decision
 from tutelage.core.recipe import Contract as Section
 from tutelage.core.recipe import Decoding, Fit, Forged, Recipe, Teach, TruncateSide
 from tutelage.core.row import Example
@@ -112,6 +114,7 @@ class Contract:
             "fit": self.fit,
             "truncate": self.truncate,
             "forged": self.forged,
+            "forgeable": [*self.renderer.forgeable],
             "output_schema": self.output_schema,
             "goldens": {
                 name: None if one is None else one.to_dict() for name, one in self.goldens.items()
@@ -146,7 +149,7 @@ class Contract:
         Raises: ContractError where the template cannot express it.
         """
         rendered = next(self.renderer.rendered([example], teach))
-        if rendered.entry is not None and rendered.entry.reason == "template_failed":
+        if rendered.entry is not None and rendered.entry.decision == Decision.DROP:
             raise ContractError(rendered.entry.detail, where=f"row {example.id}")
         return rendered.lessons
 
@@ -207,6 +210,7 @@ def _contract(
         policy=_policy(form),
         stop_ids=frozenset(stop_ids),
         closing=closing,
+        forged=form["forged"],
     )
     return Contract(
         base=base.name,
@@ -255,15 +259,19 @@ def _stops(
 ) -> tuple[tuple[int, ...], int | None]:
     """Ids that end an answer, the taught one first; and the id to append where none is written.
 
-    The taught one is the first marker the template writes after an answer.
+    The taught one is the first marker the template writes after an answer; of several in
+    a row, the first that is known to end a text.
     """
     probe = [
         message_form(Message(role="user", content="?")),
         message_form(Message(role="assistant", content=PROBE)),
     ]
     tail = template.render(probe, ask=False).rpartition(PROBE)[2]
-    written = next((one for one in encoder.encode([tail])[0] if one in encoder.marker_ids), None)
-    if written is not None:
+    ids = encoder.encode([tail])[0]
+    first = next((at for at, one in enumerate(ids) if one in encoder.marker_ids), None)
+    if first is not None:
+        row = list(takewhile(encoder.marker_ids.__contains__, ids[first:]))
+        written = next((one for one in row if one in end_ids), row[0])
         return tuple(dict.fromkeys([written, *end_ids])), None
     if end_ids:
         return end_ids, end_ids[0]

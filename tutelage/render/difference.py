@@ -34,6 +34,7 @@ CAUSES: Mapping[str, str] = {
     "fit": "long lessons are to be fitted otherwise",
     "truncate": "long lessons are to be cut elsewhere",
     "forged": "forged markers are to be treated otherwise",
+    "forgeable": "the template writes other markers as plain text",
     "tokenizer": "the tokenizer is not the one the model was taught with",
     "specials": "the special tokens are not those that were taught",
     "stop_tokens": "answers end in another stop token than was taught",

@@ -63,6 +63,14 @@ class Encoder:
         self._check_spelt(text)
         return text
 
+    def has_marker(self, text: str) -> bool:
+        """Whether a marker's text stands in it."""
+        return self._markers.search(text) is not None
+
+    def after_markers(self, text: str) -> str:
+        """What stands after the last marker's text in it."""
+        return self._markers.split(text)[-1]
+
     def encode(self, texts: Sequence[str]) -> list[tuple[int, ...]]:
         """Ids of each text. A stretch between markers that many texts share is read once."""
         parts = [self._parts(text) for text in texts]

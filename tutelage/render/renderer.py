@@ -3,217 +3,260 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 
 from tutelage.core.conversation import Conversation, Message
-from tutelage.core.errors import ContractError
+from tutelage.core.errors import BadRow, ContractError
 from tutelage.core.ledger import Decision, LedgerEntry, Reason
-from tutelage.core.recipe import Teach
+from tutelage.core.recipe import Forged, Teach
 from tutelage.core.row import Example
-from tutelage.render.answer import PROBE, answer_after, answer_by_probe
-from tutelage.render.encode import SEAM, Encoder
+from tutelage.render.completion import Ends, Turn, part_read, prove
+from tutelage.render.encode import Encoder
 from tutelage.render.lesson import Lesson
+from tutelage.render.markers import forgeable, forged_in, pattern
 from tutelage.render.policy import Policy, SystemPrompt
-from tutelage.render.template import ChatTemplate, mapped, template_form
+from tutelage.render.proof import Proof, words_left_out
+from tutelage.render.spans import Span, reasoning_of, span_of
+from tutelage.render.template import ChatTemplate
+from tutelage.render.writer import Forms, Writer
 
 BATCH = 2048  # examples rendered and encoded together: bounds what is held in memory
 LEDGER_STAGE = "train"
 TEACH = Teach()
+LEAVE_OUT = "leave it out of the text, or set `contract.forged: keep`"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendered:
-    """The lessons of one row, or the ledger's word on why there are none."""
+    """The lessons of one row, and the ledger's word on why there are none, or on what they hold."""
 
     row: str
     lessons: tuple[Lesson, ...] = ()
     entry: LedgerEntry | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
-    """One taught turn as text: what the server sends, and what must come after it."""
-
-    example: Example
-    index: int
-    prompt: str
-    answer: str
-
-    @property
-    def message(self) -> Message:
-        return self.example.messages[self.index]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Renderer:
-    """One template and one tokenizer, for training, evaluation and serving alike."""
+    """One template and one tokenizer, for training, evaluation and serving alike.
 
-    template: ChatTemplate
-    encoder: Encoder
-    policy: Policy  # the system prompt of a conversation that has none
-    stop_ids: frozenset[int]  # any of these ends an answer
-    closing: int | None  # appended to each answer, where the template writes no stop token
+    `policy` says which system prompt a conversation without one is given. Any of
+    `stop_ids` ends an answer; `closing` is appended to each, where the template writes no
+    stop token. `forged` says what becomes of messages that hold one of `forgeable`, the
+    markers which the template writes as plain text.
+    """
+
+    def __init__(
+        self,
+        *,
+        template: ChatTemplate,
+        encoder: Encoder,
+        policy: Policy,
+        stop_ids: frozenset[int],
+        closing: int | None,
+        forged: Forged = "reject",
+    ) -> None:
+        self.template = template
+        self.encoder = encoder
+        self.policy = policy
+        self.stop_ids = stop_ids
+        self.closing = closing
+        self.forged = forged
+        self._writer = Writer(template, encoder)
+        self._proof = Proof(self._writer)
+        self._ends = Ends(encoder=encoder, stop_ids=stop_ids, closing=closing)
+        written = forgeable(self._writer)
+        self.forgeable = tuple(dict.fromkeys(marker.strip() for marker in written))
+        self._pattern = pattern(written)
 
     def prompts(self, conversations: Sequence[Conversation]) -> list[tuple[int, ...]]:
-        """The ids the server sends for each conversation."""
-        served = self.policy.served
-        return self.encoder.encode([self.text(one, served, ask=True) for one in conversations])
+        """The ids the server sends for each conversation.
 
-    def text(self, conversation: Conversation, system: SystemPrompt | None, *, ask: bool) -> str:
-        """The conversation as the template writes it, markers in messages taken apart by seams.
-
-        The system prompt is put in front of it where it has none.
+        Raises: ContractError where the template leaves something of it out, or a message
+            holds a marker and the contract does not keep those.
         """
-        messages = conversation.messages
-        if not messages:
-            raise ContractError("a conversation has no messages", where=self.template.name)
-        if system is not None and messages[0].role != "system":
-            messages = (Message(role="system", content=system.text), *messages)
-        forms = [
-            mapped(template_form(message), partial(self.encoder.shielded, spoken=spoken))
-            for message in messages
-            for spoken in [message.role == "assistant"]
-        ]
-        tools = mapped(list(conversation.tools), self.encoder.shielded)
-        text = self.template.render(forms, tools, ask=ask)
-        # A template may ask for JSON in ASCII, which writes the seam as an escape.
-        return text.replace(f"\\u{ord(SEAM):04x}", SEAM)
+        return self.encoder.encode([self._prompt(one) for one in conversations])
 
     def rendered(self, examples: Sequence[Example], teach: Teach = TEACH) -> Iterator[Rendered]:
-        """Each example's lessons, one for each taught turn, in order."""
+        """Each example's lessons, one for each taught turn, in order.
+
+        Raises: ContractError naming all rows with a marker, where the contract says `fail`.
+        """
+        if self.forged == "fail":
+            self._check_forged(examples)
         for start in range(0, len(examples), BATCH):
             yield from self._batch(examples[start : start + BATCH], teach)
 
+    def _prompt(self, conversation: Conversation) -> str:
+        messages = _with_system(conversation.messages, self.policy.served)
+        if not messages:
+            raise ContractError("a conversation has no messages", where=self.template.name)
+        found = self._forged(conversation.messages)
+        if found is not None and self.forged != "keep":
+            raise ContractError(
+                f"message {found[0]} holds `{found[1]}`, a marker of the chat template",
+                where=self.template.name,
+                hint=LEAVE_OUT,
+            )
+        forms = self._writer.forms(messages)
+        text = self._writer.text(forms, self._writer.tools(conversation.tools), ask=True)
+        try:
+            self._proof.prompt(messages, bool(conversation.tools))
+            self._say_all(messages, forms, text)
+        except ContractError as error:
+            raise self._placed(error, len(conversation.messages) - len(messages)) from error
+        return text
+
     def _batch(self, examples: Sequence[Example], teach: Teach) -> Iterator[Rendered]:
         turns: list[Turn] = []
-        refused: dict[int, ContractError] = {}
         owners: list[int] = []
+        entries: dict[int, LedgerEntry] = {}
         for number, example in enumerate(examples):
+            found = self._forged(example.messages)
+            if found is not None:
+                entries[number] = _forged_entry(example, found, self.forged)
+                if self.forged == "reject":
+                    continue
             try:
-                found = list(self._turns(example, teach))
+                mine = list(self._turns(example, teach))
             except ContractError as error:
-                refused[number] = error
+                entries[number] = _refused(example, error)
             else:
-                turns += found
-                owners += [number] * len(found)
-        prompts = self.encoder.encode([turn.prompt for turn in turns])
-        wholes = self.encoder.encode([turn.prompt + turn.answer for turn in turns])
-        completions = [self._completion(*one) for one in zip(turns, prompts, wholes, strict=True)]
-        said = self.encoder.decode_many([self._said(ids) for ids in completions])
+                turns += mine
+                owners += [number] * len(mine)
         taught: list[list[Lesson]] = [[] for _ in examples]
-        parts = zip(owners, turns, prompts, completions, said, strict=True)
-        for number, turn, prompt, completion, words in parts:
-            try:
-                self._prove(turn, completion, words)
-                taught[number].append(_lesson(turn, prompt, completion))
-            except ContractError as error:
-                refused.setdefault(number, error)
+        for number, lesson in zip(owners, self._lessons(turns), strict=True):
+            if isinstance(lesson, ContractError):
+                if entries.get(number) is None or entries[number].decision != Decision.DROP:
+                    entries[number] = _refused(examples[number], lesson)
+            else:
+                taught[number].append(lesson)
         for number, example in enumerate(examples):
-            yield _outcome(example, taught[number], refused.get(number))
+            yield _outcome(example, taught[number], entries.get(number))
+
+    def _lessons(self, turns: Sequence[Turn]) -> Iterator[Lesson | ContractError]:
+        """The lesson of each turn, or why there is none."""
+        prompts = self.encoder.encode([turn.span.prompt for turn in turns])
+        wholes = self.encoder.encode([turn.span.prompt + turn.span.answer for turn in turns])
+        pairs = list(zip(turns, prompts, wholes, strict=True))
+        completions = [self._ends.completion(*one) for one in pairs]
+        said = self.encoder.decode_many(
+            [self._ends.said(*one) for one in zip(turns, completions, strict=True)]
+        )
+        for turn, prompt, completion, words in zip(turns, prompts, completions, said, strict=True):
+            try:
+                prove(self._ends, turn, completion, words)
+                yield Lesson(
+                    prompt=prompt,
+                    completion=completion,
+                    read=part_read(self.encoder, turn, completion),
+                    weight=turn.message.weight * turn.example.weight,
+                    row=turn.example.id,
+                    turn=turn.index,
+                )
+            except ContractError as error:
+                yield ContractError(
+                    error.message,
+                    where=f"{self.template.name}, message {turn.index}",
+                    hint=error.hint,
+                )
 
     def _turns(self, example: Example, teach: Teach) -> Iterator[Turn]:
-        for index, message in enumerate(example.messages):
-            if not (message.taught and example.weight > 0):
-                continue
-            yield self._turn(example, index)
-
-    def _turn(self, example: Example, index: int) -> Turn:
-        before = Conversation(messages=example.messages[:index], tools=example.tools)
-        system = self.policy.of_row(example.id)
-        prompt = self.text(before, system, ask=True)
-        whole = self._answered(before, example.messages[index], system)
-        answer = answer_after(prompt, whole)
-        if answer is None:
-            probe = Message(role="assistant", content=PROBE)
-            last = before.messages[-1].content if before.messages else ""
+        chosen = [
+            at
+            for at, message in enumerate(example.messages)
+            if message.taught_of(teach.roles)
+            and not (message.tool_calls and teach.tool_calls == "read")
+        ]
+        if teach.turns == "last":
+            chosen = chosen[-1:]
+        if not chosen or example.weight <= 0:
+            return
+        messages = _with_system(example.messages, self.policy.of_row(example.id))
+        shift = len(messages) - len(example.messages)
+        forms = self._writer.forms(messages[: chosen[-1] + shift + 1])
+        tools = self._writer.tools(example.tools)
+        for at in chosen:
             try:
-                answer = answer_by_probe(prompt, whole, self._answered(before, probe, system), last)
+                span = self._span(messages[: at + shift + 1], forms[: at + shift + 1], tools, teach)
             except ContractError as error:
-                raise ContractError(
-                    error.message, where=f"{self.template.name}, message {index}", hint=error.hint
-                ) from error
-        return Turn(example=example, index=index, prompt=prompt, answer=answer)
+                raise self._placed(error, -shift, at) from error
+            yield Turn(example=example, index=at, span=span)
 
-    def _answered(self, before: Conversation, answer: Message, system: SystemPrompt | None) -> str:
-        return self.text(replace(before, messages=(*before.messages, answer)), system, ask=False)
+    def _span(
+        self, messages: Sequence[Message], forms: Forms, tools: Sequence[object], teach: Teach
+    ) -> Span:
+        """The last of the messages as text, once the template is known to write all of them."""
+        before, form = forms[:-1], forms[-1]
+        span = span_of(self._writer, before, form, tools)
+        self._proof.turn(messages, bool(tools), form, span.answer)
+        self._say_all(messages[:-1], before, span.prompt)
+        if teach.reasoning == "read" and (messages[-1].reasoning or "").strip():
+            read = reasoning_of(self._writer, before, form, tools, span)
+            span = Span(prompt=span.prompt, answer=span.answer, read=read)
+        return span
 
-    def _completion(
-        self, turn: Turn, prompt: tuple[int, ...], whole: tuple[int, ...]
-    ) -> tuple[int, ...]:
-        """What the model must emit: the ids after the prompt, up to the stop token."""
-        ids = whole[len(prompt) :]
-        if whole[: len(prompt)] != prompt:
-            # A token would span the seam between prompt and answer; the model, which is
-            # sent the prompt alone, cannot emit that one.
-            ids = self.encoder.encode([turn.answer])[0]
-        if self.closing is not None:
-            text = turn.answer.rstrip()
-            ids = ids if text == turn.answer else self.encoder.encode([text])[0]
-            return (*ids, self.closing)
-        stop = next((at for at, one in enumerate(ids) if one in self.stop_ids), None)
-        if stop is None:
-            return ids
-        rest = [one for one in ids[stop + 1 :] if one not in self.stop_ids]
-        return ids if self.encoder.decode(rest, special=True).strip() else ids[: stop + 1]
+    def _say_all(self, messages: Sequence[Message], forms: Forms, text: str) -> None:
+        error = words_left_out(messages, forms, text)
+        if error is not None:
+            raise error
 
-    def _said(self, completion: tuple[int, ...]) -> tuple[int, ...]:
-        return completion[:-1] if completion and completion[-1] in self.stop_ids else completion
+    def _forged(self, messages: Sequence[Message]) -> tuple[int, str] | None:
+        return None if self._pattern is None else forged_in(self._pattern, messages)
 
-    def _prove(self, turn: Turn, completion: tuple[int, ...], words: str) -> None:
-        """Raises ContractError unless the taught ids say the message and then stop once."""
-        problem = ""
-        if not self.stop_ids.isdisjoint(completion[:-1]):
-            problem = "a stop token stands inside the answer, which would be cut there when served"
-        elif not completion or completion[-1] not in self.stop_ids:
-            problem = "the answer does not end in a stop token"
-        else:
-            message = turn.message
-            parts = {"content": message.content, "reasoning": message.reasoning or ""}
-            parts |= {"tool call": " ".join(call.name for call in message.tool_calls)}
-            lost = [name for name, text in parts.items() if not _says(words, text)]
-            if lost:
-                problem = f"the message's {' and '.join(lost)} is not in the taught text {words!r}"
-        if problem:
-            raise ContractError(problem, where=f"{self.template.name}, message {turn.index}")
+    def _check_forged(self, examples: Sequence[Example]) -> None:
+        found = [(one, hit) for one in examples if (hit := self._forged(one.messages)) is not None]
+        if found:
+            raise ContractError(
+                f"{len(found)} rows hold a marker of the chat template",
+                where="contract.forged",
+                expected=f"none of {' '.join(f'`{one}`' for one in self.forgeable)}",
+                hint="leave the markers out, or set `contract.forged: reject`",
+                rows=[
+                    BadRow(where=f"row {one.id}", problem=f"message {at} holds `{marker}`")
+                    for one, (at, marker) in found
+                ],
+            )
 
-
-def _says(words: str, part: str) -> bool:
-    return part.strip() in words
+    def _placed(self, error: ContractError, shift: int, turn: int | None = None) -> ContractError:
+        """The error with the template's name, and its message counted as the row counts it."""
+        if error.where == self.template.name:
+            return error
+        at = int(error.where) + shift if error.where.isdigit() else turn
+        place = "" if at is None else f", message {at}" if at >= 0 else ", the system prompt"
+        return ContractError(error.message, where=self.template.name + place, hint=error.hint)
 
 
-def _lesson(turn: Turn, prompt: tuple[int, ...], completion: tuple[int, ...]) -> Lesson:
-    return Lesson(
-        prompt=prompt,
-        completion=completion,
-        weight=turn.message.weight * turn.example.weight,
-        row=turn.example.id,
-        turn=turn.index,
-    )
+def _with_system(messages: tuple[Message, ...], system: SystemPrompt | None) -> tuple[Message, ...]:
+    """The messages behind the system prompt, where they have none."""
+    if system is None or not messages or messages[0].role == "system":
+        return messages
+    return (Message(role="system", content=system.text), *messages)
 
 
-def _outcome(example: Example, lessons: list[Lesson], error: ContractError | None) -> Rendered:
-    if error is not None:
-        detail = f"{error.where}: {error.message}" if error.where else error.message
-        return Rendered(
-            row=example.id,
-            entry=LedgerEntry(
-                row=example.id,
-                stage=LEDGER_STAGE,
-                decision=Decision.DROP,
-                reason=Reason.TEMPLATE_FAILED,
-                detail=detail,
-            ),
-        )
+def _outcome(example: Example, lessons: list[Lesson], entry: LedgerEntry | None) -> Rendered:
+    if entry is not None and entry.decision == Decision.DROP:
+        return Rendered(row=example.id, entry=entry)
     if not lessons:
-        return Rendered(
-            row=example.id,
-            entry=LedgerEntry(
-                row=example.id,
-                stage=LEDGER_STAGE,
-                decision=Decision.UNSUPERVISED,
-                reason=Reason.NOTHING_TAUGHT,
-                detail="no message of the assistant is to be taught",
-            ),
+        entry = _entry(
+            example,
+            Decision.UNSUPERVISED,
+            Reason.NOTHING_TAUGHT,
+            "none of its messages is to be taught",
         )
-    return Rendered(row=example.id, lessons=tuple(lessons))
+    return Rendered(row=example.id, lessons=tuple(lessons), entry=entry)
+
+
+def _refused(example: Example, error: ContractError) -> LedgerEntry:
+    detail = f"{error.where}: {error.message}" if error.where else error.message
+    return _entry(example, Decision.DROP, Reason.TEMPLATE_FAILED, detail)
+
+
+def _forged_entry(example: Example, found: tuple[int, str], forged: Forged) -> LedgerEntry:
+    decision = Decision.REVIEW if forged == "keep" else Decision.DROP
+    detail = f"message {found[0]} holds `{found[1]}`, which the chat template writes as a marker"
+    return _entry(example, decision, Reason.FORGED_MARKER, detail)
+
+
+def _entry(example: Example, decision: Decision, reason: Reason, detail: str) -> LedgerEntry:
+    return LedgerEntry(
+        row=example.id, stage=LEDGER_STAGE, decision=decision, reason=reason, detail=detail
+    )

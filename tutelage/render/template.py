@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from jinja2 import TemplateError, nodes
+from jinja2 import Template, TemplateError, nodes
 from jinja2.ext import Extension, loopcontrols
 from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from tutelage.core.conversation import Message
+from tutelage.core.conversation import Message, ToolCall
 from tutelage.core.digest import Json
 from tutelage.core.errors import ContractError
 
@@ -31,6 +32,25 @@ TEMPLATE_FAILURES = (
 )
 
 
+TAG = re.compile(r"\{%[-+]?\s*generation\b")
+OPENED, CLOSED = "\ufdd1", "\ufdd2"  # noncharacters: where a generation block begins and ends
+
+PROBED = "qz0000zq"  # plain words, which no template changes
+PROBED_CALL = ToolCall(name="qz0001zq", arguments={"qz0002zq": "qz0003zq"}, id="qz0004zqz")
+PROBED_TOOL: dict[str, Json] = {
+    "type": "function",
+    "function": {
+        "name": "qz0001zq",
+        "description": "A function.",
+        "parameters": {
+            "type": "object",
+            "properties": {"qz0002zq": {"type": "string", "description": "A text."}},
+            "required": ["qz0002zq"],
+        },
+    },
+}
+
+
 class GenerationBlocks(Extension):
     """Reads `{% generation %} … {% endgeneration %}`; the block's text is written as it is."""
 
@@ -39,7 +59,20 @@ class GenerationBlocks(Extension):
     def parse(self, parser: Parser) -> nodes.Node:
         line = next(parser.stream).lineno
         body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
-        return nodes.Scope(body).set_lineno(line)
+        return nodes.Scope(self.framed(body)).set_lineno(line)
+
+    def framed(self, body: list[nodes.Node]) -> list[nodes.Node]:
+        """What is written of the block."""
+        return body
+
+
+class MarkedBlocks(GenerationBlocks):
+    """The same, with a noncharacter before and after each block."""
+
+    def framed(self, body: list[nodes.Node]) -> list[nodes.Node]:
+        """What is written of the block."""
+        opened, closed = (nodes.Output([nodes.TemplateData(one)]) for one in (OPENED, CLOSED))
+        return [opened, *body, closed]
 
 
 class ChatTemplate:
@@ -64,13 +97,10 @@ class ChatTemplate:
         self.variables = dict(variables)
         self.arguments = dict(arguments or {})  # such as `enable_thinking`
         self.date = date
-        environment = _environment(datetime.fromisoformat(date))
-        try:
-            self._compiled = {key: environment.from_string(text) for key, text in texts.items()}
-        except TemplateError as error:
-            raise ContractError(
-                f"no chat template: {error}", where=name, expected="a Jinja template"
-            ) from error
+        self._compiled = self._environment(GenerationBlocks)
+        tagged = any(TAG.search(text) for text in texts.values())
+        self._marked = self._environment(MarkedBlocks) if tagged else {}
+        self.text_arguments = self._wants_text()
 
     def render(
         self,
@@ -83,9 +113,32 @@ class ChatTemplate:
 
         Raises: ContractError where the template refuses the messages.
         """
-        key = WITH_TOOLS if tools and WITH_TOOLS in self._compiled else DEFAULT
+        return self._render(self._compiled, messages, tools, ask)
+
+    def answer_start(
+        self, messages: Sequence[Mapping[str, Json]], tools: Sequence[Mapping[str, Json]] = ()
+    ) -> int | None:
+        """Where the last generation block begins in the text of the messages; None without one."""
+        if not self._marked:
+            return None
+        text = self._render(self._marked, messages, tools, False)
+        before, opened, _ = text.rpartition(OPENED)
+        return len(before.replace(OPENED, "").replace(CLOSED, "")) if opened else None
+
+    def form(self, message: Message) -> dict[str, Any]:
+        """The message as this template reads it."""
+        return template_form(message, text_arguments=self.text_arguments)
+
+    def _render(
+        self,
+        compiled: Mapping[str, Template],
+        messages: Sequence[Mapping[str, Json]],
+        tools: Sequence[Mapping[str, Json]],
+        ask: bool,
+    ) -> str:
+        key = WITH_TOOLS if tools and WITH_TOOLS in compiled else DEFAULT
         try:
-            return self._compiled[key].render(
+            return compiled[key].render(
                 **self.variables,
                 **self.arguments,
                 messages=list(messages),
@@ -101,8 +154,33 @@ class ChatTemplate:
                 hint=f"its messages are: {roles}",
             ) from error
 
+    def _environment(self, blocks: type[Extension]) -> dict[str, Template]:
+        environment = _environment(datetime.fromisoformat(self.date), blocks)
+        try:
+            return {key: environment.from_string(text) for key, text in self.texts.items()}
+        except TemplateError as error:
+            raise ContractError(
+                f"no chat template: {error}", where=self.name, expected="a Jinja template"
+            ) from error
 
-def template_form(message: Message) -> dict[str, Any]:
+    def _wants_text(self) -> bool:
+        """Whether it writes a call's arguments right as JSON text, and not as an object."""
+        asked = Message(role="user", content=PROBED)
+        called = Message(role="assistant", tool_calls=(PROBED_CALL,))
+        ((key, value),) = PROBED_CALL.arguments.items()
+        for text_arguments in (False, True):
+            forms = [template_form(one, text_arguments=text_arguments) for one in (asked, called)]
+            try:
+                text = self.render(forms, [PROBED_TOOL], ask=False).partition(PROBED)[2]
+            except ContractError:
+                continue
+            written = all(word in text for word in (PROBED_CALL.name, key, str(value)))
+            if written and f"{key}'" not in text and f'{key}\\"' not in text:
+                return text_arguments
+        return False
+
+
+def template_form(message: Message, *, text_arguments: bool = False) -> dict[str, Any]:
     """The message as chat templates read it: the shape of chat APIs, unset fields left out.
 
     Reasoning goes by both names that templates in use read.
@@ -115,9 +193,10 @@ def template_form(message: Message) -> dict[str, Any]:
             {
                 "type": "function",
                 **({} if call.id is None else {"id": call.id}),
-                "function": {"name": call.name, "arguments": dict(call.arguments)},
+                "function": {"name": call.name, "arguments": arguments},
             }
             for call in message.tool_calls
+            for arguments in [_tojson(call.arguments) if text_arguments else dict(call.arguments)]
         ]
     if message.tool_call_id is not None:
         form["tool_call_id"] = message.tool_call_id
@@ -137,10 +216,10 @@ def mapped(value: Any, change: Callable[[str], str]) -> Any:
     return value
 
 
-def _environment(moment: datetime) -> ImmutableSandboxedEnvironment:
+def _environment(moment: datetime, blocks: type[Extension]) -> ImmutableSandboxedEnvironment:
     """The environment `apply_chat_template` uses, but for the clock, which stands still."""
     environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=[GenerationBlocks, loopcontrols]
+        trim_blocks=True, lstrip_blocks=True, extensions=[blocks, loopcontrols]
     )
     environment.filters["tojson"] = _tojson
     environment.globals["raise_exception"] = _refuse
