@@ -11,3 +11,4 @@ def test_every_command_has_its_section_and_options() -> None:
     for name in FILES:
         assert f"### tutelage {name}\n" in text
     assert text.count("- `--json` ") == len(FILES)
+    assert "`serve` one with its `url` once it listens, `chat` one for every answer" in text

@@ -39,8 +39,7 @@ def make_app(answerer: Answerer, *, local: bool = True) -> Starlette:
     Where it is `local` it listens on a loopback address alone, and takes only requests that
     name this machine: a page from elsewhere whose name was made to lead here does not.
     """
-    served, counters = answerer.served, answerer.counters
-    created = int(time.time())
+    served, counters, created = answerer.served, answerer.counters, int(time.time())
 
     async def chat(request: Request) -> Response:
         exchange = await answerer.open(await _body(request))
@@ -81,7 +80,7 @@ def make_app(answerer: Answerer, *, local: bool = True) -> Starlette:
         await run_in_threadpool(answerer.close)
         await run_in_threadpool(answerer.journal.close)
 
-    return Starlette(
+    app = Starlette(
         routes=[
             route("/v1/chat/completions", chat, "POST"),
             route("/v1/models", list_models, "GET"),
@@ -92,6 +91,8 @@ def make_app(answerer: Answerer, *, local: bool = True) -> Starlette:
         exception_handlers={HTTPException: strange},
         lifespan=lifespan,
     )
+    app.router.redirect_slashes = False  # `/healthz/` is nothing, and leads nowhere
+    return app
 
 
 class _Sent(StreamingResponse):
