@@ -64,6 +64,16 @@ def test_each_line_is_a_turn_both_models_answer_and_remember(
         engine.close()
 
 
+def test_a_byte_that_is_no_text_ends_no_talk(
+    release: ReleaseFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    typed = io.TextIOWrapper(io.BytesIO(b"a\xff\n"), "utf-8", "surrogateescape")
+    monkeypatch.setattr("sys.stdin", typed)
+    assert release.project is not None
+    (answered,) = lines(speak(release.project, "chat", "--json"))
+    assert answered["request"] == "a\ufffd"
+
+
 def test_a_project_that_is_named_is_where_a_copied_releases_base_is_looked_for(
     release: ReleaseFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,3 +13,4 @@ def test_every_command_has_its_section_and_options() -> None:
     parts = text.count("#### tutelage contract ")
     assert parts == 2
     assert text.count("- `--json` ") == len(FILES) + parts
+    assert "`serve` one with its `url` once it listens, `chat` one for every answer" in text

@@ -72,6 +72,54 @@ def test_monitor_shows_the_figures_beside_the_evaluations(tutelage: Tutelage, de
     assert "<html" in Path("out/served.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("columns", [36, 40, 60, 80])
+def test_value_interval_and_n_are_whole_in_a_narrow_terminal(
+    columns: int, tutelage: Tutelage, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(60):
+        answered(desk.journal, desk.release)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    said = tutelage("monitor", desk.name).out
+    figures = [" ".join(line.split()) for line in said.splitlines()]
+    assert any("100.0 % 94.0 % to 100.0 % 60" in line for line in figures)
+    assert "…" not in said
+    narrow = "the evaluation's figures need a wider terminal, or --json" in " ".join(said.split())
+    assert narrow == (columns < 80)
+    assert ("95.0 %" in said) == (columns == 80)
+
+
+ESCAPE = "\x1b]0;owned\x07\x1b[31m"
+
+
+def test_what_a_client_wrote_does_not_reach_the_terminal_as_orders(
+    tutelage: Tutelage, kept: Kept, desk: Desk
+) -> None:
+    served = answered(desk.journal, desk.release, metadata={"channel": f"web{ESCAPE}{'x' * 200}"})
+    rated(desk.journal, served, "down", correction=RIGHT, author=f"eve{ESCAPE}\nmallory")
+    message = replace(kept.first.messages[0], content=f"late {ESCAPE}")
+    source = Source(uri=f"event:{served.id}", line=0, digest=served.digest)
+    row = replace(kept.first, id="", messages=(message,), source=source)
+    elsewhere = replace(row, messages=kept.first.messages[:1], id="")
+    elsewhere = replace(elsewhere, source=Source(uri=f"data/{ESCAPE}.jsonl", line=1))
+    provenance = Provenance(kind="dataset", inputs={}, section={}, stage_version=1)
+    with kept.store.put(provenance) as draft:
+        write_rows(draft.folder / ROWS, [row, elsewhere])
+        write_ledger(draft.folder / LEDGER, [])
+    said = [
+        tutelage("monitor", desk.name),
+        tutelage("lineage", f"event:{served.id}"),
+        tutelage("lineage", draft.artifact.name, "--rows"),
+        tutelage("explain-row", row.id),
+    ]
+    assert [one.code for one in said] == [0, 0, 0, 0]
+    for one in said:
+        assert "\x1b" not in one.out + one.err
+        assert "\x07" not in one.out + one.err
+        assert "\\x1b]0;owned" in one.out
+    assert "x" * 60 not in said[0].out, "a heading is cut"
+    assert "by eve\\x1b]0;owned\\x07\\x1b[31m mallory\n" in said[1].out
+
+
 def test_monitor_ends_with_3_where_a_rule_is_broken(tutelage: Tutelage, desk: Desk) -> None:
     for _ in range(60):
         answered(desk.journal, desk.release, valid=False)
@@ -124,6 +172,8 @@ def test_a_journal_in_which_an_event_was_changed_is_an_error(
 
 def test_a_window_of_more_than_ten_years_is_no_window(tutelage: Tutelage, desk: Desk) -> None:
     assert tutelage("monitor", desk.name, "--hours", "1e9").code == 2
+    assert tutelage("monitor", desk.name, "--hours", "nan").code == 2
+    assert tutelage("monitor", desk.name, "--hours", "inf").code == 2
     assert tutelage("monitor", desk.name, "--hours", "87600").code == 0
 
 
@@ -262,6 +312,17 @@ def test_lineage_of_an_event_leads_to_the_release_and_all_it_came_from(
         f"└─ {kept.dataset.name}  2 rows (see above)",
     ]
     assert "invoice" not in said.out
+
+
+def test_feedback_is_found_though_the_clock_was_set_back(
+    tutelage: Tutelage, taught: tuple[Event, str, Artifact], tmp_path: Path
+) -> None:
+    served, _, _ = taught
+    with sqlite3.connect(tmp_path / ".tutelage" / "events.sqlite") as raw:
+        raw.execute("UPDATE events SET ts = '2020' WHERE kind = 'feedback'")
+    raw.close()
+    said = tutelage("lineage", f"event:{served.id}")
+    assert "rated down, corrected by ann" in said.out
 
 
 def test_lineage_of_an_event_goes_down_to_the_rows_made_from_it(

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from tests.served import SCHEMA, answered, rated, released
-from tutelage.core.errors import RowError
+from tutelage.core.errors import RowError, StoreError
+from tutelage.core.event import Event
 from tutelage.core.recipe import Improve, Reading, Recipe
 from tutelage.improve.propose import REDACTED
-from tutelage.improve.run import Improved, run
+from tutelage.improve.run import AGAIN, Improved, run
 from tutelage.improve.triage import KINDS, SAYS, newest, triage
 from tutelage.store.ingest import read_examples
 from tutelage.store.journal import Journal
@@ -225,12 +226,15 @@ def test_text_that_was_not_kept_cannot_be_proposed_and_redacted_text_says_so(
 ) -> None:
     gone = answered(journal, release, kept="nothing", messages=None, answer=None)
     rated(journal, gone, "down", correction=RIGHT)
-    rated(journal, answered(journal, release, kept="redacted"), "down", correction=RIGHT)
+    replaced = [{"role": "user", "content": "Write to [EMAIL]."}]
+    for messages in (replaced, [{"role": "user", "content": "Write to me."}]):
+        served = answered(journal, release, kept="redacted", messages=messages)
+        rated(journal, served, "down", correction=RIGHT)
 
     improved = improve()
 
-    assert (improved.without_text, improved.added) == (1, 1)
-    assert lines(tmp_path)[0]["note"] == REDACTED
+    assert (improved.without_text, improved.added) == (1, 2)
+    assert [line.get("note") for line in lines(tmp_path)] == [REDACTED, None]
 
 
 def test_a_name_that_was_replaced_is_no_name(
@@ -343,6 +347,126 @@ def test_rows_stay_when_the_review_is_emptied_and_go_when_they_are_refused(
     assert (emptied.added, emptied.rows, emptied.rows_changed) == (0, 2, False)
     rewrite(tmp_path, [{**review[0], "approved": False}])
     assert improve().rows == 1
+
+
+OTHER = '{"team": "billing"}'
+
+
+def test_an_approved_answer_that_is_corrected_again_is_proposed_again(
+    release: ReleaseFolder, journal: Journal, improve: Any, tmp_path: Path
+) -> None:
+    served = answered(journal, release)
+    rated(journal, served, "down", correction=RIGHT, author="ann")
+    improve()
+    approve_all(tmp_path)
+    assert improve().rows == 1
+    rated(journal, served, None, correction=OTHER, author="bo")
+    assert (improve().renewed, improve().added) == (1, 0)
+    rewrite(tmp_path, [])  # as it says: the line is taken out
+
+    again = improve()
+
+    assert (again.added, again.rows, again.renewed) == (1, 1, 0)
+    (line,) = lines(tmp_path)
+    assert line["note"] == AGAIN
+    assert line["row"]["messages"][-1]["content"] == OTHER
+    assert rows(tmp_path)[0]["messages"][-1]["content"] == RIGHT, "it stands while this waits"
+    approve_all(tmp_path)
+    assert improve().rows == 1
+    (row,) = rows(tmp_path)
+    assert (row["messages"][-1]["content"], row["editor"]) == (OTHER, "bo")
+    assert row["source"] == {"uri": f"event:{served.id}", "line": 0, "digest": served.digest}
+    rewrite(tmp_path, [])
+    assert improve().added == 0, "the row has the newest correction"
+
+
+def test_an_answer_that_was_only_praised_again_was_not_corrected_again(
+    release: ReleaseFolder, journal: Journal, improve: Any, tmp_path: Path
+) -> None:
+    praised = answered(journal, release)
+    rated(journal, praised, "up")
+    corrected = answered(journal, release)
+    rated(journal, corrected, None, correction=RIGHT)
+    improve()
+    rated(journal, praised, "up")
+    rated(journal, corrected, None, correction=RIGHT)
+    assert improve().renewed == 0
+
+
+class Meddling(Journal):
+    """A journal so long that a person saves a file while it is read."""
+
+    saved: Path
+    words: bytes
+
+    def events(self, **chosen: Any) -> Iterator[Event]:
+        """The events, the file being saved before the first."""
+        self.saved.write_bytes(self.words)
+        yield from super().events(**chosen)
+
+
+@pytest.mark.parametrize("name", ["review.jsonl", "data/feedback.jsonl"])
+def test_what_a_person_saves_meanwhile_is_not_written_over(
+    name: str, release: ReleaseFolder, journal: Journal, improve: Any, tmp_path: Path
+) -> None:
+    rated(journal, answered(journal, release), "down", correction=RIGHT)
+    improve()
+    approve_all(tmp_path)
+    rated(journal, answered(journal, release), "down", correction=RIGHT)
+    before = (tmp_path / "review.jsonl").read_bytes()
+    (tmp_path / "data").mkdir()
+    meddling = Meddling.open(journal.path, read_only=True)
+    assert isinstance(meddling, Meddling)
+    meddling.saved, meddling.words = tmp_path / name, b"what was saved\n"
+
+    with pytest.raises(StoreError, match=f"{name} was changed meanwhile"):
+        run(SECTION, release, meddling, tmp_path)
+
+    assert (tmp_path / name).read_bytes() == b"what was saved\n"
+    if name != "review.jsonl":
+        assert (tmp_path / "review.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"licence": " "}, "it is approved, but its licence is empty"),
+        (
+            {"train": False},
+            "it is approved, but its answer is not taught: "
+            "see `train` and `weight` of the last message",
+        ),
+        ({"uri": "event:"}, "`uri` of `source` is event:; expected `event:ID`"),
+        (
+            {"uri": "event:a b\x1b"},
+            "`uri` of `source` is event:a b\\x1b; expected `event:ID`",
+        ),
+    ],
+)
+def test_an_approved_row_that_says_too_little_is_told_with_its_line(
+    change: dict[str, Any],
+    problem: str,
+    release: ReleaseFolder,
+    journal: Journal,
+    improve: Any,
+    tmp_path: Path,
+) -> None:
+    rated(journal, answered(journal, release), "down", correction=RIGHT)
+    improve()
+    (line,) = lines(tmp_path)
+    row = line["row"]
+    row["licence"] = change.get("licence", row["licence"])
+    row["source"]["uri"] = change.get("uri", row["source"]["uri"])
+    row["messages"][-1]["train"] = change.get("train")
+    rewrite(tmp_path, [{**line, "approved": True}])
+    with pytest.raises(RowError) as caught:
+        improve()
+    (bad,) = caught.value.rows
+    assert (bad.where, bad.problem) == ("review.jsonl:1", problem)
+
+
+def approve_all(folder: Path) -> None:
+    rewrite(folder, [{**line, "approved": True} for line in lines(folder)])
 
 
 def test_all_bad_lines_are_told_together_and_nothing_is_written(

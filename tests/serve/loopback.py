@@ -17,7 +17,10 @@ DEADLINE_SECONDS = 20.0
 @contextmanager
 def loopback(app: Starlette) -> Iterator[str]:
     """The address of a server that runs for the block."""
-    with listen(Place(port=0)) as listener, answering(app, listener) as url:
+    with (
+        listen(Place(port=0)) as listener,
+        answering(app, listener, longest=DEADLINE_SECONDS) as url,
+    ):
         yield url
 
 

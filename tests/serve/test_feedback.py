@@ -77,6 +77,14 @@ def test_the_same_key_twice_is_one_event_and_other_content_under_it_is_refused(
         assert len(place.events("feedback")) == 2
 
 
+def test_an_empty_key_is_none(tmp_path: Path) -> None:
+    with serving(tmp_path) as place:
+        id = place.ask().json()["id"]
+        first, second = give(place, "", id=id, rating="up"), give(place, "", id=id, rating="down")
+        assert (first.status_code, second.status_code) == (200, 200)
+        assert len(place.events("feedback")) == 2
+
+
 def test_the_words_of_feedback_are_kept_as_the_release_says(tmp_path: Path) -> None:
     with serving(tmp_path) as place:
         id = place.ask().json()["id"]

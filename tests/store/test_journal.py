@@ -7,12 +7,14 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.serve.loopback import until
 from tests.served import break_writer
 from tutelage.core.errors import StoreError
 from tutelage.store.journal import Journal
@@ -293,6 +295,99 @@ def test_a_full_disk_is_told_and_loses_nothing_it_acknowledged(tmp_path: Path) -
     seen.verify()
     assert [event.id for event in seen.events()][: len(acknowledged)] == acknowledged
     assert len(acknowledged) >= 5
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        'UPDATE events SET payload = \'{"rating":"down"}\' WHERE seq = 4',
+        "DELETE FROM events WHERE seq > 2",
+        "DELETE FROM about WHERE key = 'head'",
+        "UPDATE events SET payload = '{' WHERE seq = 4",
+    ],
+)
+def test_nothing_is_written_behind_a_changed_end(tmp_path: Path, change: str) -> None:
+    path = tmp_path / "events.sqlite"
+    with Journal.open(path) as journal:
+        for _ in range(4):
+            feedback(journal)
+        altered(path, change)
+        with pytest.raises(StoreError, match=r"broken at the end|journal refuses"):
+            feedback(journal)
+    with pytest.raises(StoreError, match=r"broken at the end|journal refuses"):
+        Journal.open(path)
+    with pytest.raises(StoreError, match=r"broken at the end|journal refuses"):
+        Journal.open(path, read_only=True).verify()
+
+
+def test_a_file_that_cannot_be_written_is_said_once_and_tried_again(
+    journal: Journal, caplog: pytest.LogCaptureFixture
+) -> None:
+    altered(journal.path, "ALTER TABLE events RENAME TO away")
+    for _ in range(3):
+        with pytest.raises(StoreError, match="the journal refuses"):
+            feedback(journal)
+    assert not journal.writing
+    (said,) = [one.message for one in caplog.records if one.levelname == "WARNING"]
+    assert said.startswith("events are not written: the journal refuses")
+    altered(journal.path, "ALTER TABLE away RENAME TO events")
+    until(lambda: journal.writing)  # though nothing more was appended
+    feedback(journal)
+    journal.verify()
+
+
+def test_a_link_to_a_journal_is_that_journal(journal: Journal) -> None:
+    link = journal.path.with_name("link.sqlite")
+    link.symlink_to(journal.path)
+    with pytest.raises(StoreError, match="another process writes this journal"):
+        Journal.open(link)
+
+
+READER = """
+import os, sys
+from pathlib import Path
+from tutelage.core.errors import StoreError
+from tutelage.store.journal import Journal
+
+if os.geteuid() == 0:
+    os.setuid(65534)  # root may write everywhere
+try:
+    seen = Journal.open(Path(sys.argv[1]), read_only=True)
+    seen.verify()
+    print(len([*seen.events()]))
+except StoreError as error:
+    print(error.hint)
+"""
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_a_journal_is_read_where_nothing_can_be_written(closed: bool) -> None:
+    with tempfile.TemporaryDirectory() as name:  # one that another user may enter
+        folder = Path(name)
+        journal = Journal.open(folder / "events.sqlite")
+        feedback(journal)
+        if closed:
+            journal.close()
+        else:
+            (folder / "events.sqlite-shm").chmod(0)
+        folder.chmod(0o555)
+        done = subprocess.run(
+            [sys.executable, "-c", READER, str(journal.path)],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+        )
+        folder.chmod(0o755)
+        journal.close()
+        hint = f"let {folder} be written, or copy the file and its -wal to where you may write"
+        assert done.stdout.strip() == ("1" if closed else hint), done.stderr
+
+
+def altered(path: Path, change: str) -> None:
+    """Changes a journal behind its back."""
+    with sqlite3.connect(path) as raw:
+        raw.execute(change)
+    raw.close()
 
 
 def blocked(journal: Journal) -> sqlite3.Connection:

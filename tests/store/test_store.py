@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tutelage.core.artifact import Provenance
+from tutelage.core.artifact import Manifest, Provenance
 from tutelage.core.digest import strong_digest
 from tutelage.core.errors import StoreError
-from tutelage.store.artifact import Artifact
+from tutelage.store.artifact import Artifact, read_manifest
 from tutelage.store.store import Draft, Store
 
 PROVENANCE = Provenance(
@@ -155,6 +155,43 @@ def test_a_manifest_whose_digest_is_not_its_files_is_damaged(tmp_path: Path) -> 
     forged = Artifact(folder=made.folder, manifest=replace(made.manifest, digest="0" * 64))
     with pytest.raises(StoreError, match="its digest is not that of its files"):
         forged.verify()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("kind", "tokens"),
+        ("key", "0" * 64),
+        ("inputs", {"source:a.jsonl": "cd" * 32}),
+        ("section", {"validation": 0.5}),
+        ("stage_version", 2),
+        ("seeds", {"curate.split": 4}),
+    ],
+)
+def test_an_edited_manifest_is_damaged(field: str, value: object, tmp_path: Path) -> None:
+    store = store_in(tmp_path)
+    path = put(store).folder / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {field: value}))
+    (edited,) = store.artifacts()
+    for artifact in (edited, Artifact(folder=edited.folder, manifest=put_of(store))):
+        with pytest.raises(StoreError, match=r"its `key` is not that of its kind, inputs"):
+            artifact.verify()
+    assert put(store).intact(), "it was made anew"
+
+
+def put_of(store: Store) -> Manifest:
+    """What the store knows by the key alone."""
+    return read_manifest(store.root / "store" / "keys" / f"{PROVENANCE.key}.json")
+
+
+def test_a_file_too_many_is_told_where_an_artifact_must_be_alone(tmp_path: Path) -> None:
+    made = put(store_in(tmp_path))
+    (made.folder / "deep" / "c.txt").write_text("c")
+    made.verify()
+    with pytest.raises(StoreError, match="holds files that are not its") as raised:
+        made.verify(alone=True)
+    (row,) = raised.value.rows
+    assert (row.where, row.problem) == ("deep/c.txt", "is not in the manifest")
 
 
 def test_an_artifact_whose_folder_was_removed_is_not_there(tmp_path: Path) -> None:

@@ -142,8 +142,8 @@ def _lines(session: Session, release: ReleaseFolder) -> Iterator[str]:
         line = sys.stdin.readline()
         if not line or line.strip() == QUIT:
             return
-        if line.strip():
-            yield line.rstrip("\n")
+        if line.strip():  # bytes that were no UTF-8 came as halves of characters
+            yield line.rstrip("\n").encode(errors="surrogateescape").decode(errors="replace")
 
 
 def _turn(session: Session, talk: Talk, line: str) -> None:

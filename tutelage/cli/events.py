@@ -73,4 +73,4 @@ def _said(payload: Mapping[str, Any]) -> str:
         "commented" if payload.get("comment") else "",
     ]
     said = ", ".join(part for part in parts if part) or "nothing said"
-    return f"{said} by {author}" if author else said
+    return f"{said} by {' '.join(str(author).split())}" if author else said

@@ -13,6 +13,7 @@ from rich.text import Text
 from tutelage.cli.options import of_events, of_project
 from tutelage.cli.reply import Reply
 from tutelage.core.errors import StoreError
+from tutelage.core.printable import printable
 
 if TYPE_CHECKING:
     from tutelage.core.ledger import LedgerEntry
@@ -39,7 +40,7 @@ def explain_row_command(row: str, events: Path | None, project: Path) -> Reply:
     def draw(console: Console) -> None:
         for story in stories:
             for line in [*_lines(story), *_answer_lines(story, answers.get(story.row))]:
-                console.print(Text(line), soft_wrap=True)
+                console.print(Text(printable(line)), soft_wrap=True)
 
     forms = [_form(story, answers.get(story.row)) for story in stories]
     return Reply(data={"asked": row, "rows": forms}, draw=draw)

@@ -14,6 +14,7 @@ from tutelage.cli.options import of_events, of_project
 from tutelage.cli.reply import Reply
 from tutelage.cli.terminal import counted
 from tutelage.core.errors import UsageError
+from tutelage.core.printable import printable
 
 if TYPE_CHECKING:
     from tutelage.core.row import Example
@@ -62,7 +63,7 @@ def lineage_command(
     def draw(console: Console) -> None:
         lines = list(_down(artifact, made)) if down else list(branches(tree))
         for line in [*lines, *_row_lines(examples)]:
-            console.print(Text(line), soft_wrap=True)
+            console.print(Text(printable(line)), soft_wrap=True)
 
     artifacts = [(one.kind, one) for one in made] if down else [(artifact.kind, artifact)]
     return Reply(data=data, draw=draw, artifacts=artifacts)
@@ -89,7 +90,7 @@ def _of_event(
     def draw(console: Console) -> None:
         below = row_lines(story) if down else branches(story.release)
         for line in [*event_lines(story), *below, *_row_lines(story.rows if rows else ())]:
-            console.print(Text(line), soft_wrap=True)
+            console.print(Text(printable(line)), soft_wrap=True)
 
     release = story.release.artifact
     return Reply(

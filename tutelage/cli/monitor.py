@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -13,12 +16,17 @@ from rich.text import Text
 from tutelage.cli.options import named, of_events, of_project
 from tutelage.cli.reply import Reply
 from tutelage.cli.terminal import OUTCOMES, counted
-from tutelage.core.errors import GateShut
+from tutelage.core.errors import GateShut, UsageError
 from tutelage.core.metric import ALL
+from tutelage.core.printable import printable
 from tutelage.core.served import MOST_HOURS
 
 if TYPE_CHECKING:
     from tutelage.monitor.run import Report
+
+HEADS = ("", "value", "95 % interval", "n", "evaluation")
+NARROWEST = 16  # columns in which the evaluation's figures still read well
+LONGEST = 60  # characters of a segment's name that are shown
 
 
 @click.command("monitor")
@@ -55,6 +63,8 @@ def monitor_command(
     from tutelage.monitor.page import html as page_of
     from tutelage.store.disk import write_file
 
+    if hours is not None and math.isnan(hours):  # it is neither above nor below any bound
+        raise UsageError("`--hours` is no number", expected=f"above 0, up to {MOST_HOURS:g}")
     found = find_release(release, project)
     section = found.monitor
     if hours is not None:
@@ -90,29 +100,55 @@ def _draw(console: Console, report: Report) -> None:
     console.print(Text(f"{report.release}, {span}: {counted(report.requests, 'request')}", "bold"))
     if report.requests:
         for part in (ALL, *report.parts):
-            console.print(Text(f"\n{part or 'all requests'}", "bold"))
-            console.print(_table(report, part))
+            console.print(Text(f"\n{_heading(part)}", "bold"), soft_wrap=True)
+            _draw_figures(console, report, part)
     else:
         console.print(Text("nothing was served in this window"))
     for key, count in report.left_out.items():
-        console.print(Text(f"{key}: {counted(count, 'rarer value')} not shown"))
+        console.print(Text(printable(f"{key}: {counted(count, 'rarer value')} not shown")))
     if report.rules:
         console.print()
     for one in report.rules:
         mark, colour = OUTCOMES[one.outcome]
         line = Text(f"{mark}", colour)
-        line.append(f"  {one.rule.text}", "default")
+        line.append(f"  {printable(one.rule.text)}", "default")
         console.print(line)
-        console.print(Text(f"      {one.because}", "dim"), soft_wrap=True)
+        console.print(Text(f"      {printable(one.because)}", "dim"), soft_wrap=True)
 
 
-def _table(report: Report, part: str) -> Table:
+def _heading(part: str) -> str:
+    """A segment as a line of its own; its value is what a client wrote."""
+    line = " ".join(printable(part).split()) or "all requests"
+    return line if len(line) <= LONGEST else f"{line[:LONGEST]} …"
+
+
+def _draw_figures(console: Console, report: Report, part: str) -> None:
+    """The figures of a part: value, interval and n are whole however narrow the console is."""
     from tutelage.monitor.page import rows
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("", "value", "95 % interval", "n", "evaluation"):
-        table.add_column(name, justify="right" if name in ("value", "n") else "left", no_wrap=True)
-    for row in rows(report, part):
-        cells = (row.name, row.value, row.span, f"{row.n:,}", row.proven)
-        table.add_row(*map(Text, cells))
-    return table
+    shown = [
+        (one.name, one.value, one.span, f"{one.n:,}", one.proven) for one in rows(report, part)
+    ]
+    name, *figures, _ = [max(map(cell_len, texts)) for texts in zip(HEADS, *shown, strict=True)]
+    room = console.width - name - sum(figures) - 4  # a space between columns
+    if room < 0:
+        _draw_apart(console, shown, figures)
+    else:
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for head in HEADS[: 5 if room >= NARROWEST else 4]:
+            side: Literal["left", "right"] = "right" if head in ("value", "n") else "left"
+            table.add_column(head, justify=side, no_wrap=head != HEADS[-1], overflow="fold")
+        for texts in shown:
+            table.add_row(*map(Text, texts[: len(table.columns)]))
+        console.print(table)
+    if room < NARROWEST and any(proven for *_, proven in shown):
+        console.print(Text("the evaluation's figures need a wider terminal, or --json", "dim"))
+
+
+def _draw_apart(console: Console, shown: Sequence[Sequence[str]], widths: Sequence[int]) -> None:
+    """Each name on a line of its own above its figures."""
+    for name, value, span, n, _ in ("", *HEADS[1:]), *shown:
+        if name:
+            console.print(Text(name), soft_wrap=True)
+        line = f"{value:>{widths[0]}} {span:<{widths[1]}} {n:>{widths[2]}}"
+        console.print(Text(line, "default" if name else "bold"), soft_wrap=True)

@@ -15,7 +15,8 @@ Made from the commands by `make docs`.
 
 Results are printed on stdout, talk on stderr. With `--json` a command prints one object on
 stdout: `{schema, command, status, data, artifacts[], warnings[], error}`, where `error` is
-`{code, message, where, hint, rows[]}` or null.
+`{code, message, where, hint, rows[]}` or null. Two print a line of JSON each before that
+object: `serve` one with its `url` once it listens, `chat` one for every answer.
 
 | Exit code | `status` | Meaning |
 |---|---|---|

@@ -71,6 +71,17 @@ class Manifest:
     seconds: float
 
     @property
+    def provenance(self) -> Provenance:
+        """What it says it was made from; counts, time and environment are no part of that."""
+        return Provenance(
+            kind=self.kind,
+            inputs=self.inputs,
+            section=self.section,
+            stage_version=self.stage_version,
+            seeds=self.seeds,
+        )
+
+    @property
     def name(self) -> str:
         """Name of the artifact's folder."""
         return f"{self.kind}-{self.digest[:12]}"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from tutelage.core.conversation import Message
 from tutelage.core.digest import Json
@@ -40,6 +42,10 @@ class Checker:
             example = example_of(row, uri, line)
         except Fault as fault:
             return fault.message
+        if not example.licence.strip():
+            return "its licence is empty"
+        if not example.messages[-1].taught:
+            return "its answer is not taught: see `train` and `weight` of the last message"
         return self.answer_problem(example)
 
     def answer_problem(self, example: Example) -> str:
@@ -70,6 +76,11 @@ class Proposal:
     def event(self) -> str:
         """Its source: `event:ID`."""
         return str(self.row["source"]["uri"])
+
+    def corrects(self, row: Mapping[str, Any]) -> bool:
+        """Whether somebody wrote another answer than that row has."""
+        said, stands = (form["messages"][-1].get("content") for form in (self.row, row))
+        return self.kind == "corrected" and said != stands
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,10 +140,16 @@ def _proposal(case: Case, kind: str, section: Improve, release: ReleaseFolder) -
         feedback=case.feedback,
         answer=case.answer or "",
         row={name: value for name, value in row.items() if value is not None},
-        note=REDACTED if said.get("kept") == "redacted" else "",
+        note=REDACTED if said.get("kept") == "redacted" and _marked(row) else "",
         comment=case.comment or "",
         finish="" if kind == "corrected" or said["finish"] == "stop" else said["finish"],
     )
+
+
+def _marked(row: Mapping[str, Any]) -> bool:
+    """Whether something in the words that would be taught was replaced."""
+    words = msgspec.json.encode([row["messages"], row["tools"]]).decode()
+    return any(mark in words for mark in MARKS)
 
 
 def _named(value: str | None) -> str | None:

@@ -3,27 +3,28 @@
 A line is `{"approved": null, "kind": ..., "feedback": ..., "answer": ..., "row": {...}}`, with
 `problem`, `note` and `comment` where there is one, and `finish` where the answer did not end by
 itself. `approved` becomes true or false; the row
-may be changed. A line that is taken out is proposed again; a refused one is not.
+may be changed. A line that is taken out is proposed again, unless a row with that answer was
+written already; a refused one is not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
-
-import msgspec
 
 from tutelage.core.errors import BadRow, RowError
 from tutelage.core.ledger import Reason
+from tutelage.core.printable import printable
+from tutelage.improve.lines import Lines
 from tutelage.improve.propose import Checker, Proposal
-from tutelage.store.disk import write_file
 from tutelage.store.ingest import OF_EVENT, Fault, example_of
 from tutelage.store.ingest.fault import column, flag, mapping, refuse_unknown, text
 from tutelage.store.ingest.records import strict_object
 
 KEYS = ("approved", "kind", "problem", "note", "comment", "feedback", "finish", "answer", "row")
+EVENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]*")
 NEEDED = ("approved", "kind", "answer", "row")
 
 
@@ -64,15 +65,16 @@ class Entry:
         return f"its answer was broken off ({self.form['finish']}): end it, or refuse it"
 
 
-def read_review(path: Path, uri: str, checker: Checker) -> list[Entry]:
-    """The lines of the review file, none where there is no file; `uri` names it in errors.
+def read_review(review: Lines, checker: Checker) -> list[Entry]:
+    """The lines of the review file, none where there is no file.
 
     Raises: RowError with every line that is malformed, or approved and cannot be taught.
     """
     found: list[Entry] = []
     wrong: list[BadRow] = []
     seen: dict[str, int] = {}
-    for line, written in _lines(path, uri):
+    uri = review.uri
+    for line, written in review.numbered():
         where = f"{uri}:{line}"
         try:
             entry = Entry(form=_form(written), line=line)
@@ -114,21 +116,7 @@ def with_new(entries: Sequence[Entry], fresh: Iterable[Proposal], checker: Check
     return found
 
 
-def write_review(path: Path, entries: Sequence[Entry]) -> None:
-    """Replaces the review file, where it says anything else."""
-    write_lines(path, [entry.form for entry in entries])
-
-
-def write_lines(path: Path, forms: Sequence[dict[str, Any]]) -> bool:
-    """Replaces a file of JSON lines at once; False where it says the same already."""
-    content = b"".join(msgspec.json.encode(form) + b"\n" for form in forms)
-    if (path.read_bytes() if path.exists() else b"") == content:
-        return False
-    write_file(path, content)
-    return True
-
-
-def read_rows_of(path: Path, uri: str) -> dict[str, dict[str, Any]]:
+def read_rows_of(rows: Lines) -> dict[str, dict[str, Any]]:
     """The rows written so far, by their event.
 
     Raises: RowError with every line that is no row made from an event, or is of an event
@@ -137,7 +125,8 @@ def read_rows_of(path: Path, uri: str) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     wrong: list[BadRow] = []
     seen: dict[str, int] = {}
-    for line, written in _lines(path, uri):
+    uri = rows.uri
+    for line, written in rows.numbered():
         try:
             example = example_of(_object(written), uri, line)
         except Fault as fault:
@@ -159,18 +148,6 @@ def read_rows_of(path: Path, uri: str) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _lines(path: Path, uri: str) -> Iterator[tuple[int, bytes]]:
-    if not path.exists():
-        return
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise RowError(f"cannot be read: {error.strerror}", where=uri) from error
-    for number, line in enumerate(content.split(b"\n"), start=1):
-        if line.strip():
-            yield number, line
-
-
 def _object(written: bytes) -> dict[str, Any]:
     try:
         return strict_object(written.decode("utf-8"), "the line")
@@ -189,8 +166,9 @@ def _form(written: bytes) -> dict[str, Any]:
         text(form.get(name, ""), f"`{name}`")
     source = mapping(mapping(form["row"], "`row`").get("source"), "`source` of `row`")
     uri = text(source.get("uri"), "`uri` of `source`")
-    if not uri.startswith(OF_EVENT):
-        raise Fault(Reason.WRONG_TYPE, f"`uri` of `source` is {uri}; expected `{OF_EVENT}ID`")
+    if not EVENT_ID.fullmatch(uri.removeprefix(OF_EVENT)) or not uri.startswith(OF_EVENT):
+        problem = f"`uri` of `source` is {printable(uri)}; expected `{OF_EVENT}ID`"
+        raise Fault(Reason.WRONG_TYPE, problem)
     return form
 
 

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tutelage.core.recipe.improve import Improve
-from tutelage.improve.propose import Checker, proposals
-from tutelage.improve.review import (
-    Entry,
-    read_review,
-    read_rows_of,
-    with_new,
-    write_lines,
-    write_review,
-)
+from tutelage.improve.lines import Lines
+from tutelage.improve.propose import Checker, Proposal, proposals
+from tutelage.improve.review import Entry, read_review, read_rows_of, with_new
 from tutelage.improve.triage import Kind, Triage, triage
 from tutelage.store.ingest import example_of, uri_of
 from tutelage.store.journal import Journal
 from tutelage.store.release import ReleaseFolder
+
+AGAIN = (
+    "a row with another answer was approved before and stands while this waits: "
+    "approved, this one takes its place; refused, there is none"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,23 +49,27 @@ def run(section: Improve, release: ReleaseFolder, journal: Journal, folder: Path
     """Proposes rows from feedback, and writes those that were approved.
 
     Paths are relative to `folder`, the recipe's. What people wrote into the review file
-    stays; an event that is in it, or among the rows already, is not proposed again.
+    stays; an event that is in it is not proposed again, and one among the rows only where
+    it was corrected to another answer since.
 
-    Raises: RowError with every line of either file that cannot be used; nothing is
-        written then.
+    Raises: RowError with every line of either file that cannot be used, StoreError where a
+        person saved one of them meanwhile; nothing is written then.
     """
-    review = folder / Path(section.review).expanduser()
-    rows = folder / Path(section.rows).expanduser()
+    review = Lines.read(folder / Path(section.review).expanduser(), uri_of(section.review))
+    rows = Lines.read(folder / Path(section.rows).expanduser(), uri_of(section.rows))
     checker = Checker.of(release)
-    entries = read_review(review, uri_of(section.review), checker)
-    written = read_rows_of(rows, uri_of(section.rows))
+    entries = read_review(review, checker)
+    written = read_rows_of(rows)
     sorted_out = triage(journal, release.digest)
     proposed = proposals(sorted_out.cases, section, release)
     known = {entry.event: entry for entry in entries}
-    fresh = [one for one in proposed.found if one.event not in known and one.event not in written]
+    fresh = [*_fresh(proposed.found, known, written)]
     entries = with_new(entries, fresh, checker)
-    write_review(review, entries)
-    changed = _write_rows(rows, entries, written, uri_of(section.review))
+    _decide(written, entries, review.uri)
+    for file in (review, rows):  # both, before the first of them is written
+        file.check()
+    review.replace([entry.form for entry in entries])
+    changed = rows.replace([written[event] for event in sorted(written)])
     waiting = [entry for entry in entries if entry.approved is None]
     return Improved(
         section=section,
@@ -79,7 +82,9 @@ def run(section: Improve, release: ReleaseFolder, journal: Journal, folder: Path
         without_text=proposed.without_text,
         without_answer=proposed.without_answer,
         renewed=sum(
-            one.event in known and known[one.event].form.get("feedback") != one.feedback
+            one.event in known
+            and known[one.event].form.get("feedback") != one.feedback
+            and one.corrects(known[one.event].form["row"])
             for one in proposed.found
         ),
         rows=len(written),
@@ -87,17 +92,26 @@ def run(section: Improve, release: ReleaseFolder, journal: Journal, folder: Path
     )
 
 
-def _write_rows(
-    path: Path, entries: list[Entry], written: dict[str, dict[str, Any]], uri: str
-) -> bool:
-    """Writes the approved rows, sorted by event; `written` becomes what the file holds.
+def _fresh(
+    found: Iterable[Proposal], known: Mapping[str, Entry], written: Mapping[str, dict[str, Any]]
+) -> Iterator[Proposal]:
+    """What is to be added to the review: what is in neither file, or was corrected since."""
+    for one in found:
+        if one.event not in known and one.event not in written:
+            yield one
+        elif one.event not in known and one.corrects(written[one.event]):
+            yield replace(one, note="; ".join(note for note in (AGAIN, one.note) if note))
 
-    Rows whose line was taken out of the review stay; those refused since then go.
+
+def _decide(written: dict[str, dict[str, Any]], entries: Iterable[Entry], uri: str) -> None:
+    """Puts the approved rows among those that were written, in the place of an older one.
+
+    A row stays while its line waits, and where its line was taken out of the review; it
+    goes where its line is refused.
     """
     for entry in entries:
         if entry.approved:
             example = example_of(entry.form["row"], uri, entry.line)
             written[entry.event] = dict(example.to_dict())
-        else:
+        elif entry.approved is False:
             written.pop(entry.event, None)
-    return write_lines(path, [written[event] for event in sorted(written)])

@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
+from functools import partial
 
 from starlette.concurrency import run_in_threadpool
 
@@ -23,7 +24,8 @@ from tutelage.serve.counters import Counters
 from tutelage.serve.cutter import Cutter
 from tutelage.serve.exchange import Exchange, Finish, Keeper, calls_of, guarded
 from tutelage.serve.guardrails import Find, Guardrails, check_rails, checks_of
-from tutelage.serve.refusal import Refusal
+from tutelage.serve.later import Later
+from tutelage.serve.refusal import Refusal, failed
 from tutelage.serve.served import Served
 from tutelage.serve.wire import Asked, read_request
 from tutelage.serve.worker import Busy, Failed, Job, Wish, Worker
@@ -53,6 +55,7 @@ class Answerer:
         )
         self.counters.release(label=served.label, digest=served.digest, base=served.base)
         self._rails = Guardrails(section.guardrails, found)
+        self._later = Later("recording")
         self.keeper = Keeper(
             model=served.model,
             keep=section.keep,
@@ -65,7 +68,11 @@ class Answerer:
 
         Raises: Refusal.
         """
-        return await run_in_threadpool(self._opened, body)
+        try:
+            return await run_in_threadpool(self._opened, body)
+        except RecursionError:
+            says = "the request is nested too deeply: its tools, or the arguments of a call"
+            raise Refusal(says, code="invalid_value", param="messages") from None
 
     async def whole(self, exchange: Exchange) -> None:
         """Brings an exchange to its end: its answer, checked.
@@ -89,18 +96,22 @@ class Answerer:
                 async for text in drawn:
                     yield text
             misfit = await run_in_threadpool(self._end, exchange)
-        except Refusal as refusal:
+        except Exception as error:  # noqa: BLE001  whatever it was, the event says so
+            refusal = error if isinstance(error, Refusal) else failed(error)
             exchange.finish, exchange.error = "error", refusal.code
-            raise
+            await run_in_threadpool(self._record, exchange)
+            raise refusal from None
         finally:
             # a client that has gone ends the generator: `finish` is then still `cancelled`
-            self._record(exchange)
+            if not exchange.recorded:
+                self._later.do(partial(self._record, exchange))
         if misfit is not None:
             raise misfit
 
     def close(self) -> None:
         """Answers what waits and lets go of the engine; the journal stays open."""
         self.worker.close()
+        self._later.close()
 
     def _opened(self, body: bytes) -> Exchange:
         began = time.monotonic()

@@ -80,7 +80,7 @@ def make_app(answerer: Answerer, *, local: bool = True) -> Starlette:
         await run_in_threadpool(answerer.close)
         await run_in_threadpool(answerer.journal.close)
 
-    return Starlette(
+    app = Starlette(
         routes=[
             route("/v1/chat/completions", chat, "POST"),
             route("/v1/models", list_models, "GET"),
@@ -91,6 +91,8 @@ def make_app(answerer: Answerer, *, local: bool = True) -> Starlette:
         exception_handlers={HTTPException: strange},
         lifespan=lifespan,
     )
+    app.router.redirect_slashes = False  # `/healthz/` is nothing, and leads nowhere
+    return app
 
 
 class _Sent(StreamingResponse):

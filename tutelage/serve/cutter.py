@@ -28,6 +28,7 @@ class Cutter:
 
     def _begun(self, text: str) -> int:
         """Characters at the end that may be the beginning of a stop text."""
-        lengths = range(max((len(stop) for stop in self._stops), default=1) - 1, 0, -1)
+        longest = min(max((len(stop) for stop in self._stops), default=1) - 1, len(text))
+        lengths = range(longest, 0, -1)
         endings = (n for n in lengths if any(stop.startswith(text[-n:]) for stop in self._stops))
-        return next((n for n in endings if n <= len(text)), 0)
+        return next(endings, 0)

@@ -34,7 +34,7 @@ def give_feedback(
             raise Refusal(
                 f"there is no answer `{subject}`", code="not_found", status=404, param="id"
             )
-        id = None if idempotency_key is None else _id(idempotency_key)
+        id = _id(idempotency_key) if idempotency_key else None  # an empty one is none
         event = journal.append(
             "feedback", release=about.release, subject=subject, payload=payload, id=id
         )
@@ -84,7 +84,7 @@ def _id(key: str) -> str:
 
 
 def _refusal(error: StoreError, key: str | None, journal: Journal) -> Refusal:
-    taken = key is not None and journal.event(_id(key)) is not None
+    taken = key and journal.event(_id(key)) is not None
     if taken:
         return Refusal(
             "this Idempotency-Key was used for other feedback",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
+LOG = logging.getLogger(__name__)
 TYPES = {429: "rate_limit_error", 500: "server_error", 503: "server_error", 504: "server_error"}
 
 
@@ -44,6 +46,12 @@ class Refusal(Exception):
     def headers(self) -> dict[str, str]:
         """When to come again, where that helps."""
         return {"retry-after": "1"} if self.status in (429, 503) else {}
+
+
+def failed(error: Exception) -> Refusal:
+    """What a client is told of an error it did not make; only its kind is safe to log."""
+    LOG.warning("an answer failed: %s", type(error).__name__)
+    return Refusal("the server failed", code="server_failed", status=500)
 
 
 def invalid(param: str, expected: str) -> Refusal:

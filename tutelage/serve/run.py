@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import math
 import signal
 import socket
 import threading
@@ -19,6 +20,7 @@ from tutelage.store.release import ReleaseFolder, events_path
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
+    from uvicorn import Config
 
 HOST, PORT = "127.0.0.1", 8000
 BACKLOG = 128
@@ -47,12 +49,7 @@ def run(release: ReleaseFolder, place: Place, ready: Callable[[str], None]) -> N
 
     with listen(place) as listener:  # first: it costs nothing to find the port taken
         app = open_app(release, place, local=_loopback(listener))
-        config = uvicorn.Config(
-            app,
-            log_config=None,
-            access_log=False,
-            timeout_graceful_shutdown=round(release.serve.timeout_seconds + GRACE_SECONDS),
-        )
+        config = _config(app, release.serve.timeout_seconds)
         ready(address(listener))  # what comes before the first look waits in the backlog
         with _stopped_quietly():
             uvicorn.Server(config).run(sockets=[listener])
@@ -66,16 +63,20 @@ def serving(release: ReleaseFolder, place: Place) -> Iterator[str]:
     """
     with listen(place) as listener:
         app = open_app(release, place, local=_loopback(listener))
-        with answering(app, listener) as url:
+        with answering(app, listener, longest=release.serve.timeout_seconds) as url:
             yield url
 
 
 @contextmanager
-def answering(app: Starlette, listener: socket.socket) -> Iterator[str]:
-    """The address at which an application answers, in a thread, for the block."""
+def answering(app: Starlette, listener: socket.socket, *, longest: float) -> Iterator[str]:
+    """The address at which an application answers, in a thread, for the block.
+
+    `longest`: seconds an answer may take. What is not done then, when the block has ended,
+    is broken off: a request that was sent by half would never be.
+    """
     import uvicorn
 
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
+    server = uvicorn.Server(_config(app, longest))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:
@@ -83,6 +84,13 @@ def answering(app: Starlette, listener: socket.socket) -> Iterator[str]:
     finally:
         server.should_exit = True
         thread.join()
+
+
+def _config(app: Starlette, longest: float) -> Config:
+    from uvicorn import Config
+
+    grace = math.ceil(longest + GRACE_SECONDS)
+    return Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=grace)
 
 
 def open_app(release: ReleaseFolder, place: Place, *, local: bool = True) -> Starlette:

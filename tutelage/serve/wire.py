@@ -3,8 +3,9 @@
 What would change the answer and is not known here is refused by name; what changes
 nothing is accepted. Supported: `model messages temperature top_p seed max_tokens
 max_completion_tokens stop stream stream_options.include_usage response_format tools`,
-and `user` and `metadata`, which the event keeps. An answer is never longer than
-`contract.decoding.max_new_tokens`, whatever is asked: `finish_reason` is then `length`.
+and `user` and `metadata`, which the event keeps; these and stop texts are short. An answer
+is never longer than `contract.decoding.max_new_tokens`, whatever is asked: `finish_reason`
+is then `length`.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ NEUTRAL: Mapping[str, tuple[Json, ...]] = {  # values that ask for what is done 
     "modalities": (["text"],),
 }
 STOPS, WORDS_OF_METADATA = 4, 16
+LONGEST = {"stop": 1_000, "user": 512, "key": 64, "value": 512}  # characters of a text
 SEEDS = 1 << 64
 
 Form = Literal["text", "json_object", "json_schema"]
@@ -82,7 +84,7 @@ def read_request(body: bytes) -> Asked:
     """
     form = read_json(body)
     for key, value in form.items():
-        if key in TAKEN or key in HARMLESS or (key in NEUTRAL and value in NEUTRAL[key]):
+        if key in TAKEN or key in HARMLESS or _neutral(key, value):
             continue
         only = f"; only {_listed(NEUTRAL[key])} is" if key in NEUTRAL else ""
         raise Refusal(f"`{key}` is not supported{only}", code="unsupported_parameter", param=key)
@@ -100,9 +102,15 @@ def read_request(body: bytes) -> Asked:
         include_usage=_include_usage(form, stream),
         form=answer_form,
         schema=schema,
-        user=_text(form, "user") if "user" in form else None,
+        user=_user(form),
         metadata=_metadata(form.get("metadata")),
     )
+
+
+def _neutral(key: str, value: Any) -> bool:
+    """Whether it asks for what is done anyway; true is no 1, and 0 is not false."""
+    asked = [one for one in NEUTRAL.get(key, ()) if one == value]
+    return any(isinstance(one, bool) == isinstance(value, bool) for one in asked)
 
 
 def _form(value: Any) -> tuple[Form, TheirSchema | None]:
@@ -167,7 +175,16 @@ def _stop(value: Any) -> tuple[str, ...]:
     texts = isinstance(listed, list) and all(isinstance(one, str) and one for one in listed)
     if not texts or len(listed) > STOPS:
         raise invalid("stop", f"a text or up to {STOPS} texts, none of them empty")
+    if any(len(one) > LONGEST["stop"] for one in listed):
+        raise invalid("stop", f"of texts of up to {LONGEST['stop']} characters")
     return tuple(listed)
+
+
+def _user(form: Mapping[str, Any]) -> str | None:
+    user = _text(form, "user") if "user" in form else None
+    if user is not None and len(user) > LONGEST["user"]:
+        raise invalid("user", f"a text of up to {LONGEST['user']} characters")
+    return user
 
 
 def _metadata(value: Any) -> Mapping[str, str] | None:
@@ -176,6 +193,9 @@ def _metadata(value: Any) -> Mapping[str, str] | None:
     texts = isinstance(value, dict) and all(isinstance(one, str) for one in value.values())
     if not texts or len(value) > WORDS_OF_METADATA:
         raise invalid("metadata", f"an object of up to {WORDS_OF_METADATA} texts")
+    key, text = LONGEST["key"], LONGEST["value"]
+    if any(len(name) > key or len(words) > text for name, words in value.items()):
+        raise invalid("metadata", f"of keys up to {key} and texts up to {text} characters")
     return dict(value)
 
 

@@ -64,18 +64,22 @@ class Artifact:
         """Whether it has such a file."""
         return path in self.manifest.files
 
-    def verify(self) -> None:
-        """Compares every file with the manifest.
+    def verify(self, *, alone: bool = False) -> None:
+        """Compares every file with the manifest, and the manifest with itself.
 
-        Raises: StoreError that names each file that is missing or changed.
+        Where it must be `alone`, a file too many is wrong too. Counts, time and environment
+        are what the manifest alone says: nothing proves them.
+
+        Raises: StoreError that names each file that is missing, changed or too many.
         """
-        rows = self._damage()
-        if rows:
+        rows, strays = self._damage(), self._strays() if alone else []
+        if rows or strays:
+            anew = "remove that folder and run again: the stage makes it anew"
             raise StoreError(
-                f"{self.name} is damaged",
+                f"{self.name} is damaged" if rows else f"{self.name} holds files that are not its",
                 where=str(self.folder),
-                rows=rows,
-                hint="remove that folder and run again: the stage makes it anew",
+                rows=[*rows, *strays],
+                hint=anew if rows else "take them out",
             )
 
     def intact(self) -> bool:
@@ -90,18 +94,36 @@ class Artifact:
                 rows.append(BadRow(where=path, problem=problem))
         if not rows and files_digest(self.manifest.files) != self.digest:
             rows.append(BadRow(where=MANIFEST, problem="its digest is not that of its files"))
-        if not self._manifest_stands():
-            rows.append(BadRow(where=MANIFEST, problem="is missing or cannot be read"))
+        problem = _own_problem(self.manifest) or self._manifest_problem()
+        if problem:
+            rows.append(BadRow(where=MANIFEST, problem=problem))
         return rows
 
-    def _manifest_stands(self) -> bool:
-        """Whether its folder has a manifest of this digest, or of a newer schema."""
+    def _strays(self) -> list[BadRow]:
+        """Files that lie among its own."""
+        there = (path for path in self.folder.rglob("*") if not path.is_dir())
+        names = {path.relative_to(self.folder).as_posix() for path in there}
+        strange = sorted(names - self.manifest.files.keys() - {MANIFEST})
+        return [BadRow(where=name, problem="is not in the manifest") for name in strange]
+
+    def _manifest_problem(self) -> str:
+        """What is wrong with its folder's manifest, which may be of a newer schema."""
         try:
             form = read_json(self.folder / MANIFEST)
+            if isinstance(form.get("schema"), int) and form["schema"] > SCHEMA:
+                return ""
+            found = Manifest.from_dict(form, where=MANIFEST)
         except StoreError:
-            return False
-        newer = isinstance(form.get("schema"), int) and form["schema"] > SCHEMA
-        return newer or form.get("digest") == self.digest
+            return "is missing or cannot be read"
+        if found.digest != self.digest:
+            return "is that of another artifact"
+        return _own_problem(found)
+
+
+def _own_problem(manifest: Manifest) -> str:
+    if manifest.provenance.key == manifest.key:
+        return ""
+    return "its `key` is not that of its kind, inputs, section, stage_version and seeds"
 
 
 def _problem(path: Path, record: FileRecord) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from tutelage.core.errors import StoreError
@@ -18,6 +18,18 @@ def verify(engine: Engine, path: Path) -> None:
         _follow(engine, path)
     except (SQLAlchemyError, msgspec.MsgspecError) as error:
         raise tables.refused(error, path) from error
+
+
+def check_end(connection: Connection, path: Path) -> None:
+    """Raises StoreError unless the newest event is the one that was written last.
+
+    It is asked in the transaction that appends: what is written after a change would make
+    the change look as if it had always stood there.
+    """
+    newest, head = tables.last(connection), tables.about(connection, "head")
+    if head != (newest.digest if newest is not None else ""):
+        seq = newest.seq if newest is not None else 0
+        raise _broken(path, "the end", f"event {seq} is not the one that was written last")
 
 
 def _follow(engine: Engine, path: Path) -> None:

@@ -6,6 +6,7 @@ only `writing` yields one that may; those of `reading` are read-only and never d
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -19,6 +20,7 @@ from sqlalchemy import Column, Integer, MetaData, Table, Text, create_engine, in
 from sqlalchemy import event as hooks
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.engine import Connection, Engine, RowMapping
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from tutelage.core.digest import Json, strong_digest
@@ -67,9 +69,31 @@ def reading(path: Path) -> Engine:
 
     def connect() -> sqlite3.Connection:
         where = f"file:{quote(str(path.absolute()))}?mode=ro"
+        if not os.access(path.parent, os.W_OK) and not _log_bytes(path):
+            where += "&immutable=1"  # else SQLite wants to lay its index of the log beside it
         return sqlite3.connect(where, uri=True, timeout=BUSY_SECONDS, check_same_thread=False)
 
     return create_engine("sqlite://", creator=connect, poolclass=NullPool)
+
+
+def _log_bytes(path: Path) -> int:
+    log = path.with_name(f"{path.name}-wal")
+    return log.stat().st_size if log.exists() else 0
+
+
+def look(engine: Engine, path: Path) -> None:
+    """Raises StoreError unless there is a journal that can be read."""
+    if not path.is_file():
+        raise StoreError(
+            "there are no events yet",
+            where=str(path),
+            hint="`tutelage serve` writes them; `--events FILE` names another journal",
+        )
+    try:
+        with engine.connect() as connection:
+            check_schema(connection, path)
+    except SQLAlchemyError as error:
+        raise refused(error, path) from error
 
 
 def checkpoint(connection: Connection) -> bool:
@@ -182,9 +206,12 @@ def last(connection: Connection) -> Event | None:
 
 
 def pages(engine: Engine, where: Mapping[str, str | None]) -> Iterator[Event]:
-    """Events by `seq`, read a page at a time; `where` has kind, release, since and until."""
+    """Events by `seq`, read a page at a time.
+
+    `where` has kind, release and subject, since and until; what is empty chooses nothing.
+    """
     wanted = select(EVENTS).order_by(EVENTS.c.seq).limit(PAGE)
-    for key in ("kind", "release"):
+    for key in ("kind", "release", "subject"):
         if where.get(key):
             wanted = wanted.where(EVENTS.c[key] == where[key])
     if where.get("since"):
@@ -218,12 +245,13 @@ def of_row(row: RowMapping) -> Event:
 
 def refused(error: Exception, path: Path) -> StoreError:
     """What SQLite refused, in the words of this project."""
+    if isinstance(error, StoreError):
+        return error
     cause = str(getattr(error, "orig", None) or error)
-    return StoreError(
-        f"the journal refuses: {cause}",
-        where=str(path),
-        hint="free room where the disk is full; a file that is no journal must be moved away",
-    )
+    hint = "free room where the disk is full; a file that is no journal must be moved away"
+    if "unable to open" in cause or "readonly" in cause:
+        hint = f"let {path.parent} be written, or copy the file and its -wal to where you may write"
+    return StoreError(f"the journal refuses: {cause}", where=str(path), hint=hint)
 
 
 def _begin(connection: Connection) -> None:

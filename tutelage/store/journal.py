@@ -24,11 +24,12 @@ from tutelage.core.digest import Json
 from tutelage.core.errors import StoreError
 from tutelage.core.event import Event, EventKind
 from tutelage.store import events as tables
-from tutelage.store.chain import verify
+from tutelage.store.chain import check_end, verify
 from tutelage.store.lock import locked
 
 WAITING = 4096  # events offered that may wait for the disk; more are dropped and counted
 GROUP = 512  # events of one transaction
+RETRY_SECONDS = 1.0  # after which a file that could not be written is tried again
 LOG = logging.getLogger(__name__)
 
 
@@ -58,6 +59,7 @@ class Journal:
         self._offered = 0
         self._closed = False
         self._failure: StoreError | None = None  # the writing thread ended before its time
+        self._failing = False  # the file could not be written the last time it was tried
         self._guard = threading.Lock()  # of what stands above, and of the order of entries
         self._held = ExitStack()
         self._thread: threading.Thread | None = None
@@ -70,7 +72,7 @@ class Journal:
         """
         journal = cls(path, read_only=read_only, waiting=waiting)
         if read_only:
-            journal._look()
+            tables.look(journal._readers, path)
         else:
             journal._begin()
         return journal
@@ -84,7 +86,7 @@ class Journal:
     @property
     def writing(self) -> bool:
         """Whether what is appended now can be written."""
-        return not (self.read_only or self._closed or self._failure)
+        return not (self.read_only or self._closed or self._failure or self._failing)
 
     def append(
         self,
@@ -139,11 +141,13 @@ class Journal:
         *,
         kind: EventKind | None = None,
         release: str | None = None,
+        subject: str = "",
         since: str = "",
         until: str = "",
     ) -> Iterator[Event]:
         """What is on the disk, by `seq`; `since` and `until` (left out itself) are as `ts` is."""
-        where = {"kind": kind, "release": release, "since": since, "until": until}
+        where = {"kind": kind, "release": release, "subject": subject}
+        where |= {"since": since, "until": until}
         try:
             yield from tables.pages(self._readers, where)
         except (SQLAlchemyError, msgspec.MsgspecError) as error:
@@ -177,22 +181,9 @@ class Journal:
         if self._failure is not None:
             raise self._failure
 
-    def _look(self) -> None:
-        if not self.path.is_file():
-            raise StoreError(
-                "there are no events yet",
-                where=str(self.path),
-                hint="`tutelage serve` writes them; `--events FILE` names another journal",
-            )
-        try:
-            with self._readers.connect() as connection:
-                tables.check_schema(connection, self.path)
-        except SQLAlchemyError as error:
-            raise tables.refused(error, self.path) from error
-
     def _begin(self) -> None:
-        held = "another process writes this journal"
-        self._held.enter_context(locked(self.path.with_name(f"{self.path.name}.lock"), held=held))
+        held, real = "another process writes this journal", self.path.resolve()
+        self._held.enter_context(locked(real.with_name(f"{real.name}.lock"), held=held))
         ready: Future[None] = Future()
         self._thread = threading.Thread(
             target=self._write_all, args=(ready,), name="journal", daemon=True
@@ -208,22 +199,23 @@ class Journal:
     def _write_all(self, ready: Future[None]) -> None:
         """The writing thread, from the first event to the last."""
         engine = tables.writing(self.path)
-        group: list[_Entry] = []
+        group: list[_Entry] | None = []
         failure: StoreError | None = None
         try:
             with engine.connect() as connection:
                 with connection.begin():
                     tables.prepare(connection, self.path)
+                    check_end(connection, self.path)
                 ready.set_result(None)
-                while group := self._group():
+                while (group := self._group()) is not None:
                     self._write_group(connection, group)
         except Exception as error:  # noqa: BLE001  nobody may wait for a thread that is gone
-            failure = _failure(error, self.path)
+            failure = tables.refused(error, self.path)
             if ready.done():
                 LOG.warning("the journal's writer ended: %s", type(error).__name__)
         finally:
             failure = failure or StoreError("the journal is closed", where=str(self.path))
-            self._give_up(group, failure)
+            self._give_up(group or [], failure)
             if ready.done():
                 self._checkpoint(engine)
             else:
@@ -254,29 +246,41 @@ class Journal:
             if not emptied:
                 LOG.warning("the journal's log was not emptied: somebody reads it")
 
-    def _group(self) -> list[_Entry]:
-        """Waits for an event and takes all that came with it; nothing when it is over."""
+    def _group(self) -> list[_Entry] | None:
+        """Waits for an event and takes all that came with it; None when it is over.
+
+        Where the file could not be written it waits no longer than until it is tried again.
+        """
         group: list[_Entry] = []
         while len(group) < GROUP:
             try:
-                entry = self._entries.get(block=not group)
+                wait = RETRY_SECONDS if self._failing else None
+                entry = self._entries.get(block=not group, timeout=wait)
             except queue.Empty:
                 break
             if entry is None:
-                if group:
-                    self._entries.put(None)  # nothing comes after it: found again next time
+                if not group:
+                    return None
+                self._entries.put(None)  # nothing comes after it: found again next time
                 break
             group.append(entry)
         return group
 
     def _write_group(self, connection: Connection, group: Sequence[_Entry]) -> None:
+        failing = False
         try:
             with connection.begin():
+                check_end(connection, self.path)
                 came = tables.chain(connection, [entry.event for entry in group])
         except Exception as error:  # noqa: BLE001  told to each who waits, and the next are tried
-            failure = _failure(error, self.path)
+            failure = tables.refused(error, self.path)
             came = [failure for _ in group]
+            of_file = isinstance(error, SQLAlchemyError | StoreError)  # else an event is at fault
+            if of_file and not self._failing:
+                LOG.warning("events are not written: %s", failure.message)
+            failing = of_file or self._failing
         with self._guard:
+            self._failing = failing
             for entry, outcome in zip(group, came, strict=True):
                 self._pending.pop(entry.event.id, None)
                 self._offered -= entry.offered
@@ -286,7 +290,3 @@ class Journal:
                 entry.written.set_exception(outcome)
             else:
                 entry.written.set_result(outcome)
-
-
-def _failure(error: Exception, path: Path) -> StoreError:
-    return error if isinstance(error, StoreError) else tables.refused(error, path)

@@ -139,11 +139,7 @@ def explain_event(store: Store, journal: Journal, reference: str) -> EventStory:
             expected=f"{OF_EVENT}ID, the id of an answer as its client got it",
             hint="`--events FILE` names another journal",
         )
-    feedback = [
-        one
-        for one in journal.events(kind="feedback", release=event.release, since=event.ts)
-        if one.subject == event.id
-    ]
+    feedback = journal.events(kind="feedback", subject=event.id)
     made, datasets = _rows_of(store, f"{OF_EVENT}{event.id}")
     offspring = {one.digest: one for data in datasets for one in descendants(store, data.digest)}
     known = {artifact.digest: artifact for artifact in store.artifacts()}

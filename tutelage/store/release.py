@@ -115,11 +115,11 @@ class ReleaseFolder:
         return read_metrics(self.folder / METRICS)
 
     def verify(self) -> None:
-        """Compares every file with the manifest.
+        """Compares every file with the manifest, and the manifest with itself.
 
-        Raises: StoreError that names each file that is missing or changed.
+        Raises: StoreError that names each file that is missing, changed or too many.
         """
-        Artifact(folder=self.folder, manifest=self.manifest).verify()
+        Artifact(folder=self.folder, manifest=self.manifest).verify(alone=True)
 
     def _section(self, kind: type[Kept], name: str) -> Kept:
         try:
