@@ -82,7 +82,8 @@ class Run:
         with self.store.put(provenance) as draft:
             build(draft)
         self._point(stage, draft.artifact)
-        self.progress.stage(stage, "made", draft.artifact.name)
+        note = f" ({draft.note})" if draft.note else ""
+        self.progress.stage(stage, "made", draft.artifact.name + note)
         return draft.artifact
 
     def artifact(self, stage: str) -> Artifact | None:

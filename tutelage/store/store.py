@@ -44,6 +44,7 @@ class Draft:
     folder: Path
     counts: dict[str, int] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)  # such as torch's version
+    note: str = ""  # what is said of it beside its name, once it is made
     made: Artifact | None = None
 
     @property

@@ -156,6 +156,7 @@ def _count(
     pace = 1 / max(seconds, 1e-9)
     draft.counts.update({"rows": total, "rows_rendered": fresh, "tokens": made.tokens()})
     draft.counts.update(sorted(made.tally.items()))
+    draft.note = f"{total * pace:,.0f} rows/s, {made.tokens() * pace:,.0f} tokens/s"
     draft.environment.update(
         processes=str(processes),
         rows_per_second=f"{total * pace:.0f}",
