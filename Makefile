@@ -4,7 +4,7 @@ export VENV
 BIN := $(VENV)/bin
 CODE := tutelage tests scripts examples $(wildcard benchmarks)
 
-.PHONY: env demo demo-support test check format bench bench-contract bench-detectors docs
+.PHONY: env demo demo-support test check format bench bench-contract bench-detectors docs bench-rendering
 
 env:
 	@scripts/env.sh
@@ -46,6 +46,10 @@ bench-contract: env
 # FOLDER holds labelled texts of others; benchmarks/detectors.py says which.
 bench-detectors: env
 	$(BIN)/python benchmarks/detectors.py $(FOLDER)
+
+# RIVAL is an interpreter that has trl and datasets.
+bench-rendering: env
+	$(BIN)/python benchmarks/rendering.py --rival $(RIVAL)
 
 docs: env
 	$(BIN)/python scripts/reference.py
