@@ -12,7 +12,8 @@ import pickle
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -34,7 +35,8 @@ from tutelage.store.base import BaseFolder
 from tutelage.store.tables import read_group
 
 SIDES: tuple[Split, ...] = ("train", "validation")
-AHEAD = 2  # groups asked of each worker before the first answer is taken
+AHEAD = 2  # groups each worker is asked for at a time
+HELD = 4  # groups a process, answered or under way, that are held for their turn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +66,9 @@ class Part:
     entries: tuple[LedgerEntry, ...]
 
 
+Told = Part | ContractError
+
+
 class Teller:
     """Renders the groups of one order in this process."""
 
@@ -90,31 +95,42 @@ class Teller:
         return Part(sides=sides, entries=tuple(entries))
 
 
-def parts(
-    order: Order, groups: Sequence[Sequence[bool]], processes: int
-) -> Iterator[Part | ContractError]:
+def parts(order: Order, groups: Sequence[Sequence[bool]], processes: int) -> Iterator[Told]:
     """The part of each group in order; of each the rows that are wanted.
 
-    With one process all is done here. What is held at a time does not grow with the groups.
+    This process renders, too, and others beside it. What is held at a time does not grow with
+    the groups.
     Where rows must not be lost but are, their error stands in place of the part.
     Raises: whatever opening the contract raises.
     """
+    teller = Teller(order)
     if processes <= 1:
-        teller = Teller(order)
         for number, wanted in enumerate(groups):
             yield _told(teller, number, wanted)
         return
-    with _crew(order, processes) as crew:
-        waiting: list[Future[Part | ContractError]] = []
-        for number, wanted in enumerate(groups):
-            waiting.append(crew(number, wanted))
-            if len(waiting) > AHEAD * processes:
-                yield waiting.pop(0).result()
-        for future in waiting:
-            yield future.result()
+    with _crew(order, processes - 1) as ask:
+        asked: deque[Future[Told]] = deque()  # in the order of the groups
+        todo = deque(enumerate(groups))
+        while asked or todo:
+            while todo and _under_way(asked) < AHEAD * (processes - 1):
+                asked.append(ask(*todo.popleft()))
+            if todo and not asked[0].done() and len(asked) < HELD * processes:
+                asked.append(_done(_told(teller, *todo.popleft())))
+            else:
+                yield asked.popleft().result()
 
 
-def _told(teller: Teller, group: int, wanted: Sequence[bool]) -> Part | ContractError:
+def _under_way(asked: Iterable[Future[Told]]) -> int:
+    return sum(not one.done() for one in asked)
+
+
+def _done(told: Told) -> Future[Told]:
+    future: Future[Told] = Future()
+    future.set_result(told)
+    return future
+
+
+def _told(teller: Teller, group: int, wanted: Sequence[bool]) -> Told:
     try:
         return teller.part(group, wanted)
     except ContractError as error:
@@ -128,11 +144,11 @@ def _crew(order: Order, processes: int) -> Iterator[Any]:
     with ExitStack() as ends:
         threads = ThreadPoolExecutor(processes)
 
-        def ask(group: int, wanted: Sequence[bool]) -> Part | ContractError:
+        def ask(group: int, wanted: Sequence[bool]) -> Told:
             if not hasattr(own, "worker"):
                 own.worker = _start(order)
                 ends.callback(_end, own.worker)
-            answer: Part | ContractError = _exchange(own.worker, (group, wanted))
+            answer: Told = _exchange(own.worker, (group, wanted))
             return answer
 
         ends.callback(threads.shutdown, wait=True, cancel_futures=True)
