@@ -30,7 +30,7 @@ def trained(folder: Path, *overrides: str) -> Artifact:
     made = Provenance(kind="adapter", inputs=base.digests(), section={}, stage_version=1)
     with Run.open(recipe) as run, run.store.put(made) as draft:
         contract = Contract.open(recipe.contract, base, recipe)
-        (draft.folder / "contract.json").write_bytes(pretty(contract.to_dict()))
+        (draft.folder / "contract.json").write_bytes(pretty(contract.taught()))
     return draft.artifact
 
 

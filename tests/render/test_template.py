@@ -19,7 +19,7 @@ from tests.render.bases import (
 )
 from tutelage.core.conversation import Conversation, Message, ToolCall
 from tutelage.core.errors import ContractError
-from tutelage.render.template import ChatTemplate, mapped, template_form
+from tutelage.render.template import ChatTemplate, mapped, message_form
 
 TOOL = {
     "type": "function",
@@ -59,7 +59,7 @@ def of_the_hub(folder: Path, conversation: Conversation) -> list[int]:
 
     tokenizer: Any = AutoTokenizer.from_pretrained(folder)
     ids: list[int] = tokenizer.apply_chat_template(
-        [template_form(message) for message in conversation.messages],
+        [message_form(message) for message in conversation.messages],
         tools=[dict(tool) for tool in conversation.tools] or None,
         add_generation_prompt=True,
         tokenize=True,

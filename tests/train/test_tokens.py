@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ import pytest
 
 from tests.journey.project import build
 from tests.micro import tickets, write_rows
-from tutelage.core.errors import ContractError, TrainingError
+from tutelage.core.errors import BadRow, ContractError, TrainingError
+from tutelage.core.ledger import Decision, Reason
 from tutelage.core.recipe import Quotas, Recipe, Train, load
 from tutelage.curate.run import run as curate
 from tutelage.render.contract import Contract
@@ -21,7 +22,7 @@ from tutelage.render.worker import Order, Part, parts
 from tutelage.store.artifact import Artifact
 from tutelage.store.base import BaseFolder, find_base
 from tutelage.store.run import Run
-from tutelage.store.tables import LEDGER, ROWS, outline, read_ledger, read_rows
+from tutelage.store.tables import LEDGER, ROWS, outline, read_ledger, read_rows, write_ledger
 from tutelage.train.kept import Kept
 from tutelage.train.tokens import check_tokens, lessons_in, make_tokens
 
@@ -61,6 +62,11 @@ def room(folder: Path, *overrides: str) -> Iterator[Room]:
 def made(folder: Path, *overrides: str) -> Artifact:
     with room(folder, *overrides) as found:
         return found.tokens()
+
+
+def loose(found: Room) -> Train:
+    """The section without a bound on what may be lost."""
+    return found.section.model_copy(update={"quotas": LOOSE})
 
 
 def flat(part: Part | ContractError) -> Any:
@@ -109,11 +115,15 @@ def test_what_decides_a_lesson_makes_the_tokens_anew(tmp_path: Path, change: str
 
 @pytest.mark.parametrize(
     "change",
-    ["train.epochs=5", "train.learning_rate=0.1", "contract.output_schema=null", "gate=[]"],
+    [
+        "train.epochs=5",
+        "train.learning_rate=0.1",
+        "contract.decoding.temperature=0.5",
+        "evaluate.few_shot_examples=2",
+    ],
 )
 def test_what_decides_no_lesson_leaves_the_tokens_as_they_are(tmp_path: Path, change: str) -> None:
     folder = build(tmp_path)
-    change = change if change != "gate=[]" else "evaluate.few_shot_examples=2"
     assert made(folder).manifest.started == made(folder, change).manifest.started
 
 
@@ -142,8 +152,7 @@ def test_only_rows_that_changed_are_rendered_again(tmp_path: Path) -> None:
     assert whole.counts["rows_rendered"] == len(rows) == 42
     for name in ("train.ids", "train.npy", "validation.ids", "validation.npy", "train.arrow"):
         assert again.file(name).read_bytes() == whole.file(name).read_bytes(), name
-    entries = [read_ledger(one.file(LEDGER)) for one in (again, whole)]
-    assert {e.row for e in entries[0]} == {e.row for e in entries[1]}
+    assert again.digest == whole.digest
 
 
 def test_a_row_of_another_weight_is_rendered_again() -> None:
@@ -185,15 +194,53 @@ def test_more_lost_than_a_quota_starts_no_training(tmp_path: Path) -> None:
     write_rows(folder / "data" / "train.jsonl", rows)
     with room(folder) as found:
         tokens = found.tokens()
-        check_tokens(tokens, found.contract, LOOSE)
+        check_tokens(tokens, found.contract, loose(found))
         with pytest.raises(TrainingError) as raised:
-            check_tokens(tokens, found.contract, Quotas())
+            check_tokens(tokens, found.contract, found.section)
     (row,) = raised.value.rows
     assert row.problem.startswith("too_long")
     assert "2.50% of 40 rows are too long" in raised.value.message
     assert "`train.quotas.too_long`" in raised.value.hint
     lost = [e for e in read_ledger(tokens.file(LEDGER)) if e.reason == "too_long"]
     assert [entry.row for entry in lost] == [row.where]
+
+
+@pytest.mark.parametrize(
+    ("reason", "key", "decision"),
+    [
+        (Reason.TEMPLATE_FAILED, "refused", Decision.DROP),
+        (Reason.NOTHING_TAUGHT, "unsupervised", Decision.UNSUPERVISED),
+        (Reason.FORGED_MARKER, "forged", Decision.DROP),
+        (Reason.TOO_LONG, "too_long", Decision.DROP),
+        (Reason.TRUNCATED, "truncated", Decision.TRUNCATE),
+    ],
+)
+def test_each_quota_bounds_its_own_loss(
+    tmp_path: Path, reason: Reason, key: str, decision: Decision
+) -> None:
+    with room(build(tmp_path)) as found:
+        tokens = found.tokens()
+        entries = read_ledger(tokens.file(LEDGER))
+        lost = replace(entries[0], decision=decision, reason=reason, detail="so it is")
+        write_ledger(tokens.file(LEDGER), [lost, *entries[1:]])
+        for other in Quotas.model_fields:
+            bounds = LOOSE.model_copy(update={other: 0.0})
+            section = found.section.model_copy(update={"quotas": bounds})
+            if other != key:
+                check_tokens(tokens, found.contract, section)
+                continue
+            with pytest.raises(TrainingError, match=f"2.50%.* {key.replace('_', ' ')}") as raised:
+                check_tokens(tokens, found.contract, section)
+            assert raised.value.rows == (BadRow(where=lost.row, problem=f"{reason}: so it is"),)
+
+
+def test_a_marker_that_was_kept_counts_against_no_quota(tmp_path: Path) -> None:
+    with room(build(tmp_path)) as found:
+        tokens = found.tokens()
+        entries = read_ledger(tokens.file(LEDGER))
+        kept = replace(entries[0], decision=Decision.REVIEW, reason=Reason.FORGED_MARKER)
+        write_ledger(tokens.file(LEDGER), [kept, *entries])
+        check_tokens(tokens, found.contract, found.section)
 
 
 def test_a_lesson_that_lost_its_stop_token_is_not_trained_on(tmp_path: Path) -> None:
@@ -204,7 +251,7 @@ def test_a_lesson_that_lost_its_stop_token_is_not_trained_on(tmp_path: Path) -> 
         ids[cut["start"][2] + cut["length"][2] - 1] = 65
         ids.tofile(tokens.file("train.ids"))
         with pytest.raises(ContractError, match="do not end in a stop token") as raised:
-            check_tokens(tokens, found.contract, LOOSE)
+            check_tokens(tokens, found.contract, loose(found))
     assert len(raised.value.rows) == 1
     assert lessons_in(tokens, "train").name(2) in raised.value.rows[0].where
 
@@ -217,7 +264,7 @@ def test_nothing_taught_is_an_error_that_names_the_rows(tmp_path: Path) -> None:
     text = "".join(json.dumps(row) + "\n" for row in rows)
     (folder / "data" / "train.jsonl").write_text(text)
     with room(folder) as found, pytest.raises(TrainingError, match="no lesson is left") as raised:
-        check_tokens(found.tokens(), found.contract, LOOSE)
+        check_tokens(found.tokens(), found.contract, loose(found))
     assert len(raised.value.rows) == 40
     assert raised.value.rows[0].problem.startswith("nothing_taught")
 

@@ -10,11 +10,13 @@ from tutelage.cli.looks import Look, State
 from tutelage.cli.rows import base_of
 from tutelage.cli.terminal import counted, size
 from tutelage.core.errors import BadRow, BaseModelError, RowError, TutelageError
+from tutelage.core.ledger import Reason
 from tutelage.core.recipe import Curate, Evaluate, Reading, Recipe, SourceFile, Suite
 from tutelage.core.row import Example
 from tutelage.curate.decontaminate import leaks
 from tutelage.curate.sources import FIX_SOURCE, FIX_SUITE, Asked
 from tutelage.render.contract import Contract
+from tutelage.render.fit import QUOTA_OF
 from tutelage.render.lesson import Lesson
 from tutelage.render.renderer import TEACH, Rendered
 from tutelage.score.roster import check_recipe, open_scorers
@@ -27,10 +29,10 @@ SAMPLED = 500  # rows that are rendered: evenly chosen ones and the longest
 LONGEST = 50
 
 Result = TypeVar("Result")
-LOST = {  # why a row has no lesson: the quota it counts against, and what is said
-    "template_failed": ("refused", "cannot be expressed by the template"),
-    "nothing_taught": ("unsupervised", "teach nothing"),
-    "forged_marker": ("forged", "hold a marker of the template"),
+LOST = {  # why a row has no lesson, and what is said of it
+    Reason.TEMPLATE_FAILED: "cannot be expressed by the template",
+    Reason.NOTHING_TAUGHT: "teach nothing",
+    Reason.FORGED_MARKER: "hold a marker of the template",
 }
 NONE_LEFT = "no row is left to teach"
 
@@ -119,15 +121,16 @@ class Check:
 
     def _lessons(self, contract: Contract, examples: Sequence[Example]) -> None:
         sample = sampled(examples)
-        train = self.recipe.train
-        rendered = contract.lessons_of(sample, train.teach if train else TEACH)
+        teach = self.recipe.train.teach if self.recipe.train else TEACH
+        rendered = contract.lessons_of(sample, teach)
         lessons = [lesson for one in rendered for lesson in one.lessons]
         refused = [one for one in rendered if one.entry is not None and not one.lessons]
         if not lessons:
             reason = refused[0].entry.detail if refused and refused[0].entry else ""
             raise RowError(f"no row teaches anything: {reason}", where="curate.sources")
         places = {example.id: str(example.source) for example in sample}
-        endless = [one for one in lessons if one.completion[-1] not in contract.stop_ids]
+        ends = contract.ending_ids(teach.roles)
+        endless = [one for one in lessons if one.completion[-1] not in ends]
         if endless:
             raise RowError(
                 "the stop token is not taught: a trained model would not end its answers",
@@ -149,12 +152,12 @@ class Check:
 
     def _lost(self, refused: Sequence[Rendered], rendered: int, places: Mapping[str, str]) -> None:
         """Tells of rows without lessons."""
-        for reason, (key, says) in LOST.items():
+        for reason, says in LOST.items():
             entries = [one.entry for one in refused if one.entry and one.entry.reason == reason]
             if entries:
                 told = f"{counted(len(entries), 'row')} of these {says}"
                 rows = [BadRow(where=places[one.row], problem=one.detail) for one in entries]
-                self._within(key, told, rows, rendered)
+                self._within(QUOTA_OF[reason], told, rows, rendered)
 
     def _long(
         self, contract: Contract, lessons: Sequence[Lesson], places: Mapping[str, str], rows: int
@@ -170,9 +173,11 @@ class Check:
         ]
         if contract.fit == "fail":
             raise RowError(says, hint="set `contract.fit: reject` or `truncate`", rows=bad)
-        key, does = {"reject": ("too_long", "left out"), "truncate": ("truncated", "cut")}[
-            contract.fit
-        ]
+        cut = contract.fit == "truncate"
+        key, does = (
+            QUOTA_OF[Reason.TRUNCATED if cut else Reason.TOO_LONG],
+            "cut" if cut else "left out",
+        )
         self._within(key, f"{says}: {does} and counted", bad, rows)
 
     def _within(self, key: str, told: str, rows: Sequence[BadRow], of: int) -> None:

@@ -15,11 +15,11 @@ from tutelage.cli.options import RECIPE, as_json, load_recipe, no_command, of_pr
 from tutelage.cli.reply import Reply
 from tutelage.cli.terminal import counted
 from tutelage.core.errors import StoreError
+from tutelage.store.release import CONTRACT
 
 if TYPE_CHECKING:
     from tutelage.render.difference import Difference
 
-CONTRACT = "contract.json"
 DIGITS = 12  # of a digest
 PLACE = "RECIPE|RELEASE|ADAPTER|FILE"
 TAKEN_OUT, PUT_IN = "- ", "+ "

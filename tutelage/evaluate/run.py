@@ -8,19 +8,19 @@ from contextlib import closing
 from tutelage.core.artifact import Provenance
 from tutelage.core.errors import BadRow, BaseModelError, RecipeError
 from tutelage.core.recipe import Evaluate
-from tutelage.render.contract import UNTAUGHT, Contract
+from tutelage.render.contract import Contract
 from tutelage.render.difference import differences, refusal
 from tutelage.score.roster import check_recipe
 from tutelage.store.artifact import Artifact, pretty, read_json
 from tutelage.store.base import BaseFolder, find_base
 from tutelage.store.ingest import digests_of, uri_of
+from tutelage.store.release import CONTRACT
 from tutelage.store.run import Run
 from tutelage.store.store import Draft
 from tutelage.store.tables import ROWS, read_rows
 
 VERSION = 1
 SEEDS = ("evaluate.few_shot", "evaluate.bootstrap", "evaluate.decoding")
-CONTRACT = "contract.json"  # of an adapter, and of a report
 DIGITS = 12  # of a digest
 BASE = {"base:config": "config.json", "base:weights": "weights"}
 HINT = "train again, or put the recipe's `contract` and base back as they were"
@@ -59,12 +59,10 @@ def trained_contract(adapter: Artifact, base: BaseFolder, run: Run) -> Contract:
 
     Raises: ContractError with each part that differs.
     """
-    form = read_json(adapter.file(CONTRACT))
     asked = Contract.open(run.recipe.contract, base, run.recipe)
-    taught = {key: value for key, value in form.items() if key not in UNTAUGHT}
-    if found := differences(taught, asked.taught()):
+    if found := differences(read_json(adapter.file(CONTRACT)), asked.taught()):
         raise refusal(found, where=adapter.name, hint=HINT)
-    return Contract.from_dict({**asked.to_dict(), **taught}, base)
+    return asked
 
 
 def check_base(adapter: Artifact, name: str, found: Mapping[str, str]) -> None:

@@ -93,7 +93,7 @@ def measured_contract(report: Artifact, base: BaseFolder, run: Run) -> Contract:
     asked = Contract.open(run.recipe.contract, base, run.recipe)
     if found := differences(measured, asked.to_dict()):
         raise refusal(found, where=report.name, hint="evaluate again: what is served is measured")
-    return Contract.from_dict(measured, base)
+    return asked
 
 
 def _build(section: Release, made: Made, draft: Draft) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
-from tutelage.core.conversation import Conversation, Message
+from tutelage.core.conversation import Conversation, Message, Role
 from tutelage.core.digest import Json, strong_digest
 from tutelage.core.errors import BadRow, ContractError
 from tutelage.core.ledger import Decision
@@ -17,13 +17,12 @@ from tutelage.core.row import Example
 from tutelage.render.answer import PROBE
 from tutelage.render.difference import CAUSES, differences, refusal
 from tutelage.render.encode import Encoder
-from tutelage.render.frozen import OF_BASE, defaults_taken, frozen, prompt_form, template_form
+from tutelage.render.frozen import defaults_taken, frozen, prompt_form, template_form
 from tutelage.render.goldens import Golden, goldens_of
 from tutelage.render.lesson import Lesson
 from tutelage.render.policy import Policy, SystemPrompt
 from tutelage.render.renderer import TEACH, Rendered, Renderer
-from tutelage.render.template import ChatTemplate
-from tutelage.render.template import template_form as message_form
+from tutelage.render.template import ChatTemplate, message_form
 from tutelage.render.tokenizer import TokenizerFolder, read_tokenizer
 from tutelage.store.base import BaseFolder
 
@@ -41,6 +40,7 @@ class Contract:
     """
 
     base: str
+    of_base: bool  # whether the template is the base's own
     tokenizer_digest: str
     renderer: Renderer
     stop_ids: tuple[int, ...]
@@ -86,9 +86,9 @@ class Contract:
             where = f"{error.where} on {base.name}"
             raise ContractError(error.message, where=where, hint=HINT) from error
         now = contract.to_dict() | {"base": form["base"]}  # what it renders decides, not its name
-        name = form["template"]["name"]
-        if name.startswith(OF_BASE):
-            now["template"] = template_form(name, dict(found.templates))
+        if form["template"]["of_base"]:
+            own = dict(found.templates)
+            now["template"] = template_form(form["template"]["name"], own, of_base=True)
         differing = differences(form, now)
         if differing:
             raise refusal(differing, where=base.name, hint=HINT)
@@ -101,7 +101,7 @@ class Contract:
             "schema": SCHEMA,
             "base": self.base,
             "tokenizer": self.tokenizer_digest,
-            "template": template_form(template.name, {**template.texts}),
+            "template": template_form(template.name, {**template.texts}, of_base=self.of_base),
             "specials": {**template.variables},
             "arguments": {**template.arguments},
             "date": template.date,
@@ -130,6 +130,13 @@ class Contract:
     def digest(self) -> str:
         """SHA-256 of `to_dict`."""
         return strong_digest(self.to_dict())
+
+    def ending_ids(self, roles: Sequence[Role]) -> frozenset[int]:
+        """What may end a lesson of these roles: a stop token; another's words, any marker."""
+        own = all(role == "assistant" for role in roles)
+        return frozenset(self.stop_ids) | (
+            frozenset() if own else self.renderer.encoder.special_ids
+        )
 
     def taught(self) -> dict[str, Json]:
         """What of `to_dict` decides a lesson, and so an adapter, which keeps it."""
@@ -214,6 +221,7 @@ def _contract(
     )
     return Contract(
         base=base.name,
+        of_base=form["template"]["of_base"],
         tokenizer_digest=base.tokenizer_digest(),
         renderer=renderer,
         stop_ids=stop_ids,

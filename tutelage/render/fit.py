@@ -14,6 +14,14 @@ from tutelage.render.contract import Contract
 from tutelage.render.lesson import Lesson
 from tutelage.render.renderer import LEDGER_STAGE, TEACH
 
+# Why rows are lost on the way to a lesson, and the quota each counts against.
+QUOTA_OF = {
+    Reason.TEMPLATE_FAILED: "refused",
+    Reason.NOTHING_TAUGHT: "unsupervised",
+    Reason.FORGED_MARKER: "forged",
+    Reason.TOO_LONG: "too_long",
+    Reason.TRUNCATED: "truncated",
+}
 Shorten = Callable[[Lesson], Lesson | None]  # None: it cannot be made short enough
 
 

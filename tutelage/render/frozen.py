@@ -18,7 +18,6 @@ from tutelage.store.base import BaseFolder
 
 OF_THE_BASE = "base"
 SHIPPED = "chatml"
-OF_BASE = "chat template of"  # how the name of a base's own begins
 SYSTEM = "system"  # name of a system prompt that has none of its own
 POLICY = "contract.policy"  # the stream that draws which system prompt a row is taught under
 CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "n_ctx", "max_sequence_length")
@@ -59,9 +58,9 @@ def defaults_taken(section: Section, base: BaseFolder, found: TokenizerFolder) -
     return (f"`{base.name}` has no chat template: `contract.template: {SHIPPED}` is taken",)
 
 
-def template_form(name: str, texts: dict[str, str]) -> dict[str, Any]:
-    """A template as a contract keeps it."""
-    return {"name": name, "digest": strong_digest(texts), "texts": texts}
+def template_form(name: str, texts: dict[str, str], *, of_base: bool = False) -> dict[str, Any]:
+    """A template as a contract keeps it, and whether it is the base's own."""
+    return {"name": name, "digest": strong_digest(texts), "of_base": of_base, "texts": texts}
 
 
 def prompt_form(name: str, text: str) -> dict[str, Any]:
@@ -96,7 +95,7 @@ def _template(
             text = _read(recipe.path(asked.path), "contract.template.path")
         return template_form(asked.name, {DEFAULT: text or ""})
     if asked == OF_THE_BASE and DEFAULT in found.templates:
-        return template_form(f"{OF_BASE} {base.name}", dict(found.templates))
+        return template_form(f"chat template of {base.name}", dict(found.templates), of_base=True)
     if asked in (OF_THE_BASE, SHIPPED):
         if "eos_token" not in found.specials:
             raise ContractError(

@@ -60,7 +60,7 @@ class Lessons:
 
     @classmethod
     def open(cls, folder: Path, name: str, rows: Callable[[], Names]) -> Lessons:
-        """Lessons written by `Writer`, mapped into memory and not read.
+        """Lessons written by `LessonsFile`, mapped into memory and not read.
 
         Raises: StoreError where the files do not belong together.
         """
@@ -129,7 +129,7 @@ class Lessons:
         return Lessons(ids=ids, records=records, rows=self.rows)
 
 
-class Writer(AbstractContextManager["Writer"]):
+class LessonsFile(AbstractContextManager["LessonsFile"]):
     """Appends lessons to files for the block, holding none of their ids."""
 
     def __init__(self, folder: Path, name: str) -> None:

@@ -56,10 +56,10 @@ class Proof:
         self._turns: dict[Shape, ContractError | None] = {}
         self._frames: dict[Shape, int] = {}  # letters the template writes around a turn's words
 
-    def prompt(self, messages: Sequence[Message], tools: bool, *, ask: bool = True) -> None:
+    def prompt(self, messages: Sequence[Message], tools: bool) -> None:
         """Raises ContractError where the template leaves out a message, or the tools."""
-        key = (tools, ask, *_shape(messages))
-        _raise(_known(self._prompts, key, lambda: self._prompt(messages, tools, ask)))
+        key = (tools, *_shape(messages))
+        _raise(_known(self._prompts, key, lambda: self._prompt(messages, tools)))
 
     def turn(self, messages: Sequence[Message], tools: bool, form: Form, answer: str) -> None:
         """Raises ContractError where the last message's text lacks a part, or has another's."""
@@ -74,11 +74,11 @@ class Proof:
                 where=str(len(messages) - 1),
             )
 
-    def _prompt(self, messages: Sequence[Message], tools: bool, ask: bool) -> ContractError | None:
+    def _prompt(self, messages: Sequence[Message], tools: bool) -> ContractError | None:
         probed = list(_probed(messages))
         declared = [PROBED_TOOL] if tools else []
         try:
-            text = self._writer.text(self._forms(probed), declared, ask=ask)
+            text = self._writer.text(self._forms(probed), declared, ask=True)
         except ContractError:
             return None  # the words themselves decide what is written
         return _left_out(probed, text, tools)

@@ -127,7 +127,7 @@ class ChatTemplate:
 
     def form(self, message: Message) -> dict[str, Any]:
         """The message as this template reads it."""
-        return template_form(message, text_arguments=self.text_arguments)
+        return message_form(message, text_arguments=self.text_arguments)
 
     def _render(
         self,
@@ -169,7 +169,7 @@ class ChatTemplate:
         called = Message(role="assistant", tool_calls=(PROBED_CALL,))
         ((key, value),) = PROBED_CALL.arguments.items()
         for text_arguments in (False, True):
-            forms = [template_form(one, text_arguments=text_arguments) for one in (asked, called)]
+            forms = [message_form(one, text_arguments=text_arguments) for one in (asked, called)]
             try:
                 text = self.render(forms, [PROBED_TOOL], ask=False).partition(PROBED)[2]
             except ContractError:
@@ -180,7 +180,7 @@ class ChatTemplate:
         return False
 
 
-def template_form(message: Message, *, text_arguments: bool = False) -> dict[str, Any]:
+def message_form(message: Message, *, text_arguments: bool = False) -> dict[str, Any]:
     """The message as chat templates read it: the shape of chat APIs, unset fields left out.
 
     Reasoning goes by both names that templates in use read.

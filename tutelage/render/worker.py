@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -67,6 +67,7 @@ class Part:
 
 
 Told = Part | ContractError
+Ask = Callable[[int, Sequence[bool]], "Future[Told]"]
 
 
 class Teller:
@@ -138,7 +139,7 @@ def _told(teller: Teller, group: int, wanted: Sequence[bool]) -> Told:
 
 
 @contextmanager
-def _crew(order: Order, processes: int) -> Iterator[Any]:
+def _crew(order: Order, processes: int) -> Iterator[Ask]:
     """Asks worker processes, one behind each thread; they end with the block."""
     own = local()
     with ExitStack() as ends:
@@ -146,8 +147,7 @@ def _crew(order: Order, processes: int) -> Iterator[Any]:
 
         def ask(group: int, wanted: Sequence[bool]) -> Told:
             if not hasattr(own, "worker"):
-                own.worker = _start(order)
-                ends.callback(_end, own.worker)
+                own.worker = _start(order, ends)
             answer: Told = _exchange(own.worker, (group, wanted))
             return answer
 
@@ -155,13 +155,14 @@ def _crew(order: Order, processes: int) -> Iterator[Any]:
         yield lambda group, wanted: threads.submit(ask, group, wanted)
 
 
-def _start(order: Order) -> subprocess.Popen[bytes]:
+def _start(order: Order, ends: ExitStack) -> subprocess.Popen[bytes]:
     worker = subprocess.Popen(
         [sys.executable, "-c", "from tutelage.render.worker import main; main()"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env={**os.environ, "RAYON_NUM_THREADS": "1"},
     )
+    ends.callback(_end, worker)
     opened = _exchange(worker, order)
     if opened is not None:
         raise opened

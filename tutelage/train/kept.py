@@ -67,9 +67,9 @@ def latest(store: Store, provenance: Provenance) -> Kept:
 
 def _alike(artifact: Artifact, provenance: Provenance) -> bool:
     made = artifact.manifest
-    return (made.kind, made.inputs.get("contract"), made.section, made.stage_version) == (
+    return (made.kind, made.inputs.get("taught"), made.section, made.stage_version) == (
         provenance.kind,
-        provenance.inputs["contract"],
+        provenance.inputs["taught"],
         provenance.section,
         provenance.stage_version,
     )

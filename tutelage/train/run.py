@@ -17,10 +17,11 @@ from tutelage.render.lessons import Lessons
 from tutelage.render.pack import pack, tokens_saved
 from tutelage.store.artifact import Artifact
 from tutelage.store.base import BaseFolder, find_base
+from tutelage.store.release import CONTRACT
 from tutelage.store.run import Run
 from tutelage.store.store import Draft
 from tutelage.store.tables import METRICS
-from tutelage.train.tokens import CONTRACT, check_tokens, lessons_in, make_tokens
+from tutelage.train.tokens import check_tokens, lessons_in, make_tokens
 
 VERSION = 2
 SEEDS = ("train.pack", "train.order", "train.lora", "train.init", "train.step")
@@ -66,7 +67,7 @@ def gather(section: Train, dataset: Artifact, run: Run) -> Material:
     for warning in contract.warnings:
         run.progress.warn(warning)
     tokens = make_tokens(section, dataset, contract, base, run)
-    check_tokens(tokens, contract, section.quotas)
+    check_tokens(tokens, contract, section)
     return Material(base=base, dataset=dataset, contract=contract, tokens=tokens)
 
 
@@ -77,7 +78,7 @@ def provenance_of(section: Train, material: Material, run: Run) -> Provenance:
         inputs={
             "dataset": material.dataset.digest,
             "tokens": material.tokens.digest,
-            "contract": strong_digest(material.contract.taught()),
+            "taught": strong_digest(material.contract.taught()),
             **material.base.digests(),
         },
         section={

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -25,10 +26,12 @@ from tutelage.core.progress import Tick
 from tutelage.core.recipe import Quotas, Train
 from tutelage.core.row import Split
 from tutelage.render.contract import Contract
-from tutelage.render.lessons import Lessons, Writer
+from tutelage.render.fit import QUOTA_OF
+from tutelage.render.lessons import Lessons, LessonsFile
 from tutelage.render.worker import SIDES, Order, Part, parts
 from tutelage.store.artifact import Artifact, pretty
 from tutelage.store.base import BaseFolder
+from tutelage.store.release import CONTRACT
 from tutelage.store.run import Run
 from tutelage.store.store import Draft
 from tutelage.store.tables import LEDGER, ROWS, ledger_writer, outline, read_ledger
@@ -36,7 +39,6 @@ from tutelage.train.kept import NOTHING_KEPT, Kept, latest
 
 VERSION = 1
 STAGE = "tokens"
-CONTRACT = "contract.json"
 COUNT = re.compile(r"^\d+")
 WORTH_A_PROCESS = 4096  # rows; starting one costs what rendering about so many does
 
@@ -52,16 +54,16 @@ def make_tokens(
     """
     provenance = Provenance(
         kind="tokens",
-        inputs={"dataset": dataset.digest, "contract": strong_digest(contract.taught())},
+        inputs={"dataset": dataset.digest, "taught": strong_digest(contract.taught())},
         section={"teach": section.teach.model_dump(mode="json")},
         stage_version=VERSION,
     )
     order = Order(
         rows=dataset.file(ROWS), contract=contract.to_dict(), base=base, teach=section.teach
     )
-    kept = NOTHING_KEPT if run.force else latest(run.store, provenance)
 
     def build(draft: Draft) -> None:
+        kept = NOTHING_KEPT if run.force else latest(run.store, provenance)
         _build(order, kept, section, run, draft)
         (draft.folder / CONTRACT).write_bytes(pretty(contract.taught()))
 
@@ -72,10 +74,11 @@ def make_tokens(
 class _Made:
     """What has been written so far."""
 
-    writers: Mapping[Split, Writer]
+    writers: Mapping[Split, LessonsFile]
     rows: dict[Split, list[pa.Table]]
     tally: Counter[str]
-    done: int = 0
+    done: int = 0  # rows, kept ones among them
+    rendered: int = 0  # tokens of rows that were not kept
 
     def tokens(self) -> int:
         return sum(writer.tokens for writer in self.writers.values())
@@ -90,7 +93,7 @@ def _build(order: Order, kept: Kept, section: Train, run: Run, draft: Draft) -> 
     errors: list[ContractError] = []
     with ExitStack() as files:
         made = _Made(
-            writers={side: files.enter_context(Writer(draft.folder, side)) for side in SIDES},
+            writers={side: files.enter_context(LessonsFile(draft.folder, side)) for side in SIDES},
             rows={side: [] for side in SIDES},
             tally=Counter(),
         )
@@ -126,15 +129,17 @@ def _processes(section: Train, rows: int) -> int:
 def _write(group: pa.Table, part: Part, kept: Kept, made: _Made) -> list[LedgerEntry]:
     """Writes a group's lessons in the order of its rows; the entries for all of them."""
     entries = list(part.entries)
+    places = {row: place for place, row in enumerate(group["id"].to_pylist())}
     for side in SIDES:
         own = group.filter(pc.equal(group["split"], side))
         rows = dict(zip(own["id"].to_pylist(), own["weight"].to_pylist(), strict=True))
         first_row = sum(len(table) for table in made.rows[side])
         lessons, old = kept.merged(part.sides[side], rows)
+        made.rendered += len(part.sides[side].ids)
         entries += old
         made.writers[side].append(lessons, first_row)
         made.rows[side].append(own.select(["id", "weight"]))
-    return entries
+    return sorted(entries, key=lambda entry: places[entry.row])  # whoever rendered them
 
 
 def _write_names(path: Path, tables: Sequence[pa.Table]) -> None:
@@ -156,11 +161,11 @@ def _count(
     pace = 1 / max(seconds, 1e-9)
     draft.counts.update({"rows": total, "rows_rendered": fresh, "tokens": made.tokens()})
     draft.counts.update(sorted(made.tally.items()))
-    draft.note = f"{total * pace:,.0f} rows/s, {made.tokens() * pace:,.0f} tokens/s"
+    speed = {"rows": fresh * pace, "tokens": made.rendered * pace}
+    draft.note = ", ".join(f"{value:,.0f} {what}/s" for what, value in speed.items())
     draft.environment.update(
         processes=str(processes),
-        rows_per_second=f"{total * pace:.0f}",
-        tokens_per_second=f"{made.tokens() * pace:.0f}",
+        **{f"{what}_per_second": f"{value:.0f}" for what, value in speed.items()},
     )
 
 
@@ -180,6 +185,7 @@ def _together(errors: Sequence[ContractError]) -> ContractError:
 def lessons_in(tokens: Artifact, side: Split) -> Lessons:
     """The lessons of a split, mapped into memory."""
 
+    @cache  # read once, when something must be said of a row
     def names() -> list[str]:
         with pa.memory_map(str(tokens.folder / f"{side}.arrow")) as source:
             found: list[str] = pa.ipc.open_file(source).read_all()["id"].to_pylist()
@@ -188,7 +194,7 @@ def lessons_in(tokens: Artifact, side: Split) -> Lessons:
     return Lessons.open(tokens.folder, side, names)
 
 
-def check_tokens(tokens: Artifact, contract: Contract, quotas: Quotas) -> None:
+def check_tokens(tokens: Artifact, contract: Contract, section: Train) -> None:
     """Whether every lesson ends in a stop token, something is taught, and few rows were lost.
 
     Raises: ContractError for a lesson without its stop token; TrainingError where nothing is
@@ -196,7 +202,7 @@ def check_tokens(tokens: Artifact, contract: Contract, quotas: Quotas) -> None:
     """
     train = lessons_in(tokens, "train")
     for lessons in (train, lessons_in(tokens, "validation")):
-        _check_ends(lessons, contract)
+        _check_ends(lessons, contract, contract.ending_ids(section.teach.roles))
     lost = [one for one in read_ledger(tokens.file(LEDGER)) if one.reason is not Reason.CLEAN]
     if not len(train):
         raise TrainingError(
@@ -205,14 +211,14 @@ def check_tokens(tokens: Artifact, contract: Contract, quotas: Quotas) -> None:
             hint="`tutelage explain-row` says why a row was left out",
             rows=_told(lost),
         )
-    _check_quotas(lost, tokens, quotas)
+    _check_quotas(lost, tokens, section.quotas)
 
 
-def _check_ends(lessons: Lessons, contract: Contract) -> None:
+def _check_ends(lessons: Lessons, contract: Contract, ends: frozenset[int]) -> None:
     def token(one: int) -> str:
         return f"`{contract.renderer.encoder.tokenizer.id_to_token(one)}`"
 
-    ended = np.isin(lessons.last_ids, contract.stop_ids) & (lessons.supervised > 0)
+    ended = np.isin(lessons.last_ids, list(ends)) & (lessons.supervised > 0)
     if bad := np.flatnonzero(~ended).tolist():
         raise ContractError(
             f"{len(bad)} lessons do not end in a stop token",
@@ -229,20 +235,13 @@ def _check_ends(lessons: Lessons, contract: Contract) -> None:
 
 
 def _check_quotas(lost: Sequence[LedgerEntry], tokens: Artifact, quotas: Quotas) -> None:
-    allowed = {
-        (Decision.DROP, Reason.TEMPLATE_FAILED): ("refused", quotas.refused),
-        (Decision.UNSUPERVISED, Reason.NOTHING_TAUGHT): ("unsupervised", quotas.unsupervised),
-        (Decision.DROP, Reason.FORGED_MARKER): ("forged", quotas.forged),
-        (Decision.DROP, Reason.TOO_LONG): ("too_long", quotas.too_long),
-        (Decision.TRUNCATE, Reason.TRUNCATED): ("truncated", quotas.truncated),
-    }
     rows = tokens.counts["rows"]
     over: dict[str, str] = {}
     bad: list[LedgerEntry] = []
-    for (decision, reason), (name, quota) in allowed.items():
-        found = [one for one in lost if (one.decision, one.reason) == (decision, reason)]
+    for reason, name in QUOTA_OF.items():
+        found = [one for one in lost if one.reason == reason and one.decision != Decision.REVIEW]
         share = len({one.row for one in found}) / max(1, rows)
-        if share > quota:
+        if share > getattr(quotas, name):
             over[name] = f"{share:.2%} of {rows:,} rows are {name.replace('_', ' ')}"
             bad += found
     if over:
