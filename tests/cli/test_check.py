@@ -32,6 +32,7 @@ def test_a_good_project_is_ready(tutelage: Tutelage, project: Path) -> None:
     said = tutelage("check")
     assert (said.code, said.err) == (0, "")
     assert said.out.splitlines()[-1] == "ready to run"
+    assert "data/train.jsonl: 40 rows, read as `messages`" in said.out
     assert "40 rows rendered: 40 lessons" in said.out
     assert not (project / ".tutelage").exists()
 
@@ -60,6 +61,37 @@ def test_bad_rows_are_a_note_where_the_recipe_rejects_them(
     said = tutelage("check")
     assert said.code == 0
     assert "they are left out and kept on file" in said.out
+
+
+PAIR = {
+    "messages": [{"role": "user", "content": "Is it night?"}],
+    "chosen": [{"role": "assistant", "content": "{}"}],
+    "rejected": [{"role": "assistant", "content": "no"}],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        (
+            "train",
+            (
+                "1 row of these teach nothing",
+                "a preference pair (`chosen` and `rejected`)",
+                "train.quotas.unsupervised",
+            ),
+        ),
+        ("test", ("1 task of data/test.jsonl cannot be scored", "a preference pair, which has no")),
+    ],
+)
+def test_preference_pairs_are_told_where_they_cannot_be_used(
+    tutelage: Tutelage, project: Path, name: str, told: tuple[str, ...]
+) -> None:
+    with (project / "data" / f"{name}.jsonl").open("a") as file:
+        file.write(json.dumps(PAIR) + "\n")
+    said = tutelage("check")
+    assert said.code == 1
+    assert [words for words in told if words not in said.err] == []
 
 
 def test_a_base_without_weights_is_bad_unless_they_are_to_be_random(

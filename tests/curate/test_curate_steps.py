@@ -50,7 +50,7 @@ def suite(*tasks: Example) -> list[Asked]:
         replace(task, source=Source(uri="test.jsonl", line=line))
         for line, task in enumerate(tasks, start=1)
     ]
-    file = Ingested(uri="test.jsonl", file_digest="d", examples=placed)
+    file = Ingested(uri="test.jsonl", file_digest="d", layout="messages", examples=placed)
     return [Asked(suite=Suite(name="s", path="test.jsonl", scorers=("json",)), file=file)]
 
 

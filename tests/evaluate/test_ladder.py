@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from tests.evaluate.fakes import FakeContract, call, example
@@ -22,6 +24,13 @@ def test_examples_come_from_the_training_split_alone() -> None:
     held = shots(("a", call("A")), ("b", call("B")), split="validation")
     taught = shots(("c", call("C")))
     assert choose([*held, *taught], 4) == tuple(taught)
+
+
+def test_a_preference_pair_is_no_example_of_an_answer() -> None:
+    taught = shots(("c", call("C")))
+    asked, good, bad = (Message(role=role, content="x") for role in ("user", *["assistant"] * 2))
+    pair = replace(taught[0], id="", messages=(asked,), chosen=(good,), rejected=(bad,))
+    assert choose([pair, *taught], 4) == tuple(taught)
 
 
 def test_every_kind_of_answer_has_one_example_before_any_has_two() -> None:

@@ -124,6 +124,19 @@ def test_a_row_that_teaches_nothing_is_entered_as_unsupervised() -> None:
     assert found.entry.reason == Reason.NOTHING_TAUGHT
 
 
+def test_a_preference_pair_is_unsupervised_and_the_ledger_says_what_it_is() -> None:
+    turns = (user("a"), assistant("b"), user("c"))
+    pair = replace(example(*turns), chosen=(assistant("d"),), rejected=(assistant("e"),))
+    (found,) = contract_of(embedded()).lessons_of([pair])
+    assert found.lessons == ()
+    assert found.entry is not None
+    assert found.entry.decision == Decision.UNSUPERVISED
+    assert found.entry.reason == Reason.NOTHING_TAUGHT
+    assert found.entry.detail == (
+        "a preference pair (`chosen` and `rejected`), which supervised training does not teach"
+    )
+
+
 def test_a_row_the_template_refuses_is_entered_with_its_cause(tmp_path: Path) -> None:
     contract = contract_of(golden_base(tmp_path, GEMMA))
     good, bad = example(user("a"), assistant("b")), example(system("s"), user("a"), assistant("b"))

@@ -63,7 +63,8 @@ BAD = [
     (
         row(ASK, turn("assistant", "Ho", refusal="no")),
         "message 2 has the key `refusal`; expected only role, content, reasoning, "
-        "reasoning_content, tool_calls, tool_call_id, name, train, weight",
+        "reasoning_content, thinking, tool_calls, function_call, tool_call_id, name, train, "
+        "training, weight",
     ),
     (
         row(ASK, turn("assistant", "", tool_calls=[{"name": "f", "arguments": "{"}])),
@@ -74,8 +75,8 @@ BAD = [
         "content of message 2 has a part of type `image_url`; expected text alone",
     ),
     (
-        row(ASK, SAY, functions=[{"name": "f"}]),
-        "column `functions` is a list; expected a single value, kept as a tag",
+        row(ASK, SAY, sources=[{"name": "f"}]),
+        "column `sources` is a list; expected a single value, kept as a tag",
     ),
     (
         row(ASK, SAY, origin="web"),
@@ -205,8 +206,10 @@ def test_a_layout_that_is_not_known_says_how_to_name_columns(tmp_path: Path) -> 
 
     assert caught.value.text() == (
         "error: rows.jsonl: the layout of its rows is not known: question, answer\n"
-        "  expected the columns id and messages and origin and licence and source (row); messages "
-        "(messages); conversations (sharegpt); instruction and output (alpaca); prompt and "
+        "  expected the columns id and messages and origin and licence and source (row); prompt "
+        "and chosen and rejected (preference); messages (messages); chosen and rejected "
+        "(preference); input and preferred_output and non_preferred_output (preference); "
+        "conversations (sharegpt); instruction and output (alpaca); prompt and "
         "completion (prompt_completion)\n"
         "\n"
         "hint: name your own columns: `format: fields` and "

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
+from tests.store.conversations import EXAMPLES
 from tutelage.core.conversation import Message, ToolCall
 from tutelage.core.recipe import Fields, Format, Reading, Recipe
 from tutelage.core.row import Example, Source
@@ -204,43 +204,6 @@ def test_a_path_of_this_machine_is_not_recorded(tmp_path: Path) -> None:
     assert found.examples[0].source.uri == "rows.jsonl"
 
 
-WORDS = st.text(min_size=1, max_size=12).filter(lambda text: any(map(str.isalnum, text)))
-NAMES = st.text(alphabet="abcxyz_", min_size=1, max_size=6)
-VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-9, 2**70) | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(NAMES, inner, max_size=2),
-    max_leaves=4,
-)
-CALLS = st.builds(
-    ToolCall, name=NAMES, arguments=st.dictionaries(NAMES, VALUES, max_size=3), id=NAMES | st.none()
-)
-ANSWERS = st.builds(
-    Message,
-    role=st.just("assistant"),
-    content=WORDS,
-    reasoning=st.none() | WORDS,
-    tool_calls=st.lists(CALLS, max_size=2).map(tuple),
-    train=st.none() | st.booleans(),
-    weight=st.sampled_from([0.0, 0.5, 1.0]),
-)
-TURNS = st.builds(Message, role=st.just("user"), content=WORDS, name=st.none() | NAMES)
-EXAMPLES = st.builds(
-    Example,
-    messages=st.lists(st.tuples(TURNS, ANSWERS), min_size=1, max_size=2).map(
-        lambda pairs: tuple(message for pair in pairs for message in pair)
-    ),
-    tools=st.lists(NAMES.map(lambda name: {"name": name, "parameters": {}}), max_size=2).map(tuple),
-    origin=st.sampled_from(["human", "human_edited", "synthetic", "log"]),
-    licence=NAMES,
-    source=st.just(Source(uri="elsewhere.jsonl", line=7, digest="d")),
-    author=st.none() | NAMES,
-    consent_key=st.none() | NAMES,
-    generator=st.none() | NAMES,
-    editor=st.none() | NAMES,
-    parents=st.lists(NAMES, max_size=2).map(tuple),
-    tags=st.dictionaries(NAMES, WORDS, max_size=2),
-    weight=st.sampled_from([1.0, 2.5]),
-)
 KEPT = (
     *("id", "messages", "tools", "chosen", "rejected", "origin", "licence", "author"),
     *("consent_key", "generator", "editor", "parents", "weight"),

@@ -115,7 +115,8 @@ class Check:
         for reading in readings:
             file = self.attempt(what, lambda reading=reading: _read(reading, self.recipe))  # type: ignore[misc]
             if file is not None:
-                self.say(what, f"{file.uri}: {counted(len(file.examples), 'row')}")
+                rows = counted(len(file.examples), "row")
+                self.say(what, f"{file.uri}: {rows}, read as `{file.layout}`")
                 files.append(file)
         return files
 
@@ -242,6 +243,8 @@ def _tasks(asked: Asked, contract: Contract | None) -> None:
     rows = []
     for task in tasks:
         problems = [problem for scorer in scorers if (problem := scorer.problem(task))]
+        if task.example.chosen:
+            problems = ["a preference pair, which has no expected answer"]
         if problems:
             where = f"line {task.example.source.line}"
             rows.append(BadRow(where=where, problem="; ".join(dict.fromkeys(problems))))

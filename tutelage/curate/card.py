@@ -49,6 +49,7 @@ def card(curated: Curated) -> dict[str, Any]:
         "sources": [_source(file, kept) for file in curated.files],
         "origins": _counts(example.origin for example in kept),
         "licences": _counts(example.licence for example in kept),
+        "preference_pairs": sum(bool(example.chosen) for example in kept),
         "authors": len({example.author for example in kept if example.author}),
         "left_out": left_out,
         "for_review": _reasons(curated.ledger, Decision.REVIEW),
@@ -76,6 +77,7 @@ def _source(file: Ingested, kept: Sequence[Example]) -> dict[str, Any]:
     return {
         "path": file.uri,
         "sha256": file.file_digest,
+        "layout": file.layout,
         "licences": sorted({example.licence for example in file.examples}),
         "origins": sorted({example.origin for example in file.examples}),
         "read": len(file.examples) + len(file.refused),
@@ -93,7 +95,8 @@ def _counts(names: Iterable[str]) -> dict[str, int]:
 
 
 def _taught_words(example: Example) -> int:
-    taught = [message.content for message in example.messages if message.taught]
+    turns = example.chosen or example.messages
+    taught = [message.content for message in turns if message.taught]
     return sum(len(content.split()) for content in taught)
 
 
@@ -121,10 +124,13 @@ def _tags(kept: Sequence[Example]) -> dict[str, Any]:
 
 def text(form: Mapping[str, Any]) -> str:
     """The card as Markdown."""
-    rows = form["rows"]
+    rows, pairs = form["rows"], form["preference_pairs"]
+    told = f"{rows['read']:,} rows read, {rows['kept']:,} kept, {rows['dropped']:,} left out."
+    if pairs:
+        told += f" Of those kept {pairs:,} are preference pairs; `train` does not teach them."
     parts = [
         f"# Dataset card: {form['name']}",
-        f"{rows['read']:,} rows read, {rows['kept']:,} kept, {rows['dropped']:,} left out.",
+        told,
         _section("Sources", _sources(form)),
         _section("Split", _split(form)),
         _section("Left out", _pairs(form["left_out"], "every row was kept")),
@@ -149,13 +155,14 @@ def _section(title: str, lines: Sequence[str]) -> str:
 
 def _sources(form: Mapping[str, Any]) -> list[str]:
     lines = [
-        "| file | origin | licence | read | rejected | kept | sha256 |",
-        "|---|---|---|---:|---:|---:|---|",
+        "| file | layout | origin | licence | read | rejected | kept | sha256 |",
+        "|---|---|---|---|---:|---:|---:|---|",
     ]
     for one in form["sources"]:
         lines.append(
-            f"| {one['path']} | {', '.join(one['origins'])} | {', '.join(one['licences'])} "
-            f"| {one['read']:,} | {one['rejected']:,} | {one['kept']:,} | `{one['sha256'][:12]}` |"
+            f"| {one['path']} | {one['layout']} | {', '.join(one['origins'])} "
+            f"| {', '.join(one['licences'])} | {one['read']:,} | {one['rejected']:,} "
+            f"| {one['kept']:,} | `{one['sha256'][:12]}` |"
         )
     credited = [licence for licence in form["licences"] if "BY" in licence.split("-")]
     if credited:

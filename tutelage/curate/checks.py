@@ -5,7 +5,7 @@ from __future__ import annotations
 from tutelage.core.digest import Json
 from tutelage.core.ledger import Decision, LedgerEntry, Reason
 from tutelage.core.row import Example
-from tutelage.curate.sides import answer_key, prompt_key
+from tutelage.curate.sides import answer_key, pair_key, prompt_key
 from tutelage.curate.sieve import entry
 from tutelage.score.schema import Schema
 from tutelage.score.task import answer_text, tasks_of
@@ -14,8 +14,8 @@ from tutelage.score.task import answer_text, tasks_of
 def conflicts(examples: list[Example]) -> list[LedgerEntry]:
     """Rows that answer one prompt differently, for a person to look at; they are kept.
 
-    Prompts and answers are compared without case and blanks. Preference rows are left
-    out: several pairs for one prompt are their point.
+    Prompts and answers are compared without case and blanks. Of preference rows several
+    pairs for one prompt are the point: only those that prefer the opposite are found.
     """
     answers: dict[str, dict[str, Example]] = {}
     for example in examples:
@@ -30,6 +30,18 @@ def conflicts(examples: list[Example]) -> list[LedgerEntry]:
             own = answer_key(example)
             other = next(one for key, one in others.items() if key != own)
             detail = f"answers the prompt of {other.source} otherwise"
+            found.append(entry(example, Decision.REVIEW, Reason.CONFLICTING_LABEL, detail, other))
+    return found + _opposite([example for example in examples if example.chosen])
+
+
+def _opposite(pairs: list[Example]) -> list[LedgerEntry]:
+    """Preference rows of which another prefers what they reject."""
+    known = {pair_key(example): example for example in pairs}
+    found = []
+    for example in pairs:
+        other = known.get(pair_key(example, swapped=True))
+        if other is not None:
+            detail = f"prefers what {other.source} rejects"
             found.append(entry(example, Decision.REVIEW, Reason.CONFLICTING_LABEL, detail, other))
     return found
 

@@ -17,7 +17,7 @@ import numpy as np
 from tutelage.core.ledger import Decision, LedgerEntry, Reason
 from tutelage.core.recipe import Curate
 from tutelage.core.row import Example
-from tutelage.curate.sides import asked, question, texts
+from tutelage.curate.sides import asked, question, texts, turns
 from tutelage.curate.sieve import entry
 from tutelage.curate.sources import Asked
 from tutelage.screen.near import SHINGLE, comparable, near_pairs, side
@@ -52,8 +52,8 @@ def _exact(examples: list[Example], tasks: list[Example], found: Leaks) -> None:
         items.setdefault(question(task), task)
     for index, example in enumerate(examples):
         # a turn of a few words, such as a greeting, is no leak by itself
-        turns = [key for key in map(comparable, asked(example)) if key.count(" ") >= SHINGLE - 1]
-        hit = next((items[key] for key in (question(example), *turns) if key in items), None)
+        said = [key for key in map(comparable, turns(example)) if key.count(" ") >= SHINGLE - 1]
+        hit = next((items[key] for key in (question(example), *said) if key in items), None)
         if hit is not None:
             detail = f"asks what {hit.source} asks"
             found.drop[index] = entry(example, Decision.DROP, Reason.LEAK_EXACT, detail, hit)

@@ -66,6 +66,7 @@ def differ(one: Sides, other: Sides) -> bool:
     """Whether rows that are alike by their shingles still say different things."""
     return (
         one.numbers != other.numbers
+        or one.chosen != other.chosen  # a pair the other way round says the opposite
         or _exchanged(one.request, other.request) > EXCHANGED
         or _exchanged(one.answer, other.answer) > EXCHANGED
     )

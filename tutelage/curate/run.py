@@ -35,7 +35,7 @@ from tutelage.store.run import Run
 from tutelage.store.store import Draft
 from tutelage.store.tables import LEDGER, ROWS, write_ledger, write_rows
 
-VERSION = 1  # raised when the same sources come to another dataset
+VERSION = 2  # raised when the same sources come to another dataset
 CARD = "card.md"
 CARD_JSON = "card.json"
 DROPPED = "dropped.parquet"  # the rows left out, as whole as those kept

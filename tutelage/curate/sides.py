@@ -24,16 +24,19 @@ class Sides:
     request: str  # all that the user says
     context: str  # system, tools and what tools returned
     answer: str  # all that is taught; JSON as one word, equal if the values are
+    chosen: str  # of a preference row the part of the answer that is preferred, else empty
     numbers: tuple[str, ...]  # in request and answer, sorted: a difference there matters
 
 
 def sides(example: Example) -> Sides:
     """The sides of an Example."""
     said = "\n".join(_answers(example))
+    preferred = "\n".join(_said(example.chosen))
     return Sides(
         request=question(example),
         context=comparable("\n".join(_context(example))),
         answer=said if said.startswith("json") else comparable(said),
+        chosen=comparable(preferred),
         numbers=tuple(sorted(NUMBER.findall(f"{request(example)}\n{said}"))),
     )
 
@@ -46,6 +49,12 @@ def request(example: Example) -> str:
 def asked(example: Example) -> list[str]:
     """The user's turns."""
     return [message.content for message in example.messages if message.role == "user"]
+
+
+def turns(example: Example) -> list[str]:
+    """The user's turns, also those of what follows the prompt of a preference row."""
+    whole = (*example.messages, *example.chosen, *example.rejected)
+    return [message.content for message in whole if message.role == "user"]
 
 
 def texts(example: Example) -> Iterator[str]:
@@ -77,6 +86,12 @@ def answer_key(example: Example) -> str:
     return short_digest(canonical(continuations))
 
 
+def pair_key(example: Example, *, swapped: bool = False) -> str:
+    """The key of a preference row by which pairs are the same; `swapped`, of its opposite."""
+    pair = [_folded(example.chosen), _folded(example.rejected)]
+    return short_digest(canonical([prompt_key(example), *(reversed(pair) if swapped else pair)]))
+
+
 def _folded(messages: Sequence[Message]) -> list[dict[str, Json]]:
     return [{**message.to_dict(), "content": folded(message.content)} for message in messages]
 
@@ -90,8 +105,12 @@ def _context(example: Example) -> Iterator[str]:
 
 
 def _answers(example: Example) -> Iterator[str]:
-    own = (message for message in example.messages if message.role == "assistant")
-    for message in (*own, *example.chosen, *example.rejected):
+    own = [message for message in example.messages if message.role == "assistant"]
+    return _said((*own, *example.chosen, *example.rejected))
+
+
+def _said(messages: Sequence[Message]) -> Iterator[str]:
+    for message in messages:
         if message.reasoning:
             yield message.reasoning
         if message.content:

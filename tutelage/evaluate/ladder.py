@@ -82,7 +82,7 @@ def choose_shots(
 
     Kinds come in a shuffled order, one example each before any has a second.
     """
-    taught = [example for example in examples if example.split == "train"]
+    taught = [one for one in examples if one.split == "train" and not one.chosen]
     queues: dict[str, list[Example]] = {}
     for index in generator.permutation(len(taught)).tolist():
         queues.setdefault(_kind(taught[index]), []).append(taught[index])

@@ -23,6 +23,7 @@ from tutelage.render.writer import Forms, Writer
 BATCH = 2048  # examples rendered and encoded together: bounds what is held in memory
 LEDGER_STAGE = "train"
 TEACH = Teach()
+PAIR = "a preference pair (`chosen` and `rejected`), which supervised training does not teach"
 LEAVE_OUT = "leave it out of the text, or set `contract.forged: keep`"
 
 
@@ -160,6 +161,8 @@ class Renderer:
                 )
 
     def _turns(self, example: Example, teach: Teach) -> Iterator[Turn]:
+        if example.chosen:
+            return  # a pair is no answer to imitate, nor is what stands before it
         chosen = [
             at
             for at, message in enumerate(example.messages)
@@ -240,7 +243,7 @@ def _outcome(example: Example, lessons: list[Lesson], entry: LedgerEntry | None)
             example,
             Decision.UNSUPERVISED,
             Reason.NOTHING_TAUGHT,
-            "none of its messages is to be taught",
+            PAIR if example.chosen else "none of its messages is to be taught",
         )
     return Rendered(row=example.id, lessons=tuple(lessons), entry=entry)
 

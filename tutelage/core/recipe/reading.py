@@ -8,7 +8,16 @@ from pydantic import Field, model_validator
 
 from tutelage.core.recipe.section import Section
 
-Format = Literal["auto", "messages", "sharegpt", "alpaca", "prompt_completion", "fields", "row"]
+Format = Literal[
+    "auto",
+    "messages",
+    "sharegpt",
+    "alpaca",
+    "prompt_completion",
+    "preference",
+    "fields",
+    "row",
+]
 
 
 class Fields(Section):

@@ -101,13 +101,13 @@ def nearest(name: str, names: Iterable[str]) -> str:
 
 
 def refuse_unknown(form: dict[str, Any], known: Iterable[str], what: str) -> None:
-    """Refuses keys that would be lost; a null holds nothing and is let pass.
+    """Refuses keys that would be lost; null, `[]` and `{}` hold nothing and are let pass.
 
     Raises: Fault that names the first such key.
     """
     allowed = set(known)
     for name, value in form.items():
-        if name not in allowed and value is not None:
+        if name not in allowed and value not in (None, [], {}):
             expected = ", ".join(known)
             raise Fault(
                 Reason.UNKNOWN_FIELD, f"{what} has the key `{name}`; expected only {expected}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 from tutelage.core.conversation import ROLES, Message, Role, ToolCall
 from tutelage.core.digest import Json
@@ -20,17 +21,14 @@ from tutelage.store.ingest.fault import (
 )
 from tutelage.store.ingest.records import strict_json, strict_object
 
+Value = TypeVar("Value", str, bool)
+THOUGHT = ("reasoning", "reasoning_content", "thinking")  # one thing by three names
+TRAINED = ("train", "training")
 KEYS = (
-    "role",
-    "content",
-    "reasoning",
-    "reasoning_content",
-    "tool_calls",
-    "tool_call_id",
-    "name",
-    "train",
-    "weight",
+    *("role", "content", *THOUGHT, "tool_calls", "function_call", "tool_call_id", "name"),
+    *(*TRAINED, "weight"),
 )
+ALIASES = {"developer": "system", "function": "tool"}  # roles of other times
 
 
 def messages(value: object, what: str) -> tuple[Message, ...]:
@@ -39,32 +37,60 @@ def messages(value: object, what: str) -> tuple[Message, ...]:
     Raises: Fault for the first that is not one.
     """
     forms = listed(value, what)
-    return tuple(_message(form, f"message {index}") for index, form in enumerate(forms, start=1))
+    return tuple(message(form, f"message {index}") for index, form in enumerate(forms, start=1))
 
 
-def _message(value: object, what: str) -> Message:
+def message(value: object, what: str) -> Message:
+    """The Message of one role-tagged object.
+
+    Raises: Fault.
+    """
     form = mapping(value, what)
     refuse_unknown(form, KEYS, what)
     if "role" not in form:
         raise Fault(Reason.MISSING_FIELD, f"{what} has no `role`")
-    if form.get("reasoning") is not None and form.get("reasoning_content") is not None:
-        raise Fault(Reason.UNKNOWN_FIELD, f"{what} has `reasoning` and `reasoning_content`")
-    reasoning = form.get("reasoning") or form.get("reasoning_content")
+    name = optional_text(form.get("name"), f"`name` of {what}")
+    if form["role"] == "function" and not name:
+        raise Fault(Reason.INVALID_TOOL_CALL, f"{what}, from `function`, has no `name`")
     return Message(
         role=role(form["role"]),
         content=_content(form.get("content"), what),
-        reasoning=optional_text(reasoning, f"`reasoning` of {what}"),
-        tool_calls=tool_calls(form.get("tool_calls"), what),
+        reasoning=_reasoning(form, what),
+        tool_calls=_calls(form, what),
         tool_call_id=optional_text(form.get("tool_call_id"), f"`tool_call_id` of {what}"),
-        name=optional_text(form.get("name"), f"`name` of {what}"),
-        train=flag(form.get("train"), f"`train` of {what}"),
+        name=name,
+        train=trained(form, what),
         weight=weight(form.get("weight"), f"`weight` of {what}"),
     )
 
 
+def trained(form: dict[str, Any], what: str) -> bool | None:
+    """Whether a message is marked as taught or not, by either name of the mark."""
+    marks = {name: flag(form.get(name), f"`{name}` of {what}") for name in TRAINED}
+    return _agreed(marks, what)
+
+
+def _reasoning(form: dict[str, Any], what: str) -> str | None:
+    thoughts = {name: optional_text(form.get(name), f"`{name}` of {what}") for name in THOUGHT}
+    return _agreed({name: thought or None for name, thought in thoughts.items()}, what)
+
+
+def _agreed(named: Mapping[str, Value | None], what: str) -> Value | None:
+    """The one value that stands under any of the names.
+
+    Raises: Fault where two of them differ.
+    """
+    given = {name: value for name, value in named.items() if value is not None}
+    if len(set(given.values())) > 1:
+        names = " and ".join(f"`{name}`" for name in given)
+        raise Fault(Reason.UNKNOWN_FIELD, f"{what} has {names}, which differ; expected one")
+    return next(iter(given.values()), None)
+
+
 def role(value: object) -> Role:
-    """The value if it is a role."""
-    written = text(value, "`role`")
+    """The role a value names: `developer` says what `system` does, `function` what `tool` does."""
+    named = text(value, "`role`")
+    written = ALIASES.get(named, named)
     if written not in ROLES:
         expected = f"{', '.join(ROLES[:-1])} or {ROLES[-1]}"
         raise Fault(Reason.INVALID_ROLE, f"role `{written}`; expected {expected}")
@@ -91,10 +117,17 @@ def _part(value: object, what: str) -> str:
     return text(form.get("text"), f"a part of {what}")
 
 
-def tool_calls(value: object, what: str) -> tuple[ToolCall, ...]:
-    """The calls of one message; null is none."""
-    forms = [] if value is None else listed(value, f"`tool_calls` of {what}")
-    return tuple(tool_call(form, what) for form in forms)
+def _calls(form: dict[str, Any], what: str) -> tuple[ToolCall, ...]:
+    """The calls of one message, also one written as `function_call`; null is none."""
+    value, single = form.get("tool_calls"), form.get("function_call")
+    calls = [] if value is None else listed(value, f"`tool_calls` of {what}")
+    if calls and single is not None:
+        raise Fault(
+            Reason.INVALID_TOOL_CALL,
+            f"{what} has `tool_calls` and `function_call`; expected one of them",
+        )
+    calls = calls if single is None else [single]
+    return tuple(tool_call(call, what) for call in calls)
 
 
 def tool_call(value: object, what: str) -> ToolCall:
@@ -133,13 +166,24 @@ def _arguments(value: object, what: str) -> dict[str, Json]:
     return found
 
 
-def tools(value: object) -> tuple[dict[str, Any], ...]:
-    """The functions a conversation may call, as a list or its JSON text; null is none."""
+def tools_of(row: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+    """The functions a conversation may call: its `tools`, or its `functions` of an older API.
+
+    Each is a list or its JSON text; null is none.
+    """
+    named = _tools(row.get("tools"), "tools")
+    older = _tools(row.get("functions"), "functions")
+    if named and older:
+        raise Fault(Reason.INVALID_TOOL_CALL, "it has `tools` and `functions`; expected one")
+    return named or tuple({"type": "function", "function": tool} for tool in older)
+
+
+def _tools(value: object, name: str) -> tuple[dict[str, Any], ...]:
     if value is None or value == "":
         return ()
-    forms = strict_json(value, "`tools`") if isinstance(value, str) else value
+    forms = strict_json(value, f"`{name}`") if isinstance(value, str) else value
     found = []
-    for form in listed(forms, "`tools`"):
+    for form in listed(forms, f"`{name}`"):
         tool = mapping(form, "a tool")
         inner = mapping(tool.get("function", tool), "`function` of a tool")
         if not isinstance(inner.get("name"), str):

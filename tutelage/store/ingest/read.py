@@ -12,6 +12,7 @@ from tutelage.core.errors import BadRow, RowError
 from tutelage.core.ledger import Reason
 from tutelage.core.recipe import Format, Reading, Recipe
 from tutelage.core.row import ORIGINS, Example, Origin, Source
+from tutelage.store.ingest.detect import detect
 from tutelage.store.ingest.fault import (
     Fault,
     column,
@@ -23,7 +24,8 @@ from tutelage.store.ingest.fault import (
     weight,
 )
 from tutelage.store.ingest.files import file_of, uri_of
-from tutelage.store.ingest.layouts import Laid, detect, lay
+from tutelage.store.ingest.laid import Laid
+from tutelage.store.ingest.layouts import lay
 from tutelage.store.ingest.records import Record, Refused, records
 from tutelage.store.ingest.shape import check, check_answer
 
@@ -40,6 +42,7 @@ class Ingested:
 
     uri: str  # as the recipe writes it
     file_digest: str  # SHA-256
+    layout: Format  # in which its rows were read
     examples: list[Example]
     refused: list[Refused] = field(default_factory=list)
 
@@ -95,7 +98,7 @@ def read_examples(
             examples.append(row)
         else:
             refused.append(row)
-    return Ingested(uri=uri, file_digest=digest, examples=examples, refused=refused)
+    return Ingested(uri=uri, file_digest=digest, layout=layout, examples=examples, refused=refused)
 
 
 def example_of(form: dict[str, Any], uri: str, line: int) -> Example:
@@ -217,6 +220,10 @@ def _check(laid: Laid) -> None:
     if preference:
         check_answer(laid.chosen, " of `chosen`")
         check_answer(laid.rejected, " of `rejected`")
+        if laid.chosen == laid.rejected:
+            raise Fault(
+                Reason.CONFLICTING_LABEL, "`chosen` and `rejected` are the same; expected two"
+            )
 
 
 def _origin(value: object) -> Origin:
