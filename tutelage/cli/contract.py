@@ -15,7 +15,6 @@ from tutelage.cli.options import RECIPE, as_json, load_recipe, no_command, of_pr
 from tutelage.cli.reply import Reply
 from tutelage.cli.terminal import counted
 from tutelage.core.errors import StoreError
-from tutelage.store.release import CONTRACT
 
 if TYPE_CHECKING:
     from tutelage.render.difference import Difference
@@ -118,6 +117,7 @@ def find_contract(reference: str, project: Path) -> Meant:
     """
     from tutelage.render.contract import UNTAUGHT, check_form
     from tutelage.store.artifact import read_json
+    from tutelage.store.release import CONTRACT
 
     path = Path(reference)
     inside = path / CONTRACT
@@ -143,6 +143,7 @@ def _of_recipe(path: Path) -> bool:
 def _in_store(reference: str, project: Path) -> Meant:
     from tutelage.cli.results import find
     from tutelage.store.artifact import read_json
+    from tutelage.store.release import CONTRACT
 
     found = find(reference, project)
     for artifact in reversed(list(found.artifacts.values())):
