@@ -18,7 +18,7 @@ name: desk
 contract:
   system: {name: desk-v3, text: Name the team.}
   variants: [{name: short, text: Team, share: 0.25}]
-  left_out: 0.125
+  without_system: 0.125
   arguments: {enable_thinking: false}
   decoding: {max_new_tokens: 32, temperature: 0.5}
 train: {base: base}

@@ -89,7 +89,7 @@ def test_a_recipe_without_a_base_says_what_is_missing(tutelage: Tutelage, projec
 POLICY = """
 contract:
   system: {name: desk-v3, text: Name it.}
-  left_out: 0.5
+  without_system: 0.5
 """
 
 
@@ -99,11 +99,11 @@ def test_the_system_prompt_a_row_was_drawn_is_told(tutelage: Tutelage, project: 
     rows = [(f"Is it {at}?", "yes") for at in range(20)]
     write_rows(project / "rows.jsonl", rows)
     said = tutelage("show", "--count", "20")
-    left_out = said.out.count("  system prompt: left out, as for 50% of the rows\n")
+    without_system = said.out.count("  system prompt: left out, as for 50% of the rows\n")
     served = said.out.count("  system prompt: desk-v3, the one that is served\n")
-    assert left_out + served == 20
+    assert without_system + served == 20
     assert said.out.count("<|im_start|>system\nName it.") == served
-    assert 0 < left_out < 20
+    assert 0 < without_system < 20
 
 
 def test_lessons_of_a_row_say_what_folding_shares(tutelage: Tutelage, project: Path) -> None:

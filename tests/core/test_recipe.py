@@ -262,8 +262,8 @@ def test_the_keys_of_every_section_are_these() -> None:
     ]
     keys = {section.__name__: " ".join(section.model_fields) for section in all_sections()}
     assert keys["Contract"] == (
-        "template arguments date system variants left_out output_schema decoding fit truncate "
-        "forged context_tokens"
+        "template arguments date system variants without_system output_schema decoding fit "
+        "truncate forged context_tokens"
     )
     assert keys["Curate"] == "sources rows validation group_by invalid duplicates leakage"
     assert keys["SourceFile"] == "path format fields origin licence author"
@@ -313,7 +313,7 @@ def test_a_policy_that_contradicts_itself_is_told_key_by_key() -> None:
         "contract:\n"
         "  template: {name: t}\n"
         "  system: {name: one, text: A, path: a.md}\n"
-        "  left_out: 0.5\n"
+        "  without_system: 0.5\n"
         "  variants:\n"
         "    - {name: one, text: B, share: 0.4}\n"
         "    - {name: two, text: C, path: c.md, share: 0.2}\n"
@@ -325,11 +325,13 @@ def test_a_policy_that_contradicts_itself_is_told_key_by_key() -> None:
         "r.yaml:8:7": "`two` has both; give it one of `text` and `path`",
         "r.yaml:7:8": "`one` names another prompt already",
         "r.yaml:9:8": "`two` names another prompt already",
-        "r.yaml:6:3": "the shares and `left_out` make 1.2; expected at most 1",
+        "r.yaml:6:3": "the shares and `without_system` make 1.2; expected at most 1",
     }
 
 
-@pytest.mark.parametrize("key", ["left_out: 0.1", "variants: [{name: a, text: b, share: 0.1}]"])
+@pytest.mark.parametrize(
+    "key", ["without_system: 0.1", "variants: [{name: a, text: b, share: 0.1}]"]
+)
 def test_a_policy_without_a_system_prompt_is_no_policy(key: str) -> None:
     (problem,) = faults(f"name: a\ncontract: {{{key}}}\n").values()
     assert (
@@ -339,7 +341,7 @@ def test_a_policy_without_a_system_prompt_is_no_policy(key: str) -> None:
 
 def test_shares_may_leave_nothing_for_the_prompt_that_is_served() -> None:
     variants = "[{name: a, text: b, share: 0.7}, {name: c, text: d, share: 0.2}]"
-    recipe = loads(f"name: a\ncontract: {{system: s, left_out: 0.1, variants: {variants}}}\n")
+    recipe = loads(f"name: a\ncontract: {{system: s, without_system: 0.1, variants: {variants}}}\n")
     assert sum(one.share for one in recipe.contract.variants) == pytest.approx(0.9)
 
 

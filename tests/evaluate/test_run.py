@@ -63,7 +63,11 @@ def refused(folder: Path, adapter: Artifact, *overrides: str) -> TutelageError:
             ("arguments.enable_thinking", "false, was nothing"),
         ),
         ("contract.date=2026-02-03", "told another date", ("date", "2026-02-03, was 2026-01-01")),
-        ("contract.left_out=0.5", "another share of the rows", ("left_out", "0.5, was 0.0")),
+        (
+            "contract.without_system=0.5",
+            "another share of the rows",
+            ("without_system", "0.5, was 0.0"),
+        ),
         ("contract.context_tokens=99", "the context is not", ("context", "99, was 512")),
     ],
 )

@@ -33,7 +33,7 @@ def test_the_page_does_what_it_says(tmp_path: Path) -> None:
             said[line] = speak(folder, *words[1:])
             differ = words[1:3] == ["contract", "diff"]
             assert said[line].code == (DIFFER if differ else 0), said[line].err
-    assert load(folder / "next.yaml").contract.left_out == 0.1
+    assert load(folder / "next.yaml").contract.without_system == 0.1
     diff = said["tutelage contract diff recipe.yaml next.yaml"].out
     assert "+ Name the team for this ticket and whether it is urgent, as JSON. Never" in diff
     assert "variants.desk-short  nothing → `desk-short`" in diff

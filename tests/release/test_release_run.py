@@ -71,7 +71,7 @@ def test_release_and_card_name_the_versions_of_template_and_prompt(tmp_path: Pat
         "contract:\n"
         "  system: {name: desk-v3, text: Name the team.}\n"
         "  variants: [{name: short, text: Team, share: 0.25}]\n"
-        "  left_out: 0.5\n"
+        "  without_system: 0.5\n"
         "  arguments: {kind: false}\n"
     )
     path.write_text(path.read_text().replace("contract:\n", policy) + SECTION)
@@ -80,7 +80,7 @@ def test_release_and_card_name_the_versions_of_template_and_prompt(tmp_path: Pat
     assert told["system"] == {"name": "desk-v3", "digest": contract["system"]["digest"]}
     assert told["template"]["digest"] == contract["template"]["digest"]
     assert [(one["name"], one["share"]) for one in told["variants"]] == [("short", 0.25)]
-    assert (told["left_out"], told["decoding"]["max_new_tokens"]) == (0.5, 8)
+    assert (told["without_system"], told["decoding"]["max_new_tokens"]) == (0.5, 8)
     card = (made.folder / "README.md").read_text(encoding="utf-8")
     assert f"| template | `chat template of base` ({told['template']['digest'][:12]}) |" in card
     assert f"| system prompt | `desk-v3` ({told['system']['digest'][:12]}) |" in card

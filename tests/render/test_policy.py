@@ -15,7 +15,7 @@ from tutelage.render.policy import Policy, SystemPrompt
 SERVED = SystemPrompt(name="rules-v2", text="Follow the rules.")
 SHORT = SystemPrompt(name="short", text="Rules.")
 LONG = SystemPrompt(name="long", text="Follow every rule there is.")
-POLICY = Policy(served=SERVED, variants=((SHORT, 0.2), (LONG, 0.1)), left_out=0.15, seed=5)
+POLICY = Policy(served=SERVED, variants=((SHORT, 0.2), (LONG, 0.1)), without_system=0.15, seed=5)
 ROWS = [f"row {number}" for number in range(4000)]
 
 
@@ -38,7 +38,7 @@ def test_a_variant_added_at_the_end_moves_only_the_rows_it_takes() -> None:
     more = Policy(
         served=SERVED,
         variants=(*POLICY.variants, (SystemPrompt(name="new", text="New."), 0.1)),
-        left_out=0.15,
+        without_system=0.15,
         seed=5,
     )
     moved = {POLICY.of_row(row) for row in ROWS if POLICY.of_row(row) != more.of_row(row)}
@@ -46,7 +46,7 @@ def test_a_variant_added_at_the_end_moves_only_the_rows_it_takes() -> None:
 
 
 def test_another_seed_draws_anew() -> None:
-    other = Policy(served=SERVED, variants=POLICY.variants, left_out=0.15, seed=6)
+    other = Policy(served=SERVED, variants=POLICY.variants, without_system=0.15, seed=6)
     assert any(POLICY.of_row(row) != other.of_row(row) for row in ROWS[:100])
 
 
@@ -55,7 +55,7 @@ def test_rows_are_taught_under_their_draw_and_requests_are_served_under_system()
         embedded(),
         system={"name": "rules", "text": "Follow the rules."},
         variants=[{"name": "short", "text": "Rules.", "share": 0.4}],
-        left_out=0.3,
+        without_system=0.3,
     )
     texts = {None: 0, "Rules.": 0, "Follow the rules.": 0}
     for number in range(60):

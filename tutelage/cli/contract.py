@@ -179,8 +179,8 @@ def _lines(form: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for one in form["variants"]:
         yield "variant", f"{_version(one)}, {one['share']:.0%} of the rows"
         yield "", one["text"]
-    if form["left_out"]:
-        yield "left out", f"{form['left_out']:.0%} of the rows have no system prompt"
+    if form["without_system"]:
+        yield "left out", f"{form['without_system']:.0%} of the rows have no system prompt"
     if own := form.get("decoding"):
         drawn = f"temperature {own['temperature']:g}, top_p {own['top_p']:g}"
         yield "decoding", f"at most {own['max_new_tokens']:,} tokens, {drawn}"

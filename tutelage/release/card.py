@@ -56,8 +56,8 @@ def _prompts(told: Mapping[str, Any]) -> Iterator[str]:
     yield f"| system prompt | {_version(told['system']) if told['system'] else 'none'} |"
     for one in told["variants"]:
         yield f"| also taught under | {_version(one)}, {one['share']:.0%} of the rows |"
-    if told["left_out"]:
-        yield f"| taught without it | {told['left_out']:.0%} of the rows |"
+    if told["without_system"]:
+        yield f"| taught without it | {told['without_system']:.0%} of the rows |"
     if told["forgeable"]:
         markers = " ".join(f"`{one}`" for one in told["forgeable"])
         yield f"| markers that are plain text, which a message could forge | {markers} |"

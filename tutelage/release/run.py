@@ -178,7 +178,8 @@ def _prompts(contract: Mapping[str, Any]) -> dict[str, Any]:
         "system": _version(prompts[0]) if prompts else None,
         "variants": [_version(one) | {"share": one["share"]} for one in prompts[1:]],
         **{
-            key: contract[key] for key in ("left_out", "arguments", "date", "decoding", "forgeable")
+            key: contract[key]
+            for key in ("without_system", "arguments", "date", "decoding", "forgeable")
         },
     }
 

@@ -244,7 +244,7 @@ def _policy(form: Mapping[str, Any]) -> Policy:
             (SystemPrompt(name=one["name"], text=one["text"]), one["share"])
             for one in form["variants"]
         ),
-        left_out=form["left_out"],
+        without_system=form["without_system"],
         seed=form["policy_seed"],
     )
 
@@ -257,7 +257,7 @@ def _policy_form(policy: Policy) -> dict[str, Json]:
             {**prompt_form(prompt.name, prompt.text), "share": share}
             for prompt, share in policy.variants
         ],
-        "left_out": policy.left_out,
+        "without_system": policy.without_system,
         "policy_seed": policy.seed,
     }
 

@@ -24,7 +24,7 @@ CAUSES: Mapping[str, str] = {
     "template": "the chat template is not the one that was taught",
     "system": "the system prompt is not the one that was taught",
     "variants": "the variants of the system prompt are not those that were taught",
-    "left_out": "the system prompt was left out of another share of the rows",
+    "without_system": "the system prompt was left out of another share of the rows",
     "policy_seed": "the system prompts were drawn under another seed",
     "arguments": "the template's arguments are not those that were taught",
     "date": "the template is told another date than was taught",

@@ -40,8 +40,10 @@ def frozen(
             _named(one, f"variants.{number}", recipe) | {"share": one.share}
             for number, one in enumerate(section.variants)
         ],
-        "left_out": section.left_out,
-        "policy_seed": seed_of(POLICY, recipe.seed) if section.variants or section.left_out else 0,
+        "without_system": section.without_system,
+        "policy_seed": seed_of(POLICY, recipe.seed)
+        if section.variants or section.without_system
+        else 0,
         "decoding": section.decoding.model_dump(mode="json"),
         "output_schema": _schema(section.output_schema, recipe),
         "context": _context(section.context_tokens, base),

@@ -30,14 +30,14 @@ class Policy:
 
     served: SystemPrompt | None = None
     variants: tuple[tuple[SystemPrompt, float], ...] = ()  # with its share of the rows
-    left_out: float = 0.0
+    without_system: float = 0.0
     seed: int = 0
 
     def of_row(self, row: str) -> SystemPrompt | None:
         """What a row without a system message of its own is taught under."""
-        if not self.variants and not self.left_out:
+        if not self.variants and not self.without_system:
             return self.served
         drawn = seed_of(row, self.seed) / SCALE
-        bounds = list(accumulate([self.left_out, *(share for _, share in self.variants)]))
+        bounds = list(accumulate([self.without_system, *(share for _, share in self.variants)]))
         choices = [None, *(prompt for prompt, _ in self.variants), self.served]
         return choices[bisect(bounds, drawn)]

@@ -102,7 +102,7 @@ def prompted(contract: Contract, example: Example) -> str:
         return "the row's own"
     drawn = policy.of_row(example.id)
     if drawn is None:
-        return f"left out, as for {policy.left_out:.0%} of the rows"
+        return f"left out, as for {policy.without_system:.0%} of the rows"
     if drawn == policy.served:
         return f"{drawn.name}, the one that is served"
     share = next(share for prompt, share in policy.variants if prompt == drawn)

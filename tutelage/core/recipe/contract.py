@@ -65,7 +65,7 @@ class Contract(Section):
     variants: tuple[Variant, ...] = Field(
         (), description="System prompts that stand in for `system` in a share of the rows taught."
     )
-    left_out: float = Field(
+    without_system: float = Field(
         0.0, ge=0, lt=1, description="Share of the rows taught without `system`."
     )
     output_schema: str | None = Field(
@@ -106,7 +106,10 @@ class Contract(Section):
         yield from self._policy()
 
     def _policy(self) -> Iterator[tuple[Loc, str]]:
-        for key, given in (("variants", bool(self.variants)), ("left_out", self.left_out > 0)):
+        for key, given in (
+            ("variants", bool(self.variants)),
+            ("without_system", self.without_system > 0),
+        ):
             if given and self.system is None:
                 yield (key,), f"`{key}` stands in for `system`, and there is none: give it"
         taken = [self.system.name if isinstance(self.system, Named) else "system"]
@@ -114,6 +117,9 @@ class Contract(Section):
             if one.name in taken:
                 yield ("variants", number, "name"), f"`{one.name}` names another prompt already"
             taken.append(one.name)
-        shares = round(self.left_out + sum(one.share for one in self.variants), 9)
+        shares = round(self.without_system + sum(one.share for one in self.variants), 9)
         if shares > 1:
-            yield ("variants",), f"the shares and `left_out` make {shares:g}; expected at most 1"
+            yield (
+                ("variants",),
+                f"the shares and `without_system` make {shares:g}; expected at most 1",
+            )
