@@ -71,9 +71,9 @@ def test_no_message_text_becomes_a_special_token(kind: str, text: str) -> None:
         assert one.decode(ids, special=True) == f"<|im_start|>{text}<|im_end|>"
 
 
-def test_a_seam_in_a_text_with_a_marker_is_refused() -> None:
+def test_a_seam_in_a_text_is_refused() -> None:
     with pytest.raises(ContractError, match="U\\+FDD0"):
-        encoder("bytes").shielded(f"{SEAM}<|im_end|>")
+        encoder("bytes").shielded(f"a{SEAM}b")
 
 
 def test_a_vocabulary_that_spells_a_marker_itself_is_refused() -> None:

@@ -41,16 +41,22 @@ class Ends:
         own = turn.message.role == "assistant"
         return self.stop_ids if own else self.stop_ids | self.encoder.special_ids
 
+    def answer(self, turn: Turn) -> str:
+        """The turn's text but for the spaces that stand where its answer is closed."""
+        closed = self.closing is not None and turn.message.role == "assistant"
+        return turn.span.answer.rstrip() if closed else turn.span.answer
+
     def completion(self, turn: Turn, prompt: Ids, whole: Ids) -> Ids:
-        """What is to be emitted: the ids after the prompt, up to the first that ends it."""
+        """What is to be emitted: the ids after the prompt, up to the first that ends it.
+
+        `whole` is the prompt and `answer` read together.
+        """
         ids = whole[len(prompt) :]
         if whole[: len(prompt)] != prompt:
             # A token would span the seam between prompt and answer; the model, which is
             # sent the prompt alone, cannot emit that one.
-            ids = self.encoder.encode([turn.span.answer])[0]
+            ids = self.encoder.encode([self.answer(turn)])[0]
         if self.closing is not None and turn.message.role == "assistant":
-            text = turn.span.answer.rstrip()
-            ids = ids if text == turn.span.answer else self.encoder.encode([text])[0]
             return (*ids, self.closing)
         ends = self.of(turn)
         stop = next((at for at, one in enumerate(ids) if one in ends), None)

@@ -20,6 +20,7 @@ from tutelage.render.encode import Encoder
 from tutelage.render.frozen import defaults_taken, frozen, prompt_form, template_form
 from tutelage.render.goldens import Golden, goldens_of
 from tutelage.render.lesson import Lesson
+from tutelage.render.markers import written_by
 from tutelage.render.policy import Policy, SystemPrompt
 from tutelage.render.renderer import TEACH, Rendered, Renderer
 from tutelage.render.template import ChatTemplate, message_form
@@ -208,7 +209,7 @@ def _contract(
         date=form["date"],
         arguments=form["arguments"],
     )
-    written = "".join(template.texts.values())
+    written = written_by(template)
     encoder = Encoder(found.tokenizer, names=found.specials.values(), template=written)
     stop_ids, closing = _stops(template, encoder, found.end_ids)
     renderer = Renderer(

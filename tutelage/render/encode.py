@@ -15,6 +15,7 @@ from tutelage.core.errors import ContractError
 
 # A code point Unicode keeps for use inside a program: no text is meant to hold it.
 SEAM = "\ufdd0"
+FOLDED = ("A", "\uff21", "E\u0301", "\u200b")  # a capital, a wide one, an accent, no width
 NOTHING = re.compile(r"(?!)")
 
 
@@ -37,9 +38,14 @@ class Encoder:
         self.tokenizer = tokenizer
         self.special_ids = frozenset(t["id"] for t in special)
         self.marker_ids = frozenset(t["id"] for t in (*special, *written))
+        self.marker_texts = tuple(t["content"] for t in (*special, *written))
         self._special = _any_of(t["content"] for t in special)
-        self._markers = _any_of(t["content"] for t in (*special, *written))
+        self._markers = _any_of(self.marker_texts)
         self._added = _any_of(t["content"] for t in added)
+        self._alike = {
+            True: self._normalized(special),
+            False: self._normalized([*special, *written]),
+        }
         self._cut = _cutting_tokens(form)
         self._form = form
         self._seamless: Any = None  # made when a text first needs it
@@ -50,18 +56,30 @@ class Encoder:
         In what the assistant has `spoken`, added tokens that are not special
         (`<think>`, say) stay whole: a model writes them itself.
         """
-        pattern = self._special if spoken else self._markers
-        if not pattern.search(text):
-            return text
         if SEAM in text:
             raise ContractError(
-                "a message holds both a marker's text and the noncharacter U+FDD0",
+                "a message holds the noncharacter U+FDD0, by which its markers are told apart",
                 hint="leave U+FDD0 out of the text: it is not for interchange",
             )
+        pattern = self._special if spoken else self._markers
+        if not pattern.search(text):
+            self._check_alike(text, spoken)
+            return text
         while pattern.search(text):  # a marker may begin in the end of another
             text = pattern.sub(lambda found: SEAM.join(found[0]), text)
         self._check_spelt(text)
+        self._check_alike(text, spoken)
         return text
+
+    def normal(self, text: str) -> str:
+        """The text as the tokenizer's normalizer leaves it."""
+        normalizer = self.tokenizer.normalizer
+        return text if normalizer is None else str(normalizer.normalize_str(text))
+
+    @property
+    def folds(self) -> bool:
+        """Whether the normalizer makes one letter of two: of cases, forms, accents."""
+        return any(one not in self.normal(one) for one in FOLDED)
 
     def has_marker(self, text: str) -> bool:
         """Whether a marker's text stands in it."""
@@ -122,6 +140,21 @@ class Encoder:
             tokenizer.normalizer = Normalizers(steps)
             self._seamless = tokenizer
         return self._seamless
+
+    def _normalized(self, tokens: Iterable[Any]) -> re.Pattern[str]:
+        """Finds the tokens that are looked for only after the normalizer, as it leaves them."""
+        found = [t["content"] for t in tokens if t["normalized"] and self.tokenizer.normalizer]
+        return _any_of(word for one in found for word in (one, self.normal(one)))
+
+    def _check_alike(self, text: str, spoken: bool) -> None:
+        """Raises ContractError where the normalizer itself makes a marker of other characters."""
+        pattern = self._alike[spoken]
+        hit = None if pattern is NOTHING else pattern.search(self.normal(text))
+        if hit is not None:
+            raise ContractError(
+                f"this tokenizer reads characters of a message as the marker `{hit[0].strip()}`",
+                hint="leave what looks like the marker out of the row",
+            )
 
     def _check_spelt(self, text: str) -> None:
         """Raises ContractError where the vocabulary itself turns the spelling into a marker."""

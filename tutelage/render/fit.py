@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import dropwhile
 
 from tutelage.core.conversation import Message
 from tutelage.core.errors import BadRow, ContractError
@@ -99,11 +100,12 @@ def shortened(
     the server could send; None where even the shortest is too long.
 
     First whole exchanges go, oldest first, then the start or the end (`contract.truncate`)
-    of the one user message that is left. System messages, the answer and its stop token stay.
+    of the one user message that is left. The system messages it opens with, the answer and
+    its stop token stay; a later system message goes with its exchange.
     """
     before = example.messages[: lesson.turn]
-    opening = [message for message in before if message.role == "system"]
-    turns = [message for message in before if message.role != "system"]
+    turns = list(dropwhile(lambda message: message.role == "system", before))
+    opening = before[: len(before) - len(turns)]
     starts = [at for at, message in enumerate(turns) if message.role == "user"]
     answer = example.messages[lesson.turn]
 

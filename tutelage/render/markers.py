@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from tutelage.core.conversation import Message, ToolCall
 from tutelage.core.errors import ContractError
-from tutelage.render.template import PROBED_TOOL
+from tutelage.render.encode import Encoder
+from tutelage.render.template import PROBED_TOOL, ChatTemplate, mapped
 from tutelage.render.writer import Writer
 
 LEAST = 3  # letters of a marker that counts
@@ -34,6 +37,18 @@ CONVERSATIONS: tuple[tuple[Message, ...], ...] = (
         Message(role="assistant", content="qzhzq"),
     ),
 )
+
+
+def written_by(template: ChatTemplate) -> str:
+    """The template's own text and what it writes, where it may put a marker together."""
+    texts = list(template.texts.values())
+    for messages in CONVERSATIONS:
+        tools = [PROBED_TOOL] if any(one.tool_calls for one in messages) else []
+        try:
+            texts.append(template.render([template.form(one) for one in messages], tools, ask=True))
+        except ContractError:
+            continue
+    return "".join(texts)
 
 
 def forgeable(writer: Writer) -> tuple[str, ...]:
@@ -63,14 +78,67 @@ def pattern(markers: Iterable[str]) -> re.Pattern[str] | None:
     return re.compile("|".join(_one(marker) for marker in ordered), re.MULTILINE)
 
 
-def forged_in(found: re.Pattern[str], messages: Sequence[Message]) -> tuple[int, str] | None:
-    """The first message that holds a marker, and the marker."""
-    for at, message in enumerate(messages):
-        for text in (message.content, message.reasoning):
-            hit = found.search(text) if text else None
-            if hit is not None:
-                return at, hit[0].strip()
-    return None
+@dataclass(frozen=True, slots=True)
+class Forgeable:
+    """Finds markers of plain text, as they stand and as the tokenizer's normalizer leaves them."""
+
+    found: re.Pattern[str] | None
+    normal: Callable[[str], str] | None = None  # None: it makes no letter of two
+
+    def in_text(self, text: str) -> str | None:
+        """The first marker in the text."""
+        if self.found is None:
+            return None
+        ways = (text,) if self.normal is None else (text, self.normal(text))
+        hits = (self.found.search(one) for one in ways)
+        return next((hit[0].strip() for hit in hits if hit is not None), None)
+
+    def in_messages(self, messages: Sequence[Message]) -> tuple[int, str] | None:
+        """The first message that holds a marker, and the marker."""
+        if self.found is None:
+            return None
+        for at, message in enumerate(messages):
+            for text in _texts(message):
+                if (hit := self.in_text(text)) is not None:
+                    return at, hit
+        return None
+
+    def in_tools(self, tools: Sequence[Any]) -> str | None:
+        """The first marker in the tools' words."""
+        if self.found is None:
+            return None
+        hits = map(self.in_text, _strings(tools))
+        return next((hit for hit in hits if hit is not None), None)
+
+
+def forgeable_by(markers: Iterable[str], encoder: Encoder) -> Forgeable:
+    """What finds the markers in text which this encoder reads."""
+    markers = list(markers)
+    if not encoder.folds:
+        return Forgeable(pattern(markers))
+    breaks = {marker: "\n" * marker.startswith("\n") for marker in markers}
+    normal = [breaks[marker] + encoder.normal(marker.strip()) for marker in markers]
+    return Forgeable(pattern(dict.fromkeys([*markers, *normal])), encoder.normal)
+
+
+def _texts(message: Message) -> Iterator[str]:
+    yield message.content
+    yield from (one for one in (message.reasoning, message.name, message.tool_call_id) if one)
+    for call in message.tool_calls:
+        yield call.name
+        yield from _strings(call.arguments)
+
+
+def _strings(value: Any) -> list[str]:
+    """Each string of plain JSON, keys too."""
+    found: list[str] = []
+
+    def note(text: str) -> str:
+        found.append(text)
+        return text
+
+    mapped(value, note)
+    return found
 
 
 def _one(marker: str) -> str:

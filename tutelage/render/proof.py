@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,9 +17,11 @@ from tutelage.render.template import PROBED_CALL, PROBED_TOOL
 from tutelage.render.writer import Forms, Writer
 
 SHAPES = 4096  # of which what was found is kept
+SPOKEN = 2  # of a turn's words: its content and its reasoning
+CALL_ID = 9  # letters of a probe for a call's id
+AS_IT_STANDS = re.compile(r"[A-Za-z]\w*([ .,-]+\w+)*", re.ASCII)  # no way of writing changes it
 CLOSED_REASONING = "</think>"
 Shape = tuple[Any, ...]
-Form = Mapping[str, Any]
 
 
 @dataclass(slots=True)
@@ -27,19 +30,52 @@ class Probes:
 
     message: Message
     content: list[str] = field(default_factory=list)
-    calls: list[str] = field(default_factory=list)  # but for the name, which all calls share
+    calls: list[str] = field(default_factory=list)  # keys and values of their arguments
     reasoning: list[str] = field(default_factory=list)
 
     def lost(self, text: str, *, reasoning: bool) -> list[str]:
         """Which of its parts the text does not hold."""
-        called = [PROBED_CALL.name] if self.message.tool_calls else []
+        called = [call.name for call in self.message.tool_calls]
         parts = {"content": self.content, "tool call": [*called, *self.calls]}
         parts |= {"reasoning": self.reasoning} if reasoning else {}
         return [name for name, words in parts.items() if not all(one in text for one in words)]
 
+    def repeated(self, text: str) -> list[str]:
+        """Which of its parts the text holds more than once."""
+        parts = {"content": self.content, "reasoning": self.reasoning}
+        return [name for name, words in parts.items() if any(text.count(one) > 1 for one in words)]
+
     def any_in(self, text: str) -> bool:
         """Whether one of its words is in the text."""
         return any(one in text for one in (*self.content, *self.calls, *self.reasoning))
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What the template writes around a turn's words: so many letters, and each so many times."""
+
+    letters: int
+    times: tuple[int, ...]
+
+    @classmethod
+    def of(cls, probed: Message, answer: str) -> Frame:
+        """The frame of the probed message's text."""
+        words = [word or "" for word in _words(probed)]
+        times = tuple(1 if at < SPOKEN else answer.count(one) for at, one in enumerate(words))
+        said = sum(count * _letters(one) for count, one in zip(times, words, strict=True))
+        return cls(_letters(answer) - said, times)
+
+    def holds(self, message: Message, answer: str) -> bool:
+        """Whether the message's text has just the frame and its words.
+
+        True, too, where a call has words which templates write in several ways.
+        """
+        left = _letters(answer) - self.letters
+        for count, word in zip(self.times, _words(message), strict=True):
+            if word is None and count:
+                return True
+            left -= count * _letters(word or "")
+        return left == 0
 
 
 class Proof:
@@ -54,21 +90,20 @@ class Proof:
         self._writer = writer
         self._prompts: dict[Shape, ContractError | None] = {}
         self._turns: dict[Shape, ContractError | None] = {}
-        self._frames: dict[Shape, int] = {}  # letters the template writes around a turn's words
+        self._frames: dict[Shape, Frame] = {}
 
     def prompt(self, messages: Sequence[Message], tools: bool) -> None:
         """Raises ContractError where the template leaves out a message, or the tools."""
         key = (tools, *_shape(messages))
         _raise(_known(self._prompts, key, lambda: self._prompt(messages, tools)))
 
-    def turn(self, messages: Sequence[Message], tools: bool, form: Form, answer: str) -> None:
+    def turn(self, messages: Sequence[Message], tools: bool, answer: str) -> None:
         """Raises ContractError where the last message's text lacks a part, or has another's."""
         key = (tools, *_shape(messages))
         _raise(_known(self._turns, key, lambda: self._turn(messages, tools, key)))
         frame = self._frames.get(key)
-        words = (form["content"] or "", form.get("reasoning_content") or "")
         # A message that says `</think>` is not there because the template writes that.
-        if frame is not None and _letters(answer) != frame + sum(map(_letters, words)):
+        if frame is not None and not frame.holds(messages[-1], answer):
             raise ContractError(
                 "the message's content is not in the taught text: the template changes it",
                 where=str(len(messages) - 1),
@@ -91,16 +126,20 @@ class Proof:
             span = span_of(self._writer, forms[:-1], forms[-1], declared)
         except ContractError:
             return None
-        own = probed[-1]
-        if not own.message.tool_calls:  # whose arguments a template may write in many ways
-            said = sum(map(_letters, (own.message.content, own.message.reasoning or "")))
-            self._frames[key] = _letters(span.answer) - said
+        own = probed[-1].message
+        self._frames[key] = Frame.of(own, span.answer)
         error = _left_out(probed[:-1], span.prompt, tools)
         lost = probed[-1].lost(span.answer, reasoning=True)
         if error is None and lost:
             what = " and ".join(lost)
             error = ContractError(
                 f"the message's {what} is not in the taught text: the template leaves it out",
+                where=str(len(probed) - 1),
+            )
+        repeated = probed[-1].repeated(span.answer)
+        if error is None and repeated:
+            error = ContractError(
+                f"the template writes the message's {' and '.join(repeated)} more than once",
                 where=str(len(probed) - 1),
             )
         foreign = [one.message.role for one in probed[:-1] if one.any_in(span.answer)]
@@ -157,6 +196,18 @@ def values(arguments: Any) -> Iterator[tuple[str, ...]]:
         yield (json.dumps(arguments), str(arguments))
 
 
+def _words(message: Message) -> list[str | None]:
+    """The turn's words in order; None for one of a call that is not written as it stands."""
+    words: list[str | None] = [message.content, message.reasoning or ""]
+    for call in message.tool_calls:
+        long = call.id is not None and len(call.id) != CALL_ID
+        words.append(None if long else call.id or "")
+        for one in (call.name, *call.arguments.keys(), *call.arguments.values()):
+            stands = isinstance(one, str) and AS_IT_STANDS.fullmatch(one)
+            words.append(str(one) if stands else None)
+    return words
+
+
 def _letters(text: str) -> int:
     """How many characters, spaces and seams not counted."""
     return sum(map(len, text.replace(SEAM, "").split()))
@@ -190,10 +241,12 @@ def _probed(messages: Sequence[Message]) -> Iterator[Probes]:
             found.reasoning = [next(names)]
         calls = []
         for nth, call in enumerate(message.tool_calls):
-            words = [f"qz{at:02d}{kind}{nth:02d}zq" for kind in "kv"] if call.arguments else []
-            found.calls += words
-            arguments = {words[0]: words[1]} if words else {}
-            calls.append(ToolCall(name=PROBED_CALL.name, arguments=arguments, id=_id(ids, call.id)))
+            own = f"{at:02d}x{nth:02d}"
+            arguments = {
+                f"qz{own}k{n:02d}zq": f"qz{own}v{n:02d}zq" for n in range(len(call.arguments))
+            }
+            found.calls += [*arguments.keys(), *arguments.values()]
+            calls.append(ToolCall(name=f"qz{own}zq", arguments=arguments, id=_id(ids, call.id)))
         found.message = Message(
             role=message.role,
             content=found.content[0] if found.content else message.content,
@@ -219,7 +272,7 @@ def _shape(messages: Sequence[Message]) -> Iterator[Any]:
             yield (message.role, words, reasoning)
             continue
         calls = tuple(
-            (bool(call.arguments), call.id and ids.setdefault(call.id, len(ids)))
+            (len(call.arguments), call.id and ids.setdefault(call.id, len(ids)))
             for call in message.tool_calls
         )
         answered = message.tool_call_id and ids.setdefault(message.tool_call_id, len(ids))

@@ -12,8 +12,9 @@ from tutelage.core.recipe import Forged, Teach
 from tutelage.core.row import Example
 from tutelage.render.completion import Ends, Turn, part_read, prove
 from tutelage.render.encode import Encoder
+from tutelage.render.joined import Joined
 from tutelage.render.lesson import Lesson
-from tutelage.render.markers import forgeable, forged_in, pattern
+from tutelage.render.markers import forgeable, forgeable_by
 from tutelage.render.policy import Policy, SystemPrompt
 from tutelage.render.proof import Proof, words_left_out
 from tutelage.render.spans import Span, reasoning_of, span_of
@@ -63,10 +64,11 @@ class Renderer:
         self.forged = forged
         self._writer = Writer(template, encoder)
         self._proof = Proof(self._writer)
+        self._joined = Joined(self._writer)
         self._ends = Ends(encoder=encoder, stop_ids=stop_ids, closing=closing)
         written = forgeable(self._writer)
         self.forgeable = tuple(dict.fromkeys(marker.strip() for marker in written))
-        self._pattern = pattern(written)
+        self._forgeable = forgeable_by(written, encoder)
 
     def prompts(self, conversations: Sequence[Conversation]) -> list[tuple[int, ...]]:
         """The ids the server sends for each conversation.
@@ -90,16 +92,17 @@ class Renderer:
         messages = _with_system(conversation.messages, self.policy.served)
         if not messages:
             raise ContractError("a conversation has no messages", where=self.template.name)
-        found = self._forged(conversation.messages)
+        found = self._forged(conversation)
         if found is not None and self.forged != "keep":
             raise ContractError(
-                f"message {found[0]} holds `{found[1]}`, a marker of the chat template",
+                f"{found[0]} `{found[1]}`, a marker of the chat template",
                 where=self.template.name,
                 hint=LEAVE_OUT,
             )
         forms = self._writer.forms(messages)
         text = self._writer.text(forms, self._writer.tools(conversation.tools), ask=True)
         try:
+            self._joined.check(messages, conversation.tools)
             self._proof.prompt(messages, bool(conversation.tools))
             self._say_all(messages, forms, text)
         except ContractError as error:
@@ -111,7 +114,7 @@ class Renderer:
         owners: list[int] = []
         entries: dict[int, LedgerEntry] = {}
         for number, example in enumerate(examples):
-            found = self._forged(example.messages)
+            found = self._forged(example)
             if found is not None:
                 entries[number] = _forged_entry(example, found, self.forged)
                 if self.forged == "reject":
@@ -136,7 +139,10 @@ class Renderer:
     def _lessons(self, turns: Sequence[Turn]) -> Iterator[Lesson | ContractError]:
         """The lesson of each turn, or why there is none."""
         prompts = self.encoder.encode([turn.span.prompt for turn in turns])
-        wholes = self.encoder.encode([turn.span.prompt + turn.span.answer for turn in turns])
+        answers = [self._ends.answer(turn) for turn in turns]
+        wholes = self.encoder.encode(
+            [turn.span.prompt + answer for turn, answer in zip(turns, answers, strict=True)]
+        )
         pairs = list(zip(turns, prompts, wholes, strict=True))
         completions = [self._ends.completion(*one) for one in pairs]
         said = self.encoder.decode_many(
@@ -177,6 +183,10 @@ class Renderer:
         shift = len(messages) - len(example.messages)
         forms = self._writer.forms(messages[: chosen[-1] + shift + 1])
         tools = self._writer.tools(example.tools)
+        try:
+            self._joined.check(messages[: chosen[-1] + shift + 1], example.tools)
+        except ContractError as error:
+            raise self._placed(error, -shift) from error
         for at in chosen:
             try:
                 span = self._span(messages[: at + shift + 1], forms[: at + shift + 1], tools, teach)
@@ -190,7 +200,7 @@ class Renderer:
         """The last of the messages as text, once the template is known to write all of them."""
         before, form = forms[:-1], forms[-1]
         span = span_of(self._writer, before, form, tools)
-        self._proof.turn(messages, bool(tools), form, span.answer)
+        self._proof.turn(messages, bool(tools), span.answer)
         self._say_all(messages[:-1], before, span.prompt)
         if teach.reasoning == "read" and (messages[-1].reasoning or "").strip():
             read = reasoning_of(self._writer, before, form, tools, span)
@@ -202,11 +212,16 @@ class Renderer:
         if error is not None:
             raise error
 
-    def _forged(self, messages: Sequence[Message]) -> tuple[int, str] | None:
-        return None if self._pattern is None else forged_in(self._pattern, messages)
+    def _forged(self, row: Conversation | Example) -> tuple[str, str] | None:
+        """What of the row holds a marker of plain text, and the marker."""
+        found = self._forgeable.in_messages(row.messages)
+        if found is not None:
+            return f"message {found[0]} holds", found[1]
+        hit = self._forgeable.in_tools(row.tools)
+        return None if hit is None else ("the tools hold", hit)
 
     def _check_forged(self, examples: Sequence[Example]) -> None:
-        found = [(one, hit) for one in examples if (hit := self._forged(one.messages)) is not None]
+        found = [(one, hit) for one in examples if (hit := self._forged(one)) is not None]
         if found:
             raise ContractError(
                 f"{len(found)} rows hold a marker of the chat template",
@@ -214,8 +229,8 @@ class Renderer:
                 expected=f"none of {' '.join(f'`{one}`' for one in self.forgeable)}",
                 hint="leave the markers out, or set `contract.forged: reject`",
                 rows=[
-                    BadRow(where=f"row {one.id}", problem=f"message {at} holds `{marker}`")
-                    for one, (at, marker) in found
+                    BadRow(where=f"row {one.id}", problem=f"{what} `{marker}`")
+                    for one, (what, marker) in found
                 ],
             )
 
@@ -253,9 +268,9 @@ def _refused(example: Example, error: ContractError) -> LedgerEntry:
     return _entry(example, Decision.DROP, Reason.TEMPLATE_FAILED, detail)
 
 
-def _forged_entry(example: Example, found: tuple[int, str], forged: Forged) -> LedgerEntry:
+def _forged_entry(example: Example, found: tuple[str, str], forged: Forged) -> LedgerEntry:
     decision = Decision.REVIEW if forged == "keep" else Decision.DROP
-    detail = f"message {found[0]} holds `{found[1]}`, which the chat template writes as a marker"
+    detail = f"{found[0]} `{found[1]}`, which the chat template writes as a marker"
     return _entry(example, decision, Reason.FORGED_MARKER, detail)
 
 
