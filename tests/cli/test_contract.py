@@ -121,6 +121,27 @@ def test_what_holds_no_contract_is_told(release: ReleaseFolder, tmp_path: Path) 
     assert "stop_ids" in said.err
 
 
+def test_a_contract_of_wrong_kinds_is_told_before_anything_is_printed(
+    tutelage: Tutelage, project: Path
+) -> None:
+    form = tutelage("contract", "show", "--json").json()["data"]["contract"]
+    (project / "b.json").write_text(json.dumps({**form, "variants": {"a": 1}, "stop_tokens": 5}))
+    for words in (("show", "b.json"), ("diff", "recipe.yaml", "b.json")):
+        said = tutelage("contract", *words)
+        assert (said.code, said.out) == (1, "")
+        assert said.err.startswith("error: b.json: this is no whole contract\n")
+        assert "variants     expected list, found dict" in said.err
+        assert "stop_tokens  expected list, found `5`" in said.err
+
+
+def test_what_has_no_effect_is_said(tutelage: Tutelage, project: Path) -> None:
+    recipe = RECIPE.replace("temperature: 0.5", "top_p: 0.5").replace("tokens: 32", "tokens: 99999")
+    (project / "recipe.yaml").write_text(recipe)
+    first, second = tutelage("contract", "show", "--json").json()["warnings"]
+    assert "`contract.decoding.top_p: 0.5` has no effect" in first
+    assert "`contract.decoding.max_new_tokens: 99,999` has no effect" in second
+
+
 def test_a_word_that_is_no_part_of_it_is_a_usage_error(tutelage: Tutelage) -> None:
     said = tutelage("contract", "shwo")
     assert said.code == 2

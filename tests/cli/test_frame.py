@@ -16,6 +16,7 @@ from tests.cli.conftest import Tutelage
 from tests.journey.project import build
 from tutelage.cli import frame
 from tutelage.cli.frame import COMMANDS, FILES, road
+from tutelage.cli.reply import Reply
 from tutelage.core.errors import TutelageError
 
 HEAVY = ("torch", "pydantic", "numpy", "pyarrow", "rich", "yaml", "msgspec", "transformers")
@@ -272,3 +273,25 @@ def test_a_locale_that_lacks_letters_gets_escapes_and_json_stays_utf_8(tmp_path:
 
 def test_json_survives_a_name_that_is_no_text(tutelage: Tutelage) -> None:
     assert tutelage("check", "--json", "\udcff.yaml").json()["error"]["where"] == "\udcff.yaml"
+
+
+def test_what_cannot_be_drawn_is_told_and_not_shown_as_code(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def draw(console: object) -> None:
+        raise KeyError("share")
+
+    monkeypatch.setattr(frame, "_reply", lambda words, session: Reply(draw=draw))
+    assert frame.main(["schema"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: unexpected KeyError: 'share'\n")
+    assert "Traceback" not in said
+
+
+def test_what_json_cannot_hold_is_told_as_json(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(frame, "_reply", lambda words, session: Reply(data={"a": object()}))
+    assert frame.main(["schema", "--json"]) == 1
+    form = json.loads(capsys.readouterr().out)
+    assert (form["status"], form["error"]["code"]) == ("failed", "error")

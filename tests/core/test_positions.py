@@ -29,3 +29,14 @@ def test_a_recipe_nested_too_deeply_is_refused(depth: int) -> None:
 def test_an_alias_stands_for_what_it_names() -> None:
     recipe = loads("name: &n word\ngoals: [{id: *n, says: b, metric: c.d}]")
     assert recipe.goals[0].id == "word"
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"), [("2026-13-01", "timestamp"), ("!!int x", "int"), ("!!bool maybe", "bool")]
+)
+def test_a_value_that_its_kind_does_not_allow_is_refused_at_its_place(
+    value: str, kind: str
+) -> None:
+    with pytest.raises(RecipeError, match=f"reads as a {kind} and is none") as raised:
+        loads(f"name: a\ncontract: {{date: {value}}}\n", name="r.yaml")
+    assert raised.value.where == "r.yaml:2:18"

@@ -367,3 +367,75 @@ def test_faults_of_lists_and_of_names_say_what_was_found() -> None:
 def test_more_threads_than_a_machine_can_have_are_a_fault() -> None:
     found = faults(QUICK_START, "train.threads=100000")
     assert "less than or equal to 1024" in found["--set train.threads=100000"]
+
+
+def test_keys_of_a_text_with_a_name_are_told_as_the_users_own() -> None:
+    assert faults("name: a\ncontract:\n  system: {nme: a, text: x}\n") == {
+        "r.yaml:3:3": "`contract.system.name` is missing",
+        "r.yaml:3:12": "unknown key `contract.system.nme`; did you mean `name`?",
+    }
+    assert faults("name: a\ncontract: {template: {name: 5, text: x}}\n") == {
+        "r.yaml:2:23": "`contract.template.name`: expected a valid string, found `5`"
+    }
+    assert list(faults("name: a\ntrain: {base: b, lora: {targets: [1]}}\n").values()) == [
+        "`train.lora.targets.0`: expected a valid string, found `1`"
+    ]
+
+
+def test_what_is_neither_text_nor_section_is_told_both() -> None:
+    (problem,) = faults("name: a\ncontract: {system: [1]}\n").values()
+    assert problem == (
+        "`contract.system`: expected a valid string or `contract.system`: expected keys and values"
+    )
+
+
+def test_blank_texts_are_refused_at_their_places() -> None:
+    text = "name: a\ncontract:\n  system: ''\n  template: {name: t, text: ' '}\n"
+    assert faults(text) == {
+        "r.yaml:3:3": "`system` is blank; expected a text, or no `system` at all",
+        "r.yaml:4:23": "the text of `t` is blank",
+    }
+    (problem,) = faults("name: a\ncontract: {template: ' '}\n").values()
+    assert problem == "`template` is blank; expected `base`, `chatml` or a Jinja file"
+
+
+def test_what_a_template_is_given_already_is_no_argument() -> None:
+    text = "name: a\ncontract:\n  arguments: {messages: 1, enable_thinking: false, self: 2}\n"
+    assert faults(text) == {
+        "r.yaml:3:15": "`messages` is given to the template already; rename this one",
+        "r.yaml:3:52": "`self` is given to the template already; rename this one",
+    }
+
+
+def test_a_role_is_taught_once() -> None:
+    found = faults("name: a\ntrain: {base: b, teach: {roles: [user, user]}}\n")
+    assert found == {"r.yaml:2:40": "`user` is named twice"}
+
+
+@pytest.mark.parametrize(
+    ("section", "says"),
+    [
+        ("truncate: end", "`contract.truncate: end` has no effect with `contract.fit: reject`"),
+        ("decoding: {top_p: 0.5}", "`contract.decoding.top_p: 0.5` has no effect at temperature 0"),
+        ("decoding: {max_new_tokens: 512}", "`contract.decoding.max_new_tokens: 512` has no"),
+        (
+            "system: s, without_system: 0.5, variants: [{name: a, text: b, share: 0.5}]",
+            "no row is taught under `contract.system`",
+        ),
+    ],
+)
+def test_what_can_hardly_be_meant_is_said(section: str, says: str) -> None:
+    (doubt,) = loads(f"name: a\ncontract: {{{section}}}\n").contract.doubts(512)
+    assert doubt.startswith(says)
+
+
+def test_what_is_meant_raises_no_doubt() -> None:
+    section = "fit: truncate, truncate: end, decoding: {top_p: 0.5, temperature: 1}, system: s"
+    recipe = loads(f"name: a\ncontract: {{{section}, without_system: 0.5}}\n")
+    assert list(recipe.contract.doubts(512)) == []
+    assert list(loads(resolved(loads("name: a\n"))).contract.doubts(512)) == []
+
+
+def test_an_override_with_a_day_that_is_none_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match="month must be in"):
+        loads(QUICK_START, overrides=["contract.date=2026-13-01"])

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 from tokenizers import AddedToken
 
-from tests.render.bases import assistant, base_of, byte_level, contract_of, example, user
+from tests.render.bases import PLAIN, assistant, base_of, byte_level, contract_of, example, user
 from tutelage.core.errors import BaseModelError
-from tutelage.render.tokenizer import read_tokenizer
+from tutelage.core.recipe import Named
+from tutelage.core.recipe.contract import RESERVED
+from tutelage.render.tokenizer import NAMED, read_tokenizer
 from tutelage.store.base import BaseFolder
 
 
@@ -109,3 +111,22 @@ def test_broken_files_are_refused_by_name(tmp_path: Path) -> None:
 
 def byte_size() -> int:
     return len(json.loads(byte_level().to_str())["model"]["vocab"])
+
+
+def test_a_mark_of_byte_order_is_none_of_a_template_or_a_system_prompt(tmp_path: Path) -> None:
+    base = base_of(tmp_path, template=None, markers=["<|endoftext|>"], end="<|endoftext|>")
+    (tmp_path / "chat_template.jinja").write_text("\ufeff" + PLAIN, encoding="utf-8")
+    (tmp_path / "t.jinja").write_text("\ufeff" + PLAIN, encoding="utf-8")
+    (tmp_path / "s.txt").write_text("\ufeffBe brief.", encoding="utf-8")
+    prompt = Named(name="s", path="s.txt")
+    for template in ("base", "t.jinja"):
+        contract = contract_of(base, template=template, system=prompt)
+        assert contract.renderer.policy.served is not None
+        assert contract.renderer.policy.served.text == "Be brief."
+        golden = contract.goldens["question"]
+        assert golden is not None
+        assert golden.text.startswith("<|im_start|>system\nBe brief.")
+
+
+def test_special_tokens_are_no_arguments_of_a_template() -> None:
+    assert set(NAMED) <= RESERVED

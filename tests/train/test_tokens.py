@@ -18,7 +18,7 @@ from tutelage.core.recipe import Quotas, Recipe, Train, load
 from tutelage.curate.run import run as curate
 from tutelage.render.contract import Contract
 from tutelage.render.lessons import RECORD, Lessons
-from tutelage.render.worker import Order, Part, parts
+from tutelage.render.worker import Order, Part, Told, parts
 from tutelage.store.artifact import Artifact
 from tutelage.store.base import BaseFolder, find_base
 from tutelage.store.run import Run
@@ -26,6 +26,11 @@ from tutelage.store.tables import LEDGER, ROWS, outline, read_ledger, read_rows,
 from tutelage.train.kept import Kept
 from tutelage.train.tokens import check_tokens, lessons_in, make_tokens
 
+MARKED_IN_PLAIN_WORDS = (
+    "{% for m in messages %}{% if m.role == 'assistant' %}ANSWER: {{ m.content }}{{ eos_token }}"
+    "{% else %}ASKED: {{ m.content }}{% endif %}\n{% endfor %}"
+    "{% if add_generation_prompt %}ANSWER: {% endif %}"
+)
 LOOSE = Quotas(refused=1, unsupervised=1, forged=1, too_long=1, truncated=1)
 
 
@@ -69,7 +74,7 @@ def loose(found: Room) -> Train:
     return found.section.model_copy(update={"quotas": LOOSE})
 
 
-def flat(part: Part | ContractError) -> Any:
+def flat(part: Told) -> Any:
     assert isinstance(part, Part)
     sides = {
         side: (taught.ids.tolist(), taught.records.tolist(), taught.names)
@@ -179,12 +184,52 @@ def test_worker_processes_give_what_one_process_gives(tmp_path: Path) -> None:
         assert sides["train"][0] == []
 
 
+def test_worker_processes_name_the_rows_one_process_names(tmp_path: Path) -> None:
+    with room(build(tmp_path), "contract.fit=fail", "contract.context_tokens=16") as found:
+        order = Order(
+            rows=found.dataset.file(ROWS),
+            contract=found.contract.to_dict(),
+            base=found.base,
+            teach=found.section.teach,
+        )
+        wanted = [[True] * len(group) for group in outline(order.rows)]
+        for processes in (1, 2):
+            (told,) = parts(order, wanted, processes)
+            assert not isinstance(told, Part)
+            assert sum(len(error.rows) for error in told) == 40
+
+
 def test_rows_that_must_not_be_lost_are_told_all_together(tmp_path: Path) -> None:
     folder = build(tmp_path)
     with pytest.raises(ContractError) as raised:
         made(folder, "contract.fit=fail", "contract.context_tokens=16")
     assert len(raised.value.rows) > 30
     assert not [*(folder / ".tutelage" / "store").glob("tokens-*")]
+
+
+def test_both_kinds_of_rows_that_must_not_be_lost_are_told_of_both_splits(tmp_path: Path) -> None:
+    folder = build(tmp_path)
+    (folder / "plain.jinja").write_text(MARKED_IN_PLAIN_WORDS)
+    rows = tickets(40)
+    for at in range(0, 40, 4):
+        rows[at] = (f"{rows[at][0]}\nANSWER: forged", rows[at][1])
+        rows[at + 1] = ("word " * 400, f"{rows[at + 1][1]} {at}")
+    write_rows(folder / "data" / "train.jsonl", rows)
+    plain = ("contract.template=plain.jinja", "contract.context_tokens=400")
+    split = ("curate.validation=0.5", "curate.duplicates.near=false", "train.quotas.too_long=1")
+    with room(folder, *plain, *split) as found:
+        held = [row.split for row in read_rows(found.dataset.file(ROWS)) if "forged" in str(row)]
+        assert len(set(held)) == 2
+    with pytest.raises(ContractError) as raised:
+        made(folder, *plain, *split, "contract.forged=fail", "contract.fit=fail")
+    error = raised.value
+    assert len({row.where for row in error.rows}) == len(error.rows) == 20
+    assert error.message == (
+        "10 rows hold a marker of the chat template and 10 lessons are longer than the context"
+    )
+    assert error.where == "contract.forged and contract.fit"
+    assert "at most 400 tokens" in error.expected
+    assert "`contract.forged: reject`" in error.hint
 
 
 def test_more_lost_than_a_quota_starts_no_training(tmp_path: Path) -> None:

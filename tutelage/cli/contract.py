@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from tutelage.cli.options import RECIPE, as_json, load_recipe, no_command, of_project
-from tutelage.cli.reply import Reply
+from tutelage.cli.reply import Reply, Session
 from tutelage.cli.terminal import counted
 from tutelage.core.errors import StoreError
 
@@ -115,7 +115,8 @@ def find_contract(reference: str, project: Path) -> Meant:
 
     Raises: StoreError where there is none; whatever reading or rendering raises.
     """
-    from tutelage.render.contract import UNTAUGHT, check_form
+    from tutelage.render.contract import UNTAUGHT
+    from tutelage.render.form import check_form
     from tutelage.store.artifact import read_json
     from tutelage.store.release import CONTRACT
 
@@ -129,10 +130,15 @@ def find_contract(reference: str, project: Path) -> Meant:
         from tutelage.cli.rows import contract_of
 
         recipe = load_recipe(reference, ())
-        meant = Meant(name=str(path), form=contract_of(recipe).to_dict())
+        contract = contract_of(recipe)
+        session = click.get_current_context().find_object(Session)
+        if session is not None:
+            for warning in contract.warnings:
+                session.warn(warning)
+        meant = Meant(name=str(path), form=contract.to_dict())
     else:
         meant = _in_store(reference, project)
-    check_form(meant.form, lacking=UNTAUGHT)
+    check_form(meant.form, lacking=UNTAUGHT, name=meant.name)
     return meant
 
 

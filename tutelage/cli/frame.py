@@ -125,7 +125,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     session = Session(command=_command_of(words), as_json="--json" in words)
     _prepare_streams(session.as_json)
     try:
-        code = session.close(_reply(words, session))
+        code = _closed(_reply(words, session), session)
         sys.stdout.flush()
     except BrokenPipeError:
         _give_up_stdout()  # its reader has gone
@@ -186,6 +186,16 @@ def _reply(words: list[str], session: Session) -> Reply:
     except Exception as error:  # noqa: BLE001  whatever it is, the user is told and not shown code
         _trace()
         return Reply(error=_unexpected(error))
+
+
+def _closed(reply: Reply, session: Session) -> int:
+    try:
+        return session.close(reply)
+    except OSError:
+        raise
+    except Exception as error:  # noqa: BLE001  what a command found may be beyond drawing
+        _trace()
+        return session.close(Reply(error=_unexpected(error)))
 
 
 def _command_of(words: Sequence[str]) -> str:

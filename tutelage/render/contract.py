@@ -15,8 +15,9 @@ from tutelage.core.recipe import Contract as Section
 from tutelage.core.recipe import Decoding, Fit, Forged, Recipe, Teach, TruncateSide
 from tutelage.core.row import Example
 from tutelage.render.answer import PROBE
-from tutelage.render.difference import CAUSES, differences, refusal
+from tutelage.render.difference import differences, refusal
 from tutelage.render.encode import Encoder
+from tutelage.render.form import SCHEMA, check_form
 from tutelage.render.frozen import defaults_taken, frozen, prompt_form, template_form
 from tutelage.render.goldens import Golden, goldens_of
 from tutelage.render.lesson import Lesson
@@ -27,7 +28,6 @@ from tutelage.render.template import ChatTemplate, message_form
 from tutelage.render.tokenizer import TokenizerFolder, read_tokenizer
 from tutelage.store.base import BaseFolder
 
-SCHEMA = 1
 UNTAUGHT = ("decoding", "output_schema")  # what no lesson depends on
 HINT = "give the base that was trained, or train again"
 
@@ -63,7 +63,9 @@ class Contract:
         found = read_tokenizer(base)
         form = frozen(section, base, found, recipe)
         try:
-            return _contract(form, base, found, defaults_taken(section, base, found))
+            warnings = defaults_taken(section, base, found)
+            warnings += tuple(section.doubts(form["context"]))
+            return _contract(form, base, found, warnings)
         except ContractError as error:
             raise ContractError(
                 error.message,
@@ -168,19 +170,6 @@ class Contract:
     def decode(self, ids: Sequence[int]) -> str:
         """The text of the ids, special tokens left out."""
         return self.renderer.encoder.decode(ids)
-
-
-def check_form(form: Mapping[str, Any], *, lacking: Sequence[str] = ()) -> None:
-    """Whether this is a contract as `Contract.to_dict` writes it, some keys of which may lack.
-
-    Raises: ContractError.
-    """
-    if form.get("schema") != SCHEMA:
-        raise ContractError(f"contract of schema {form.get('schema')}", expected=f"schema {SCHEMA}")
-    needed = [key for key in CAUSES if key not in lacking]
-    missing = [BadRow(where=key, problem="is missing") for key in needed if key not in form]
-    if missing:
-        raise ContractError("this is no whole contract", rows=missing, hint="train again")
 
 
 def _check_stops(form: Mapping[str, Any], base: BaseFolder, found: TokenizerFolder) -> None:

@@ -143,7 +143,7 @@ def _schema(written: str | None, recipe: Recipe) -> Json:
 
 def _read(path: Path, where: str) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")  # a mark of byte order is none of the text
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise ContractError(

@@ -96,7 +96,7 @@ def _byte_level(vocabulary: Path, merges: Path, settings: Mapping[str, Any]) -> 
 def _templates(base: BaseFolder, settings: Mapping[str, Any]) -> dict[str, str]:
     apart = base.folder / "chat_template.jinja"
     if apart.exists():
-        return {DEFAULT: apart.read_text(encoding="utf-8")}
+        return {DEFAULT: apart.read_text(encoding="utf-8-sig")}
     written = settings.get("chat_template")
     if isinstance(written, str):
         return {DEFAULT: written}
@@ -135,7 +135,7 @@ def _json(path: Path, base: str) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8-sig"))
     except ValueError as error:
         raise BaseModelError(
             f"{path.name} of `{base}` is no JSON: {error}", where="train.base"

@@ -27,9 +27,9 @@ from numpy.typing import NDArray
 from tutelage.core.errors import ContractError, TutelageError
 from tutelage.core.ledger import LedgerEntry
 from tutelage.core.recipe import Teach
-from tutelage.core.row import Split
+from tutelage.core.row import Example, Split
 from tutelage.render.contract import Contract
-from tutelage.render.fit import teach
+from tutelage.render.fit import Fitted, teach
 from tutelage.render.lessons import Ints, Lessons
 from tutelage.store.base import BaseFolder
 from tutelage.store.tables import read_group
@@ -66,7 +66,7 @@ class Part:
     entries: tuple[LedgerEntry, ...]
 
 
-Told = Part | ContractError
+Told = Part | tuple[ContractError, ...]  # of rows that must not be lost, but are
 Ask = Callable[[int, Sequence[bool]], "Future[Told]"]
 
 
@@ -77,23 +77,34 @@ class Teller:
         self._order = order
         self._contract = Contract.from_dict(order.contract, order.base)
 
-    def part(self, group: int, wanted: Sequence[bool]) -> Part:
+    def part(self, group: int, wanted: Sequence[bool]) -> Told:
         """The lessons of the wanted rows of a group, and the ledger's entries for them.
 
-        Raises: ContractError where the contract says that a row must not be lost.
+        Where the contract says that rows must not be lost but are, the errors that name them.
         """
         rows = read_group(self._order.rows, group)
         chosen = [row for row, asked in zip(rows, wanted, strict=True) if asked]
         sides: dict[Split, Taught] = {}
         entries: list[LedgerEntry] = []
+        errors: list[ContractError] = []
         for side in SIDES:
-            own = [row for row in chosen if row.split == side]
-            fitted = teach(self._contract, own, self._order.teach)
+            fitted = self._fitted([row for row in chosen if row.split == side], errors)
             lessons = Lessons.of(fitted.lessons)
             names = tuple(lessons.rows())
             sides[side] = Taught(ids=lessons.ids, records=lessons.records, names=names)
             entries += fitted.entries
-        return Part(sides=sides, entries=tuple(entries))
+        return tuple(errors) or Part(sides=sides, entries=tuple(entries))
+
+    def _fitted(self, rows: Sequence[Example], errors: list[ContractError]) -> Fitted:
+        """What is taught of the rows that no error names; what else the others have is found so."""
+        while True:
+            try:
+                return teach(self._contract, rows, self._order.teach)
+            except ContractError as error:
+                errors.append(error)
+                named = {word for row in error.rows for word in row.where.split()}
+                left = [row for row in rows if row.id not in named]
+                rows = left if len(left) < len(rows) else ()  # none: it is of no row
 
 
 def parts(order: Order, groups: Sequence[Sequence[bool]], processes: int) -> Iterator[Told]:
@@ -101,13 +112,13 @@ def parts(order: Order, groups: Sequence[Sequence[bool]], processes: int) -> Ite
 
     This process renders, too, and others beside it. What is held at a time does not grow with
     the groups.
-    Where rows must not be lost but are, their error stands in place of the part.
+    Where rows must not be lost but are, their errors stand in place of the part.
     Raises: whatever opening the contract raises.
     """
     teller = Teller(order)
     if processes <= 1:
         for number, wanted in enumerate(groups):
-            yield _told(teller, number, wanted)
+            yield teller.part(number, wanted)
         return
     with _crew(order, processes - 1) as ask:
         asked: deque[Future[Told]] = deque()  # in the order of the groups
@@ -116,7 +127,7 @@ def parts(order: Order, groups: Sequence[Sequence[bool]], processes: int) -> Ite
             while todo and _under_way(asked) < AHEAD * (processes - 1):
                 asked.append(ask(*todo.popleft()))
             if todo and not asked[0].done() and len(asked) < HELD * processes:
-                asked.append(_done(_told(teller, *todo.popleft())))
+                asked.append(_done(teller.part(*todo.popleft())))
             else:
                 yield asked.popleft().result()
 
@@ -129,13 +140,6 @@ def _done(told: Told) -> Future[Told]:
     future: Future[Told] = Future()
     future.set_result(told)
     return future
-
-
-def _told(teller: Teller, group: int, wanted: Sequence[bool]) -> Told:
-    try:
-        return teller.part(group, wanted)
-    except ContractError as error:
-        return error
 
 
 @contextmanager
@@ -176,7 +180,7 @@ def _exchange(worker: subprocess.Popen[bytes], message: object) -> Any:
         pickle.dump(message, worker.stdin)
         worker.stdin.flush()
         return pickle.load(worker.stdout)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, pickle.UnpicklingError) as error:  # or while it answered
         raise TutelageError(
             "a rendering process ended before its work was done",
             expected="enough memory for one process a core",
@@ -198,16 +202,23 @@ def main() -> None:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # nothing printed stands between pickles
     orders = sys.stdin.buffer
-    with suppress(EOFError):  # whoever asked has gone
+    with suppress(EOFError, pickle.UnpicklingError):  # whoever asked has gone
         try:
-            teller = Teller(pickle.load(orders))
-        except TutelageError as error:
-            _answer(answers, error)
-            return
-        _answer(answers, None)
-        while True:
-            group, wanted = pickle.load(orders)
-            _answer(answers, _told(teller, group, wanted))
+            _answer_all(orders, answers)
+        except BrokenPipeError:  # it has gone, too: what is left to be written goes nowhere
+            os.dup2(os.open(os.devnull, os.O_WRONLY), answers.fileno())
+
+
+def _answer_all(orders: Any, answers: Any) -> None:
+    try:
+        teller = Teller(pickle.load(orders))
+    except TutelageError as error:
+        _answer(answers, error)
+        return
+    _answer(answers, None)
+    while True:
+        group, wanted = pickle.load(orders)
+        _answer(answers, teller.part(group, wanted))
 
 
 def _answer(answers: Any, value: object) -> None:

@@ -99,8 +99,8 @@ def _build(order: Order, kept: Kept, section: Train, run: Run, draft: Draft) -> 
         )
         append = files.enter_context(ledger_writer(draft.folder / LEDGER))
         for group, part in zip(groups, parts(order, wanted, processes), strict=True):
-            if isinstance(part, ContractError):
-                errors.append(part)
+            if not isinstance(part, Part):
+                errors += part
                 continue
             entries = _write(group, part, kept, made)
             append(entries)
@@ -170,16 +170,28 @@ def _count(
 
 
 def _together(errors: Sequence[ContractError]) -> ContractError:
-    """The errors of all groups as one that names all their rows."""
-    first = errors[0]
-    count = sum(len(error.rows) for error in errors)
+    """The errors of all groups as one that says every kind there is and names all their rows."""
+    kinds: dict[str, list[ContractError]] = {}
+    for error in errors:
+        kinds.setdefault(COUNT.sub("", error.message), []).append(error)
+    alike = list(kinds.values())
     return ContractError(
-        COUNT.sub(str(count), first.message),  # each counts those of its own group
-        where=first.where,
-        expected=first.expected,
-        hint=first.hint,
-        rows=[row for error in errors for row in error.rows],
+        " and ".join(map(_counted, alike)),
+        where=_joined(" and ", [one[0].where for one in alike]),
+        expected=_joined("; ", [one[0].expected for one in alike]),
+        hint=_joined("; ", [one[0].hint for one in alike]),
+        rows=[row for one in alike for error in one for row in error.rows],
     )
+
+
+def _counted(alike: Sequence[ContractError]) -> str:
+    """What errors that differ in their count alone say together."""
+    count = sum(len(error.rows) for error in alike)
+    return COUNT.sub(str(count), alike[0].message)  # each counts those of its own group
+
+
+def _joined(between: str, texts: Sequence[str]) -> str:
+    return between.join(dict.fromkeys(filter(None, texts)))
 
 
 def lessons_in(tokens: Artifact, side: Split) -> Lessons:

@@ -16,6 +16,26 @@ Fit = Literal["reject", "truncate", "fail"]
 TruncateSide = Literal["start", "end"]
 Forged = Literal["reject", "keep", "fail"]
 
+# What a template is given by its caller, and by the base's tokenizer.
+RESERVED = frozenset(
+    (
+        "messages",
+        "tools",
+        "documents",
+        "add_generation_prompt",
+        "self",
+        "raise_exception",
+        "strftime_now",
+        "bos_token",
+        "eos_token",
+        "unk_token",
+        "sep_token",
+        "pad_token",
+        "cls_token",
+        "mask_token",
+    )
+)
+
 
 class Named(Section):
     """A text with a name, so that a release can say which version of it is used."""
@@ -103,7 +123,41 @@ class Contract(Section):
             if (one.text is None) == (one.path is None):
                 says = "neither" if one.text is None else "both"
                 yield place, f"`{one.name}` has {says}; give it one of `text` and `path`"
+            elif one.text is not None and not one.text.strip():
+                yield (*place, "text"), f"the text of `{one.name}` is blank"
+        for key, written, instead in (
+            ("template", self.template, "`base`, `chatml` or a Jinja file"),
+            ("system", self.system, "a text, or no `system` at all"),
+        ):
+            if isinstance(written, str) and not written.strip():
+                yield (key,), f"`{key}` is blank; expected {instead}"
+        for name in sorted(RESERVED.intersection(self.arguments)):
+            yield ("arguments", name), f"`{name}` is given to the template already; rename this one"
         yield from self._policy()
+
+    def doubts(self, context: int) -> Iterator[str]:
+        """What is allowed but can hardly be meant, as a user should hear it.
+
+        `context` is in tokens.
+        """
+        if self.truncate == "end" and self.fit != "truncate":
+            yield f"`contract.truncate: end` has no effect with `contract.fit: {self.fit}`"
+        decoding = self.decoding
+        if decoding.top_p < 1 and decoding.temperature == 0:
+            yield (
+                f"`contract.decoding.top_p: {decoding.top_p:g}` has no effect at temperature 0, "
+                "which takes the likeliest token"
+            )
+        if decoding.max_new_tokens >= context:
+            yield (
+                f"`contract.decoding.max_new_tokens: {decoding.max_new_tokens:,}` has no effect: "
+                f"prompt and answer together have {context:,} tokens"
+            )
+        if self._shares() == 1:
+            yield (
+                "no row is taught under `contract.system`, which is served: the shares of "
+                "`contract.variants` and `contract.without_system` make 1"
+            )
 
     def _policy(self) -> Iterator[tuple[Loc, str]]:
         for key, given in (
@@ -117,9 +171,11 @@ class Contract(Section):
             if one.name in taken:
                 yield ("variants", number, "name"), f"`{one.name}` names another prompt already"
             taken.append(one.name)
-        shares = round(self.without_system + sum(one.share for one in self.variants), 9)
-        if shares > 1:
+        if self._shares() > 1:
             yield (
                 ("variants",),
-                f"the shares and `without_system` make {shares:g}; expected at most 1",
+                f"the shares and `without_system` make {self._shares():g}; expected at most 1",
             )
+
+    def _shares(self) -> float:
+        return round(self.without_system + sum(one.share for one in self.variants), 9)

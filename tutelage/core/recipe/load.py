@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
-from types import UnionType
+from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
 
 import yaml
@@ -54,7 +55,8 @@ def loads(text: str, *, name: str = "recipe", overrides: Sequence[str] = ()) -> 
         recipe = Recipe.model_validate(document.content)
     except ValidationError as error:
         raise reporter.error(reporter.rows(error.errors())) from None
-    rows = [reporter.bad(loc, problem) for loc, problem in recipe.contradictions()]
+    found = sorted(recipe.contradictions(), key=lambda one: reporter.order(one[0]))
+    rows = [reporter.bad(loc, problem) for loc, problem in found]
     if rows:
         raise reporter.error(rows)
     return recipe
@@ -84,8 +86,8 @@ def _set(content: dict[str, Any], override: str) -> Loc:
         )
     try:
         parsed = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise UsageError(f"the value of `--set {override}` is not YAML") from error
+    except (yaml.YAMLError, ValueError) as error:  # a ValueError is a date that is none
+        raise UsageError(f"the value of `--set {override}` is not YAML: {error}") from error
     except RecursionError:
         raise UsageError(f"the value of `--set {key}` is nested too deeply") from None
     loc: Loc = ()
@@ -135,7 +137,7 @@ class _Reporter:
     def rows(self, details: list[ErrorDetails]) -> list[BadRow]:
         """Pydantic's findings as rows in the file's order, one for each place."""
         found: dict[Loc, list[ErrorDetails]] = {}
-        for detail in details:
+        for detail in self._meant(details) or details:
             found.setdefault(self._written(detail["loc"]), []).append(detail)
         places = [
             loc
@@ -143,13 +145,14 @@ class _Reporter:
             # a list of which every item is at fault also counts as too short: noise
             if kinds[0]["type"] != "too_short" or not any(o[: len(loc)] == loc != o for o in found)
         ]
-        places.sort(key=self._order)
+        places.sort(key=self.order)
         return [
             self.bad(loc, " or ".join(dict.fromkeys(_problem(loc, one) for one in found[loc])))
             for loc in places
         ]
 
-    def _order(self, loc: Loc) -> tuple[int, int]:
+    def order(self, loc: Loc) -> tuple[int, int]:
+        """Where `loc` stands in the file, to sort by."""
         place = self.document.place(loc)
         return (place.line, place.column) if place else (0, 0)
 
@@ -162,11 +165,33 @@ class _Reporter:
         at = f":{place.line}:{place.column}" if place else ""
         return BadRow(where=f"{self.name}{at}", problem=problem)
 
-    def _written(self, loc: tuple[int | str, ...]) -> Loc:
+    def _meant(self, details: list[ErrorDetails]) -> list[ErrorDetails]:
+        """Of what pydantic finds in each arm of a union, what it finds in the arm that is meant:
+        a section where keys are written, a list where items are. Else all of it.
+        """
+        meant = []
+        for detail in details:
+            loc = detail["loc"]
+            depth, arms = _union(loc)
+            likely = [arm for arm in arms if _is_like(arm, self._value(loc[:depth]))]
+            if not likely or any(_label(arm) == loc[depth] for arm in likely):
+                meant.append(detail)
+        return meant
+
+    def _value(self, loc: Loc) -> Any:
+        value: Any = self.document.content
+        for part in loc:
+            value = value[part]
+        return value
+
+    def _written(self, loc: Loc) -> Loc:
         """`loc` without the names pydantic adds for the arms of a union."""
         written: Loc = ()
         model: Any = Recipe
         for part in loc:
+            if len(_arms(model)) > 1:
+                model = next((one for one in _arms(model) if _label(one) == part), None)
+                continue
             inner = _inside(model, part)
             if inner is None and isinstance(part, str) and not _sections(model):
                 break
@@ -194,9 +219,32 @@ def _problem(loc: Loc, detail: ErrorDetails) -> str:
         return f"`{dotted(loc)}`: {message[:1].lower()}{message[1:]}"
     expected = message.removeprefix("Input should ").removeprefix("be ")
     expected = expected.replace("a valid tuple", "a list")
+    expected = re.sub("a valid dictionary or instance of .*", "keys and values", expected)
     given = detail["input"]
     found = f", found `{given}`" if isinstance(given, str | int | float) else ""
     return f"`{dotted(loc)}`: expected {expected}{found}"
+
+
+def _union(loc: Loc) -> tuple[int, tuple[Any, ...]]:
+    """How far along `loc` its first union stands, and the arms of it."""
+    model: Any = Recipe
+    for depth, part in enumerate(loc):
+        if len(_arms(model)) > 1:
+            return depth, _arms(model)
+        model = _inside(model, part)
+    return len(loc), ()
+
+
+def _label(arm: Any) -> str:
+    """What pydantic calls an arm of a union; of a section or a list only."""
+    return arm.__name__ if _sections(arm) else str(arm)
+
+
+def _is_like(arm: Any, value: object) -> bool:
+    """Whether an arm is of the value's shape: keys, or items."""
+    if isinstance(value, dict):
+        return bool(_sections(arm))
+    return isinstance(value, list) and get_origin(arm) is tuple
 
 
 def _keys_at(model: Any, loc: Loc) -> list[str]:
@@ -221,7 +269,10 @@ def _sections(model: Any) -> list[type[BaseModel]]:
 
 
 def _arms(model: Any) -> tuple[Any, ...]:
-    return get_args(model) if get_origin(model) in (Union, UnionType) else (model,)
+    """What a value may be, besides nothing."""
+    if get_origin(model) not in (Union, UnionType):
+        return (model,)
+    return tuple(arm for arm in get_args(model) if arm is not NoneType)
 
 
 def schema_text() -> str:

@@ -67,8 +67,23 @@ def read(text: str, name: str) -> Document:
     return document
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML's own, but for a value that its kind does not allow: that has a place."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """The value a node stands for."""
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, LookupError, AttributeError, OverflowError) as error:
+            kind = node.tag.rpartition(":")[2]
+            raise yaml.MarkedYAMLError(
+                problem=f"`{node.value}` reads as a {kind} and is none: {error}",
+                problem_mark=node.start_mark,
+            ) from error
+
+
 def _composed(text: str) -> tuple[yaml.Node | None, Any]:
-    loader = yaml.SafeLoader(text)
+    loader = _Loader(text)
     try:
         node = loader.get_single_node()
         if node is None:

@@ -95,6 +95,10 @@ class Recipe(Section):
                 "an adapter on untrained weights cannot be evaluated: it does not hold those "
                 "weights; `train.method: full` is the control run",
             )
+        roles = self.train.teach.roles if self.train else ()
+        for index, role in enumerate(roles):
+            if role in roles[:index]:
+                yield ("train", "teach", "roles", index), f"`{role}` is named twice"
         for index, goal in enumerate(self.goals):
             if self.evaluate and goal.metric.split(".")[0] not in suites:
                 yield (
