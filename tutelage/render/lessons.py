@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import IO
 
@@ -55,7 +56,8 @@ class Lessons:
             record["length"], record["row"], record["turn"] = len(one), rows[one.row], one.turn
             record["weight"] = one.weight
             start += len(one)
-        ids = np.fromiter((token for one in kept for token in one.ids), dtype=ID, count=start)
+        parts = (part for one in kept for part in (one.prompt, one.completion))
+        ids = np.fromiter(chain.from_iterable(parts), dtype=ID, count=start)
         return cls(ids=ids, records=records, rows=lambda: list(rows))
 
     @classmethod

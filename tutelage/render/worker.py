@@ -7,6 +7,7 @@ as a program of its own, never forked, so it can stand beside threads and proces
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import signal
@@ -82,6 +83,10 @@ class Teller:
 
         Where the contract says that rows must not be lost but are, the errors that name them.
         """
+        with _uncollected():
+            return self._part(group, wanted)
+
+    def _part(self, group: int, wanted: Sequence[bool]) -> Told:
         rows = read_group(self._order.rows, group)
         chosen = [row for row, asked in zip(rows, wanted, strict=True) if asked]
         sides: dict[Split, Taught] = {}
@@ -105,6 +110,21 @@ class Teller:
                 named = {word for row in error.rows for word in row.where.split()}
                 left = [row for row in rows if row.id not in named]
                 rows = left if len(left) < len(rows) else ()  # none: it is of no row
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keeps the garbage collector out of a group's many objects for the block.
+
+    They hold no cycles, and looking for some took a fifth of the time.
+    """
+    collected = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collected:
+            gc.enable()
 
 
 def parts(order: Order, groups: Sequence[Sequence[bool]], processes: int) -> Iterator[Told]:
