@@ -32,14 +32,8 @@ from starlette.applications import Starlette
 sys.path.insert(0, str(ROOT))
 
 from tests.render.families import family_contract
-from tests.render.fuzz import TWENTY, Tally, conversation_of, request_of
-from tutelage.core.digest import ids_digest
-from tutelage.core.recipe.serve import Serve
-from tutelage.engine.fake import FakeEngine
-from tutelage.serve.answer import Answerer
+from tests.render.fuzz import TWENTY, Tally, conversation_of, recorder, request_of
 from tutelage.serve.app import make_app
-from tutelage.serve.served import Served
-from tutelage.store.journal import Journal
 
 CONVERSATIONS = 10_000
 AT_ONCE = 16  # requests under way together
@@ -85,16 +79,7 @@ def measure(name: str, conversations: int) -> Found:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         contract = family_contract(folder / "base", name, forged="keep")
-        served = Served(
-            name=name,
-            label=name,
-            digest="0" * 64,
-            base="small",
-            section=Serve(),
-            contract=contract,
-            engine=FakeEngine(lambda prompt: ids_digest(prompt.ids)),
-        )
-        answerer = Answerer(served, Journal.open(folder / "events.sqlite"))
+        answerer = recorder(contract, name, folder)
         for start in range(0, conversations, BATCH):
             tally = Tally()
             clock = time.process_time()

@@ -8,15 +8,21 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from tests.render.bases import example
 from tests.render.families import FAMILIES, TOOL
 from tutelage.core.conversation import Conversation, Message, ToolCall
 from tutelage.core.digest import Json, ids_digest
+from tutelage.core.recipe.serve import Serve
 from tutelage.core.row import Example
+from tutelage.engine.fake import FakeEngine
 from tutelage.render.contract import Contract
 from tutelage.render.lesson import Lesson
+from tutelage.serve.answer import Answerer
+from tutelage.serve.served import Served
+from tutelage.store.journal import Journal
 
 # One of each way to write a conversation.
 TWENTY = (
@@ -125,6 +131,20 @@ class Tally:
                 problem = _problem(contract, row, mine, theirs, words)
                 if problem:
                     self.wrong.append(f"{number}, message {mine.turn}: {problem}")
+
+
+def recorder(contract: Contract, name: str, folder: Path) -> Answerer:
+    """A server's heart whose engine answers with the digest of the ids it was given."""
+    served = Served(
+        name=name,
+        label=name,
+        digest="0" * 64,
+        base="small",
+        section=Serve(),
+        contract=contract,
+        engine=FakeEngine(lambda prompt: ids_digest(prompt.ids)),
+    )
+    return Answerer(served, Journal.open(folder / "events.sqlite"))
 
 
 def request_of(row: Example, model: str) -> dict[str, Any]:

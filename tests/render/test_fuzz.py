@@ -8,14 +8,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests.render.families import FAMILIES, family_contract
-from tests.render.fuzz import TWENTY, Tally, conversation_of, request_of
-from tutelage.core.digest import ids_digest
-from tutelage.core.recipe.serve import Serve
+from tests.render.fuzz import TWENTY, Tally, conversation_of, recorder, request_of
 from tutelage.engine.fake import FakeEngine
-from tutelage.serve.answer import Answerer
 from tutelage.serve.app import make_app
-from tutelage.serve.served import Served
-from tutelage.store.journal import Journal
 
 NUMBERS = range(40)
 
@@ -28,23 +23,15 @@ def test_words_forge_and_lose_nothing_on_their_way_to_the_engine(tmp_path: Path,
     assert tally.wrong == []
     assert tally.taught > 20
     assert tally.taught + tally.refused.total() == len(NUMBERS)
-    engine = FakeEngine(lambda prompt: ids_digest(prompt.ids))
-    served = Served(
-        name=name,
-        label=name,
-        digest="0" * 64,
-        base="small",
-        section=Serve(),
-        contract=contract,
-        engine=engine,
-    )
-    answerer = Answerer(served, Journal.open(tmp_path / "events.sqlite"))
+    answerer = recorder(contract, name, tmp_path)
     with TestClient(make_app(answerer), base_url="http://localhost:8000") as client:
         for number, taught in tally.digests.items():
             form = request_of(conversation_of(number), name)
             answer = client.post("/v1/chat/completions", json=form)
             assert answer.status_code == 200, answer.text
             assert answer.json()["choices"][0]["message"]["content"] == taught
+    engine = answerer.served.engine
+    assert isinstance(engine, FakeEngine)
     assert len(engine.seen) == tally.taught
 
 

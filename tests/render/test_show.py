@@ -8,7 +8,7 @@ from rich.style import Style
 
 from tests.render.bases import assistant, contract_of, embedded, example, user
 from tutelage.render.page import html
-from tutelage.render.show import Piece, View, coloured, folding, pieces, plain, views
+from tutelage.render.show import Piece, View, coloured, folding, pieces, views
 
 ROW = example(user("Naïve 日本?"), assistant("Ja 🙂."))
 CONTRACT = contract_of(embedded())
@@ -16,7 +16,7 @@ CONTRACT = contract_of(embedded())
 
 
 def test_taught_text_stands_in_brackets_without_colour() -> None:
-    assert plain(CONTRACT, LESSON) == (
+    assert coloured(CONTRACT, LESSON).plain == (
         "<|im_start|>user\nNaïve 日本?<|im_end|>\n<|im_start|>assistant\n⟦Ja 🙂.<|im_end|>⟧"
     )
 
@@ -45,19 +45,19 @@ def test_taught_tokens_are_underlined_and_green_and_the_prompt_is_not() -> None:
 
 
 def test_ids_are_shown_on_demand() -> None:
-    shown = plain(CONTRACT, LESSON, ids=True)
+    shown = coloured(CONTRACT, LESSON, ids=True).plain
     assert f"<|im_end|>·{CONTRACT.stop_ids[0]} " in shown
 
 
 def test_a_rows_control_characters_are_shown_as_escapes() -> None:
     row = example(user("\x1b[31mred\x07"), assistant("ok"))
     (lesson,) = CONTRACT.lessons(row)
-    assert "user\n\\x1b[31mred\\x07<|im_end|>" in plain(CONTRACT, lesson)
+    assert "user\n\\x1b[31mred\\x07<|im_end|>" in coloured(CONTRACT, lesson).plain
 
 
 def test_what_of_an_answer_is_only_read_stands_in_angle_brackets() -> None:
     read = replace(LESSON, read=2)
-    shown = plain(CONTRACT, read)
+    shown = coloured(CONTRACT, read).plain
     head, _, taught = shown.partition("⟦")
     assert head.endswith("⟩")
     assert taught == CONTRACT.renderer.encoder.decode(read.taught, special=True) + "⟧"

@@ -124,11 +124,6 @@ def pieces(contract: Contract, lesson: Lesson, shared: int = 0) -> list[Piece]:
     return found
 
 
-def plain(contract: Contract, lesson: Lesson, *, ids: bool = False) -> str:
-    """The lesson as text without colour; with `ids`, each piece is followed by its ids."""
-    return coloured(contract, lesson, ids=ids).plain
-
-
 def coloured(contract: Contract, lesson: Lesson, *, ids: bool = False, shared: int = 0) -> Text:
     """The lesson as Rich text: taught tokens in brackets, underlined and green.
 
