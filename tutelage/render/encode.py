@@ -41,7 +41,7 @@ class Encoder:
         self.marker_texts = tuple(t["content"] for t in (*special, *written))
         self._special = _any_of(t["content"] for t in special)
         self._markers = _any_of(self.marker_texts)
-        self._added = _any_of(t["content"] for t in added)
+        self._added = _any_of((t["content"] for t in added), kept=True)
         self._alike = {
             True: self._normalized(special),
             False: self._normalized([*special, *written]),
@@ -117,17 +117,14 @@ class Encoder:
         if not self._cut:
             return [text] if text else []
         parts: list[str | int] = []
-        start = 0
-        for found in self._added.finditer(text):
-            token = self._cut.get(found[0])
-            if token is None:
-                continue
-            if found.start() > start:
-                parts.append(text[start : found.start()])
-            parts.append(token)
-            start = found.end()
-        if start < len(text):
-            parts.append(text[start:])
+        for at, piece in enumerate(self._added.split(text)):
+            token = self._cut.get(piece) if at % 2 else None  # every second one is an added token
+            if token is not None:
+                parts.append(token)
+            elif parts and isinstance(parts[-1], str):
+                parts[-1] += piece
+            elif piece:
+                parts.append(piece)
         return parts
 
     def _without_seams(self) -> Any:
@@ -167,10 +164,16 @@ class Encoder:
             )
 
 
-def _any_of(words: Iterable[str]) -> re.Pattern[str]:
-    """Leftmost, then longest, as the tokenizer looks for its added tokens."""
+def _any_of(words: Iterable[str], *, kept: bool = False) -> re.Pattern[str]:
+    """Leftmost, then longest, as the tokenizer looks for its added tokens.
+
+    What is found is `kept` among the pieces of a text that is split by it.
+    """
     ordered = sorted(set(words) - {""}, key=lambda word: (-len(word), word))
-    return re.compile("|".join(map(re.escape, ordered))) if ordered else NOTHING
+    if not ordered:
+        return NOTHING
+    every = "|".join(map(re.escape, ordered))
+    return re.compile(f"({every})" if kept else every)
 
 
 def _cutting_tokens(form: Any) -> dict[str, int]:

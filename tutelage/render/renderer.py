@@ -138,17 +138,16 @@ class Renderer:
 
     def _lessons(self, turns: Sequence[Turn]) -> Iterator[Lesson | ContractError]:
         """The lesson of each turn, or why there is none."""
-        prompts = self.encoder.encode([turn.span.prompt for turn in turns])
-        answers = [self._ends.answer(turn) for turn in turns]
-        wholes = self.encoder.encode(
-            [turn.span.prompt + answer for turn, answer in zip(turns, answers, strict=True)]
-        )
-        pairs = list(zip(turns, prompts, wholes, strict=True))
+        asked = [turn.span.prompt for turn in turns]
+        told = [turn.span.prompt + self._ends.answer(turn) for turn in turns]
+        read = self.encoder.encode([*asked, *told])  # together: what they share is read once
+        pairs = list(zip(turns, read[: len(turns)], read[len(turns) :], strict=True))
         completions = [self._ends.completion(*one) for one in pairs]
         said = self.encoder.decode_many(
             [self._ends.said(*one) for one in zip(turns, completions, strict=True)]
         )
-        for turn, prompt, completion, words in zip(turns, prompts, completions, said, strict=True):
+        every = zip(pairs, completions, said, strict=True)
+        for (turn, prompt, _), completion, words in every:
             try:
                 prove(self._ends, turn, completion, words)
                 yield Lesson(

@@ -157,11 +157,15 @@ class ChatTemplate:
     def _environment(self, blocks: type[Extension]) -> dict[str, Template]:
         environment = _environment(datetime.fromisoformat(self.date), blocks)
         try:
-            return {key: environment.from_string(text) for key, text in self.texts.items()}
+            compiled = {key: environment.from_string(text) for key, text in self.texts.items()}
         except TemplateError as error:
             raise ContractError(
                 f"no chat template: {error}", where=self.name, expected="a Jinja template"
             ) from error
+        for template in compiled.values():
+            # A chain of mappings, which every render would walk from Python.
+            template.globals = dict(template.globals)
+        return compiled
 
     def _wants_text(self) -> bool:
         """Whether it writes a call's arguments right as JSON text, and not as an object."""

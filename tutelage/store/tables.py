@@ -126,8 +126,9 @@ def ledger_writer(path: Path) -> Iterator[Callable[[Iterable[LedgerEntry]], None
     with pq.ParquetWriter(path, LEDGER_SCHEMA, compression="zstd") as file:
 
         def append(entries: Iterable[LedgerEntry]) -> None:
-            forms = [asdict(entry) for entry in entries]
-            file.write_table(pa.Table.from_pylist(forms, schema=LEDGER_SCHEMA))
+            kept = list(entries)
+            columns = {name: [getattr(one, name) for one in kept] for name in LEDGER_SCHEMA.names}
+            file.write_table(pa.Table.from_pydict(columns, schema=LEDGER_SCHEMA))
 
         yield append
 
