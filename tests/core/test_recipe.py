@@ -265,8 +265,8 @@ def test_the_keys_of_every_section_are_these() -> None:
         "template arguments date system variants without_system output_schema decoding fit "
         "truncate forged context_tokens"
     )
-    assert keys["Curate"] == "sources rows validation group_by invalid duplicates leakage"
-    assert keys["SourceFile"] == "path format fields origin licence author"
+    assert keys["Curate"] == "sources rows validation group_by invalid stages duplicates leakage"
+    assert keys["SourceFile"] == "path format fields origin licence author name"
     assert keys["Train"] == (
         "base method optimizer learning_rate epochs rows_tokens step_tokens warmup schedule "
         "weight_decay clip_norm teach quotas lora validate_every_steps checkpoint_every_seconds "

@@ -275,3 +275,18 @@ def test_folders_of_this_machine_enter_no_artifact(folder: Path) -> None:
 
     assert str(folder) not in (artifact.folder / "manifest.json").read_text(encoding="utf-8")
     assert "source:b.jsonl" in artifact.manifest.inputs
+
+
+def test_stages_stand_in_the_dataset_the_ledger_and_the_card(folder: Path) -> None:
+    stages = [
+        {"name": "plain", "mix": {"a": 1}},
+        {"name": "odd", "mix": {"b": 1, "a": 1}, "rows": 2},
+    ]
+    with Run.open(recipe(folder, validation=0, stages=stages)) as run:
+        made = door.run(recipe(folder, validation=0, stages=stages).curate, {}, run)  # type: ignore[arg-type]
+    kept = read_rows(made.file(ROWS))
+    assert Counter(one.stage for one in kept) == {"plain": 39, "odd": 2}
+    assert [made.counts[f"stage.{name}"] for name in ("plain.a", "odd.b", "odd.a")] == [39, 1, 1]
+    left = [one for one in read_ledger(made.file(LEDGER)) if one.reason == "not_mixed"]
+    assert len(left) == made.counts["drop.not_mixed"] > 0
+    assert "| odd | 1 | b | 50.0% |" in made.file("card.md").read_text(encoding="utf-8")

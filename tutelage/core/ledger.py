@@ -48,6 +48,7 @@ class Reason(StrEnum):
     LEAK_NGRAM = "leak_ngram"
     LEAK_NEAR = "leak_near"
     OVER_LIMIT = "over_limit"
+    NOT_MIXED = "not_mixed"
     # fitting and teaching
     TOO_LONG = "too_long"
     TRUNCATED = "truncated"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,7 @@ class Curated:
     suites: Sequence[Asked]
     placed: Placed
     ledger: Sequence[LedgerEntry]
+    stages: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # taught rows by source
 
 
 def card(curated: Curated) -> dict[str, Any]:
@@ -45,6 +46,7 @@ def card(curated: Curated) -> dict[str, Any]:
             "dropped": sum(left_out.values()),
         },
         "splits": _counts(example.split or "" for example in kept),
+        "stages": {name: dict(counts) for name, counts in curated.stages.items()},
         "groups": {"count": curated.placed.groups, "largest": curated.placed.largest},
         "sources": [_source(file, kept) for file in curated.files],
         "origins": _counts(example.origin for example in kept),
@@ -133,6 +135,7 @@ def text(form: Mapping[str, Any]) -> str:
         told,
         _section("Sources", _sources(form)),
         _section("Split", _split(form)),
+        *([_section("Stages", _stages(form))] if form["stages"] else []),
         _section("Left out", _pairs(form["left_out"], "every row was kept")),
         _section("Kept, for a person to look at", _pairs(form["for_review"], "none")),
         _section("Kept clear of", _suites(form)),
@@ -182,6 +185,16 @@ def _split(form: Mapping[str, Any]) -> list[str]:
         "rows. A group is rows with the same or nearly the same request, or of one author."
     )
     return [*sides, told]
+
+
+def _stages(form: Mapping[str, Any]) -> list[str]:
+    """What is taught in each, in order."""
+    lines = ["| stage | rows | source | share |", "|---|---:|---|---:|"]
+    for name, counts in form["stages"].items():
+        whole = sum(counts.values())
+        for source, count in counts.items():
+            lines.append(f"| {name} | {count:,} | {source} | {count / whole:.1%} |")
+    return lines
 
 
 def _pairs(counts: Mapping[str, int], none: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -18,6 +19,7 @@ from tutelage.curate.card import text as card_text
 from tutelage.curate.checks import conflicts, outside_schema
 from tutelage.curate.decontaminate import leaks
 from tutelage.curate.dedup import exact, near
+from tutelage.curate.mix import mix, source_of
 from tutelage.curate.sieve import STAGE, Sieve, entry
 from tutelage.curate.sources import (
     digests,
@@ -55,7 +57,7 @@ def run(section: Curate, inputs: Mapping[str, Artifact], run: Run) -> Artifact:
         | digests(section, run.recipe),
         section=_section(section, run),
         stage_version=VERSION,
-        seeds=run.seeds("curate.rows", "curate.split"),
+        seeds=run.seeds("curate.rows", "curate.split", "curate.stages"),
     )
     return run.make(STAGE, provenance, lambda draft: _build(section, run, draft))
 
@@ -96,13 +98,28 @@ def _build(section: Curate, run: Run, draft: Draft) -> None:
         sieve.flags += outside_schema(sieve.kept, schema)
     _refuse_empty(sieve)
     placed = split(sieve.kept, section, run.seed("curate.split"))
+    names = source_of(files, section)
+    mixed = mix(
+        placed.examples,
+        [names[one.id, one.source] for one in placed.examples],
+        section,
+        run.seed("curate.stages"),
+    )
+    sieve.drop(mixed.left)
     _tick(run, 4)
     ledger = sieve.ledger()
     form = card(
-        Curated(name=run.recipe.name, files=files, suites=suites, placed=placed, ledger=ledger)
+        Curated(
+            name=run.recipe.name,
+            files=files,
+            suites=suites,
+            placed=replace(placed, examples=mixed.examples),
+            ledger=ledger,
+            stages=mixed.counts,
+        )
     )
     _tick(run, 5)
-    write_rows(draft.folder / ROWS, placed.examples)
+    write_rows(draft.folder / ROWS, mixed.examples)
     write_rows(draft.folder / DROPPED, sieve.dropped)
     write_ledger(draft.folder / LEDGER, ledger)
     _write_rejected(draft, files)
@@ -110,6 +127,11 @@ def _build(section: Curate, run: Run, draft: Draft) -> None:
     (draft.folder / CARD).write_text(card_text(form), encoding="utf-8")
     draft.counts |= {**form["rows"], **form["splits"], "groups": form["groups"]["count"]}
     draft.counts |= tally(ledger)
+    draft.counts |= {
+        f"stage.{stage}.{source}": count
+        for stage, counts in mixed.counts.items()
+        for source, count in counts.items()
+    }
     _warn(run, form)
     _tick(run, STEPS)
 

@@ -36,7 +36,7 @@ def split(examples: list[Example], section: Curate, seed: int) -> Placed:
     least: dict[int, str] = {}
     for example, group in zip(examples, groups, strict=True):
         least[group] = min(least.get(group, example.id), example.id)
-    ranked = sorted(least, key=lambda group: _rank(least[group], seed))
+    ranked = sorted(least, key=lambda group: rank(least[group], seed))
     wanted = round(section.validation * len(ranked))
     if section.validation > 0 and len(ranked) > 1:
         wanted = min(max(wanted, 1), len(ranked) - 1)
@@ -50,7 +50,8 @@ def split(examples: list[Example], section: Curate, seed: int) -> Placed:
     return Placed(examples=placed, groups=len(ranked), largest=max(sizes.values(), default=0))
 
 
-def _rank(row: str, seed: int) -> tuple[int, str]:
+def rank(row: str, seed: int) -> tuple[int, str]:
+    """Where a row stands in an order drawn from the seed, whatever other rows there are."""
     return xxhash.xxh64_intdigest(row.encode(), seed=seed), row
 
 

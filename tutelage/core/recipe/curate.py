@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from tutelage.core.recipe.reading import Reading
 from tutelage.core.recipe.section import Section
 from tutelage.core.row import Origin
+
+Share = Annotated[float, Field(gt=0)]
 
 
 class SourceFile(Reading):
@@ -17,6 +21,26 @@ class SourceFile(Reading):
     origin: Origin = Field(description="Who wrote the answers.")
     licence: str = Field(min_length=1, description="SPDX name of the licence, such as CC0-1.0.")
     author: str | None = Field(None, description="Column that names each row's author.")
+    name: str | None = Field(
+        None, min_length=1, description="What stages call it; its file's name if left out."
+    )
+
+    @property
+    def called(self) -> str:
+        """Its name, or that of its file without what follows the first dot."""
+        return self.name or PurePosixPath(self.path).name.partition(".")[0]
+
+
+class Stage(Section):
+    """One part of the training, and what it is mixed from; stages follow one another."""
+
+    name: str = Field(min_length=1, description="What the ledger calls it.")
+    mix: Mapping[str, Share] = Field(
+        min_length=1, description="Sources by name with their shares; 4 and 1 are 80 % and 20 %."
+    )
+    rows: int | None = Field(
+        None, ge=1, description="Its length; if left out as many as its own sources allow."
+    )
 
 
 class Duplicates(Section):
@@ -53,5 +77,15 @@ class Curate(Section):
     invalid: Literal["fail", "reject"] = Field(
         "fail", description="A bad row stops the run (fail) or is left out and kept on file."
     )
+    stages: tuple[Stage, ...] = Field(
+        (), description="Stages in order, each with its mix; all rows at once if left out."
+    )
     duplicates: Duplicates = Field(default_factory=Duplicates, description="Repeats among rows.")
     leakage: Leakage = Field(default_factory=Leakage, description="Overlap with the suites.")
+
+    @model_validator(mode="after")
+    def _stages_have_names_of_their_own(self) -> Curate:
+        names = [stage.name for stage in self.stages]
+        if len(set(names)) < len(names):
+            raise ValueError("two stages have the same name")
+        return self
