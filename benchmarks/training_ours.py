@@ -1,0 +1,76 @@
+"""One training of ours, timed; `training.py` starts it."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from training import cpu_seconds, figures
+
+RECIPE = """\
+name: training
+curate:
+  sources: [{{path: rows.jsonl, origin: human, licence: CC-BY-SA-3.0}}]
+  duplicates: {{near: false}}
+  validation: 0
+train:
+  base: base
+  method: {method}
+  optimizer: adamw
+  learning_rate: 0.0005
+  step_tokens: {step_tokens}
+  threads: {threads}
+  compile: {compiled}
+"""
+
+
+def main() -> None:
+    job: dict[str, Any] = json.loads(sys.argv[1])
+    folder = Path(job["folder"])
+    compiled = "always" if job["system"] == "compiled" else "never"
+    recipe = folder / "recipe.yaml"
+    recipe.write_text(RECIPE.format(**job, compiled=compiled), encoding="utf-8")
+
+    from tutelage import __version__
+    from tutelage.core.recipe import load
+    from tutelage.curate.run import run as curate
+    from tutelage.store.run import Run
+    from tutelage.train import loop
+    from tutelage.train.run import run as train
+
+    read = load(recipe)
+    with Run.open(read) as opened:  # rows are read before the clock starts, as TRL's are
+        dataset = curate(read.curate, {}, opened)
+    job["began"] = time.time() - time.process_time()
+    ends, cpu, steps = [], [], []
+
+    class Timed(loop.Loop):
+        def step(self, number: int) -> dict[str, float]:
+            row = super().step(number)
+            rows = [self.plan.rows[index] for index in self.plan.steps[number]]
+            lessons = self.plan.rows.lessons.records[
+                sorted({int(one) for row in rows for one in row.lesson})
+            ]
+            steps.append(
+                {
+                    "supervised": row["supervised"],
+                    "tokens": float(lessons["length"].sum()),
+                    "squares": float((lessons["length"].astype(float) ** 2).sum()),
+                    "loss": row["loss"],
+                }
+            )
+            ends.append(time.time())
+            cpu.append(cpu_seconds())
+            return row
+
+    loop.Loop = Timed  # type: ignore[misc]
+    with Run.open(read, force=True) as opened:
+        train(read.train, {"dataset": dataset}, opened)
+    print(json.dumps({**figures(job, steps, ends, cpu), "versions": {"tutelage": __version__}}))
+
+
+if __name__ == "__main__":
+    main()
