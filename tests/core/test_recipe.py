@@ -102,11 +102,7 @@ def test_all_faults_come_at_once_in_the_order_of_the_file() -> None:
             "found `robot`",
         ),
         ("r.yaml:9:44", "`train.epochs`: expected greater than or equal to 1, found `0`"),
-        (
-            "r.yaml:9:62",
-            "`train.lora.targets`: expected a list, found `3` or "
-            "`train.lora.targets`: expected 'all', found `3`",
-        ),
+        ("r.yaml:9:62", "`train.lora.targets`: expected a list or 'all', found `3`"),
         (
             "r.yaml:9:74",
             "`train.lora.rank`: expected a valid integer, unable to parse string as an integer, "
@@ -384,9 +380,7 @@ def test_keys_of_a_text_with_a_name_are_told_as_the_users_own() -> None:
 
 def test_what_is_neither_text_nor_section_is_told_both() -> None:
     (problem,) = faults("name: a\ncontract: {system: [1]}\n").values()
-    assert problem == (
-        "`contract.system`: expected a valid string or `contract.system`: expected keys and values"
-    )
+    assert problem == "`contract.system`: expected a valid string or keys and values"
 
 
 def test_blank_texts_are_refused_at_their_places() -> None:
@@ -405,6 +399,24 @@ def test_what_a_template_is_given_already_is_no_argument() -> None:
         "r.yaml:3:15": "`messages` is given to the template already; rename this one",
         "r.yaml:3:52": "`self` is given to the template already; rename this one",
     }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "place", "says"),
+    [
+        (
+            "{a: 1, b: .nan}",
+            "2:30",
+            "`contract.arguments.b`: expected a finite number, found `nan`",
+        ),
+        ("{b: 2026-01-01}", "2:24", "`contract.arguments.b`: input was not a valid JSON value"),
+        ("{a: {b: .inf}}", "2:24", "`contract.arguments.a`: expected a finite number, found `inf`"),
+        ("[a]", "2:12", "`contract.arguments`: expected keys and values"),
+    ],
+)
+def test_an_argument_at_fault_is_named(arguments: str, place: str, says: str) -> None:
+    found = faults(f"name: a\ncontract: {{arguments: {arguments}}}\n")
+    assert found == {f"r.yaml:{place}": says}
 
 
 def test_a_role_is_taught_once() -> None:

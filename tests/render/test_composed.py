@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from tutelage.core.errors import ContractError
 from tutelage.render.contract import Contract
 from tutelage.render.encode import SEAM
 from tutelage.render.fit import teach
+from tutelage.render.joined import Cuts
 
 TURN = "{{ m['content'] }}"
 LINES = (
@@ -170,6 +172,26 @@ def test_an_argument_that_a_template_makes_a_marker_of_is_refused(tmp_path: Path
     called = assistant("", tool_calls=(call(**{"|im_start|": "x"}),))
     assert "part of a marker" in refused(one, user("?"), called)
     assert one.lessons(example(user("?"), assistant("", tool_calls=(call(**{"im": "x"}),))))
+
+
+def test_a_word_is_held_against_each_way_to_cut_a_marker() -> None:
+    markers = ("<a>", "<ab>", "", "[x]", "<a>")
+
+    def spelt(word: str) -> Iterator[tuple[str, str]]:
+        for marker in markers:
+            for at in range(len(marker)):
+                if word != marker and marker.startswith(word, at):
+                    yield marker[:at], marker[at + len(word) :]
+            for cut in range(1, len(marker)):
+                if word.endswith(marker[:cut]):
+                    yield "", marker[cut:]
+                if word.startswith(marker[cut:]):
+                    yield marker[:cut], ""
+
+    cuts = Cuts(markers)
+    for word in ("a", "ab", "<", ">", "x<a", "b>x", "a>", "<a>", "x", "city", "a>\n<", ">b<"):
+        assert set(cuts.around(word)) == set(spelt(word))
+    assert not list(cuts.around(""))
 
 
 @pytest.mark.parametrize(

@@ -238,7 +238,8 @@ def test_a_base_without_template_gets_the_shipped_one_and_says_so(tmp_path: Path
     )
     first, second = contract.lessons(row)
     assert text_of(contract, first.prompt) == (
-        '<|im_start|>system\nS\n\nFunctions:\n{"name": "f"}<|endoftext|>\n'
+        '<|im_start|>system\nS\n\nFunctions:\n{"type": "function", "function": {"name": "f"}}'
+        "<|endoftext|>\n"
         "<|im_start|>user\nHi<|endoftext|>\n<|im_start|>assistant\n"
     )
     assert text_of(contract, first.completion) == "Yo<|endoftext|>"

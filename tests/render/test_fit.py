@@ -1,13 +1,20 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import fields
+
 import pytest
 
 from tests.render.bases import assistant, contract_of, embedded, example, system, user
-from tutelage.core.conversation import Conversation
+from tutelage.core.conversation import Conversation, Message
 from tutelage.core.errors import ContractError
 from tutelage.core.ledger import Decision, Reason
+from tutelage.core.recipe import Teach
+from tutelage.core.row import Example
+from tutelage.render.contract import Contract
 from tutelage.render.fit import fit, teach
 from tutelage.render.lesson import Lesson
+from tutelage.render.renderer import TEACH
 
 SHORT = Lesson(prompt=(1, 2), completion=(3,), row="short", turn=1)
 LONG = Lesson(prompt=(1, 2, 3, 4), completion=(5,), row="long", turn=3)
@@ -60,6 +67,29 @@ def test_truncation_leaves_out_the_oldest_exchange_and_keeps_system_and_answer()
     assert (lesson.row, lesson.turn) == (example(*TALK).id, 4)
     (entry,) = fitted.entries
     assert (entry.decision, entry.reason) == (Decision.TRUNCATE, Reason.TRUNCATED)
+
+
+def test_of_many_exchanges_the_fewest_are_left_out_in_few_tries() -> None:
+    contract = contract_of(embedded(), fit="truncate", context_tokens=100)
+    talk = [said for n in range(64) for said in (user(f"is it {n}"), assistant("no", train=False))]
+    row = example(*talk, user("and now"), assistant("Yes."))
+    rendered: list[int] = []
+
+    class Counted(Contract):
+        def lessons(self, example: Example, teach: Teach = TEACH) -> tuple[Lesson, ...]:
+            rendered.append(len(example.messages))
+            return super().lessons(example, teach)
+
+    counted = Counted(**{one.name: getattr(contract, one.name) for one in fields(Contract)})
+    (lesson,) = teach(counted, [row]).lessons
+    assert len(lesson) <= 100
+    assert len(rendered) <= 8
+    kept = next(at for at in range(64) if lesson.prompt == asked(contract, talk[2 * at :]))
+    assert len(asked(contract, talk[2 * kept - 2 :])) + len(lesson.completion) > 100
+
+
+def asked(contract: Contract, talk: Sequence[Message]) -> tuple[int, ...]:
+    return contract.prompt_ids(Conversation(messages=(*talk, user("and now"))))
 
 
 def test_a_single_long_message_loses_its_beginning() -> None:

@@ -11,8 +11,8 @@ from tests.render.families import CALL, KINDS, TOOL, family_contract
 from tutelage.core.conversation import Conversation, Message
 from tutelage.core.errors import ContractError
 from tutelage.render.contract import Contract
-from tutelage.render.proof import holds, says
 from tutelage.render.template import ChatTemplate
+from tutelage.render.words import says, words_left_out
 
 HEAD = "<|im_start|>{{ m.role }}\n"
 TAIL = "<|im_end|>\n"
@@ -186,8 +186,9 @@ def test_a_part_is_found_as_it_stands_or_as_json_has_it() -> None:
     assert says('{"t": "\\u00fc\\n"}', "\u00fc\n".strip() + "\n x".strip()[:0])
     assert says('a "b\\"c" d', 'b"c')
     assert not says("a b", "a  b")
-    assert holds("a b", "a \n b")
-    assert not holds("ab", "a b")
+    (asked,) = messages = (user("a \n b"),)
+    assert words_left_out(messages, [{"content": asked.content}], [], "x a b") is None
+    assert words_left_out(messages, [{"content": asked.content}], [], "x ab") is not None
 
 
 def test_a_message_is_not_there_because_the_template_writes_the_same(tmp_path: Path) -> None:

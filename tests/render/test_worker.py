@@ -12,7 +12,7 @@ import pytest
 from tests.render.bases import plain_base
 from tutelage.core.errors import TutelageError
 from tutelage.core.recipe import Teach
-from tutelage.render.worker import Order, _exchange
+from tutelage.render.worker import Order, _end, _exchange
 
 DIES_ANSWERING = """
 import pickle, sys
@@ -33,6 +33,15 @@ def test_a_process_that_dies_while_it_answers_is_told() -> None:
     ):
         _exchange(worker, "asked")
     assert isinstance(raised.value.__cause__, pickle.UnpicklingError)
+
+
+def test_a_process_that_died_before_it_read_all_is_ended_in_silence() -> None:
+    with started("") as worker:
+        worker.wait()
+        assert worker.stdin is not None
+        worker.stdin.write(b"not read")
+        _end(worker)
+        assert worker.stdin.closed
 
 
 @pytest.mark.parametrize("whole", [True, False])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from tutelage.core.errors import ContractError
+from tutelage.render.encode import SEAM
 
 PROBE = "\u2042probe\u2042"  # stands for an answer; no template trims or changes it
 SPACES = re.compile(r"\s+")
@@ -40,16 +41,21 @@ def answer_behind(prompt: str, whole: str, head: str, last: str) -> str:
     opening = asked.removeprefix(before)
     if opening != asked and opening.count("<think>") > opening.count("</think>"):
         raise ContractError(
-            f"the prompt opens reasoning ({prompt[-SHOWN:]!r}) which the template does not close "
-            f"before the answer {whole[len(head) :][:SHOWN]!r}",
+            f"the prompt opens reasoning ({_end(prompt)!r}) which the template does not close "
+            f"before the answer {whole[len(head) :].replace(SEAM, '')[:SHOWN]!r}",
             hint=HINT,
         )
     raise ContractError(
         "the answer does not follow the prompt the server would send: "
-        f"the prompt ends in {prompt[-SHOWN:]!r}, "
-        f"before the answer stands {head[-SHOWN:]!r}",
+        f"the prompt ends in {_end(prompt)!r}, "
+        f"before the answer stands {_end(head)!r}",
         hint=HINT,
     )
+
+
+def _end(text: str) -> str:
+    """The end of a text, to be quoted."""
+    return text.replace(SEAM, "")[-SHOWN:]
 
 
 def _back(text: str, letters: int) -> int:

@@ -8,8 +8,8 @@ from tutelage.core.conversation import Message
 from tutelage.core.errors import ContractError
 from tutelage.core.row import Example
 from tutelage.render.encode import SEAM, Encoder
-from tutelage.render.proof import says, values
 from tutelage.render.spans import Span
+from tutelage.render.words import composed, reasoned, says, values
 
 Ids = tuple[int, ...]
 NEAR = 4  # tokens to either side that a boundary is looked for at
@@ -100,13 +100,13 @@ def part_read(encoder: Encoder, turn: Turn, completion: Ids) -> int:
 
     Raises: ContractError where a token belongs to the reasoning and to what is taught.
     """
-    text = turn.span.read.replace(SEAM, "")
+    text = composed(turn.span.read.replace(SEAM, ""))
     if not text:
         return 0
     near = len(encoder.encode([turn.span.read])[0])
     for count in range(max(1, near - NEAR), min(len(completion), near + NEAR + 1)):
         found = encoder.decode(completion[:count], special=True)
-        if found in (text, text.lstrip(" ")):
+        if composed(found) in (text, text.lstrip(" ")):
             return count
     raise ContractError(
         "a token holds the end of the reasoning and the beginning of what is taught",
@@ -117,7 +117,8 @@ def part_read(encoder: Encoder, turn: Turn, completion: Ids) -> int:
 def _lost(message: Message, words: str) -> list[str]:
     """Which parts of the message its words do not hold."""
     lost = []
-    if not says(words, message.content):
+    parts = reasoned(message.content) or (message.content,)
+    if not (says(words, message.content) or all(says(words, one) for one in parts)):
         lost.append("content")
     if message.reasoning and not says(words, message.reasoning):
         lost.append("reasoning")

@@ -120,13 +120,26 @@ def shortened(
         one = replace(found[0], row=lesson.row, turn=lesson.turn)
         return one if len(one) <= contract.context else None
 
-    for start in starts[1:]:
-        if (cut := made(turns[start:])) is not None:
-            return cut
     if not starts:
         return None
+    if (cut := _fewest(starts[1:], lambda start: made(turns[start:]))) is not None:
+        return cut
     last = turns[starts[-1] :]
     return _longest(last[0], contract.truncate, lambda message: made([message, *last[1:]]))
+
+
+def _fewest(starts: Sequence[int], made: Callable[[int], Lesson | None]) -> Lesson | None:
+    """The lesson from the earliest start that fits, found by halving: each try is a rendering."""
+    best: Lesson | None = None
+    low, high = 0, len(starts)
+    while low < high:
+        middle = (low + high) // 2
+        lesson = made(starts[middle])
+        if lesson is None:
+            low = middle + 1
+        else:
+            best, high = lesson, middle
+    return best
 
 
 def _longest(

@@ -41,6 +41,38 @@ SCHEMA = frozenset(
 )
 
 
+class Cuts:
+    """All ways to cut a vocabulary's markers in two, by either part: some have thousands."""
+
+    def __init__(self, markers: Sequence[str]) -> None:
+        self._markers = [marker for marker in markers if marker]
+        self._all = "\n".join(self._markers)
+        self._heads: dict[str, list[str]] = {}  # how a marker begins, and what is left of it
+        self._tails: dict[str, list[str]] = {}
+        for marker in self._markers:
+            for cut in range(1, len(marker)):
+                self._heads.setdefault(marker[:cut], []).append(marker[cut:])
+                self._tails.setdefault(marker[cut:], []).append(marker[:cut])
+        self._longest = max(map(len, self._markers), default=0)
+
+    def around(self, word: str) -> Iterator[tuple[str, str]]:
+        """What before and after the word would make a marker of it."""
+        if word and word in self._all:
+            yield from self._inside(word)
+        for length in range(1, min(len(word) + 1, self._longest)):
+            for after in self._heads.get(word[-length:], ()):
+                yield "", after
+            for before in self._tails.get(word[:length], ()):
+                yield before, ""
+
+    def _inside(self, word: str) -> Iterator[tuple[str, str]]:
+        for marker in self._markers:
+            at = marker.find(word) if word != marker else -1
+            while at >= 0:
+                yield marker[:at], marker[at + len(word) :]
+                at = marker.find(word, at + 1)
+
+
 class Joined:
     """Refuses rows whose names, keys or arguments become a part of a marker.
 
@@ -50,6 +82,7 @@ class Joined:
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
+        self._cuts: Cuts | None = None  # made when a row first has tools or a name
         self._parts: dict[str, list[tuple[str, str]]] = {}
 
     def check(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]) -> None:
@@ -81,24 +114,10 @@ class Joined:
         if word not in self._parts:
             if len(self._parts) >= KEPT:
                 self._parts.clear()
-            found = () if word in SCHEMA else _around(word, self._writer.encoder.marker_texts)
+            self._cuts = self._cuts or Cuts(self._writer.encoder.marker_texts)
+            found = () if word in SCHEMA else self._cuts.around(word)
             self._parts[word] = list(dict.fromkeys(found))
         return self._parts[word]
-
-
-def _around(word: str, markers: Sequence[str]) -> Iterator[tuple[str, str]]:
-    if not word:
-        return
-    for marker in markers:
-        at = marker.find(word) if word != marker else -1
-        while at >= 0:
-            yield marker[:at], marker[at + len(word) :]
-            at = marker.find(word, at + 1)
-        for cut in range(1, len(marker)):
-            if word.endswith(marker[:cut]):
-                yield "", marker[cut:]
-            if word.startswith(marker[cut:]):
-                yield marker[:cut], ""
 
 
 def _words(messages: Sequence[Message], tools: Sequence[Any]) -> list[str]:

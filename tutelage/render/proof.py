@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from tutelage.core.conversation import Message, ToolCall
 from tutelage.core.errors import ContractError
-from tutelage.render.answer import SPACES
-from tutelage.render.encode import SEAM
-from tutelage.render.spans import span_of
+from tutelage.render.spans import Span, span_of
 from tutelage.render.template import PROBED_CALL, PROBED_TOOL
+from tutelage.render.words import OPENED_REASONING, left_out, letters, reasoned, squeezed
 from tutelage.render.writer import Forms, Writer
 
 SHAPES = 4096  # of which what was found is kept
 SPOKEN = 2  # of a turn's words: its content and its reasoning
 CALL_ID = 9  # letters of a probe for a call's id
 AS_IT_STANDS = re.compile(r"[A-Za-z]\w*([ .,-]+\w+)*", re.ASCII)  # no way of writing changes it
-CLOSED_REASONING = "</think>"
 Shape = tuple[Any, ...]
 
 
@@ -54,7 +51,8 @@ class Probes:
 class Frame:
     """What the template writes around a turn's words: so many letters, and each so many times."""
 
-    letters: int
+    size: int  # in letters
+    head: int  # letters of it before the content
     times: tuple[int, ...]
 
     @classmethod
@@ -62,20 +60,43 @@ class Frame:
         """The frame of the probed message's text."""
         words = [word or "" for word in _words(probed)]
         times = tuple(1 if at < SPOKEN else answer.count(one) for at, one in enumerate(words))
-        said = sum(count * _letters(one) for count, one in zip(times, words, strict=True))
-        return cls(_letters(answer) - said, times)
+        said = sum(count * letters(one) for count, one in zip(times, words, strict=True))
+        head = letters(answer.partition(probed.content)[0]) if probed.content else 0
+        return cls(letters(answer) - said, head, times)
 
-    def holds(self, message: Message, answer: str) -> bool:
+    def holds(self, message: Message, span: Span) -> bool:
         """Whether the message's text has just the frame and its words.
 
-        True, too, where a call has words which templates write in several ways.
+        True, too, where a call has words which templates write in several ways; and where
+        reasoning that the content opens with stands in place of what the frame begins with.
         """
-        left = _letters(answer) - self.letters
+        answer = span.answer
+        left = letters(answer) - self.size
         for count, word in zip(self.times, _words(message), strict=True):
             if word is None and count:
                 return True
-            left -= count * _letters(word or "")
-        return left == 0
+            left -= count * letters(word or "")
+        if left == 0 or message.reasoning or reasoned(message.content) is None:
+            return left == 0
+        said = squeezed(message.content)
+        if span.prompt.rstrip().endswith(OPENED_REASONING):  # which is sent, and not emitted
+            said = said.removeprefix(OPENED_REASONING)
+        behind = left + self.head + letters(message.content) - len(said)
+        return behind == 0 and squeezed(answer).startswith(said)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was found of a shape: what is wrong, and of a turn its frame."""
+
+    error: ContractError | None = None
+    frame: Frame | None = None
+
+    def check(self) -> None:
+        """Raises the error anew, for each conversation of the shape."""
+        if self.error is not None:
+            one = self.error
+            raise ContractError(one.message, where=one.where, hint=one.hint)
 
 
 class Proof:
@@ -88,46 +109,43 @@ class Proof:
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
-        self._prompts: dict[Shape, ContractError | None] = {}
-        self._turns: dict[Shape, ContractError | None] = {}
-        self._frames: dict[Shape, Frame] = {}
+        self._prompts: dict[Shape, Found] = {}
+        self._turns: dict[Shape, Found] = {}
 
     def prompt(self, messages: Sequence[Message], tools: bool) -> None:
         """Raises ContractError where the template leaves out a message, or the tools."""
         key = (tools, *_shape(messages))
-        _raise(_known(self._prompts, key, lambda: self._prompt(messages, tools)))
+        _known(self._prompts, key, lambda: self._prompt(messages, tools)).check()
 
-    def turn(self, messages: Sequence[Message], tools: bool, answer: str) -> None:
+    def turn(self, messages: Sequence[Message], tools: bool, span: Span) -> None:
         """Raises ContractError where the last message's text lacks a part, or has another's."""
         key = (tools, *_shape(messages))
-        _raise(_known(self._turns, key, lambda: self._turn(messages, tools, key)))
-        frame = self._frames.get(key)
+        found = _known(self._turns, key, lambda: self._turn(messages, tools))
+        found.check()
         # A message that says `</think>` is not there because the template writes that.
-        if frame is not None and not frame.holds(messages[-1], answer):
+        if found.frame is not None and not found.frame.holds(messages[-1], span):
             raise ContractError(
                 "the message's content is not in the taught text: the template changes it",
                 where=str(len(messages) - 1),
             )
 
-    def _prompt(self, messages: Sequence[Message], tools: bool) -> ContractError | None:
+    def _prompt(self, messages: Sequence[Message], tools: bool) -> Found:
         probed = list(_probed(messages))
         declared = [PROBED_TOOL] if tools else []
         try:
             text = self._writer.text(self._forms(probed), declared, ask=True)
         except ContractError:
-            return None  # the words themselves decide what is written
-        return _left_out(probed, text, tools)
+            return Found()  # the words themselves decide what is written
+        return Found(_left_out(probed, text, tools))
 
-    def _turn(self, messages: Sequence[Message], tools: bool, key: Shape) -> ContractError | None:
+    def _turn(self, messages: Sequence[Message], tools: bool) -> Found:
         probed = list(_probed(messages))
         forms = self._forms(probed)
         declared = [PROBED_TOOL] if tools else []
         try:
             span = span_of(self._writer, forms[:-1], forms[-1], declared)
         except ContractError:
-            return None
-        own = probed[-1].message
-        self._frames[key] = Frame.of(own, span.answer)
+            return Found()
         error = _left_out(probed[:-1], span.prompt, tools)
         lost = probed[-1].lost(span.answer, reasoning=True)
         if error is None and lost:
@@ -148,57 +166,17 @@ class Proof:
                 f"the taught text would hold words of the {foreign[0]} message, too",
                 where=str(len(probed) - 1),
             )
-        return error
+        return Found(error, Frame.of(probed[-1].message, span.answer))
 
     def _forms(self, probed: Sequence[Probes]) -> Forms:
         return [self._writer.template.form(one.message) for one in probed]
 
 
-def words_left_out(messages: Sequence[Message], forms: Forms, text: str) -> ContractError | None:
-    """The first message whose words, as they were shielded, the text does not hold."""
-    for at, (message, form) in enumerate(zip(messages, forms, strict=True)):
-        content = form["content"] or ""
-        if content in text:
-            continue
-        own = message.role == "assistant" and CLOSED_REASONING in content
-        if not holds(text, content.rpartition(CLOSED_REASONING)[2] if own else content):
-            return _error(at, message, "content")
-    return None
-
-
-def holds(text: str, part: str) -> bool:
-    """Whether the text has the part: as it stands, escaped as in JSON, or spaced otherwise."""
-    part = part.strip()
-    return says(text, part) or SPACES.sub(" ", part) in SPACES.sub(" ", text)
-
-
-def says(text: str, part: str) -> bool:
-    """Whether the text has the part as it stands but for spaces at its ends, or as JSON has it."""
-    part = part.strip()
-    if part in text:
-        return True
-    plain, ascii_only = (json.dumps(part, ensure_ascii=one)[1:-1] for one in (False, True))
-    return plain in text or ascii_only.replace(f"\\u{ord(SEAM):04x}", SEAM) in text
-
-
-def values(arguments: Any) -> Iterator[tuple[str, ...]]:
-    """Keys and values of a call's arguments, each in the ways a template may write it."""
-    if isinstance(arguments, Mapping):
-        for key, value in arguments.items():
-            yield (str(key),)
-            yield from values(value)
-    elif isinstance(arguments, (list, tuple)):
-        for value in arguments:
-            yield from values(value)
-    elif isinstance(arguments, str):
-        yield (arguments,)
-    else:
-        yield (json.dumps(arguments), str(arguments))
-
-
 def _words(message: Message) -> list[str | None]:
     """The turn's words in order; None for one of a call that is not written as it stands."""
-    words: list[str | None] = [message.content, message.reasoning or ""]
+    name = message.name or ""
+    named = name if AS_IT_STANDS.fullmatch(name) else None
+    words: list[str | None] = [message.content, message.reasoning or "", named if name else ""]
     for call in message.tool_calls:
         long = call.id is not None and len(call.id) != CALL_ID
         words.append(None if long else call.id or "")
@@ -208,25 +186,14 @@ def _words(message: Message) -> list[str | None]:
     return words
 
 
-def _letters(text: str) -> int:
-    """How many characters, spaces and seams not counted."""
-    return sum(map(len, text.replace(SEAM, "").split()))
-
-
 def _left_out(probed: Sequence[Probes], text: str, tools: bool) -> ContractError | None:
     for at, one in enumerate(probed):
         lost = one.lost(text, reasoning=False)
         if lost:
-            return _error(at, one.message, " and ".join(lost))
+            return left_out(at, one.message, " and ".join(lost))
     if tools and PROBED_CALL.name not in text:
         return ContractError("the template leaves out the tools", where="tools")
     return None
-
-
-def _error(at: int, message: Message, what: str) -> ContractError:
-    return ContractError(
-        f"the template leaves out the {what} of the {message.role} message", where=str(at)
-    )
 
 
 def _probed(messages: Sequence[Message]) -> Iterator[Probes]:
@@ -268,8 +235,9 @@ def _shape(messages: Sequence[Message]) -> Iterator[Any]:
     for message in messages:
         words = "words" if message.content.strip() else message.content
         reasoning = message.reasoning and ("words" if message.reasoning.strip() else " ")
-        if not (message.tool_calls or message.tool_call_id or message.name):
-            yield (message.role, words, reasoning)
+        if not message.tool_calls and message.tool_call_id is None and message.name is None:
+            plain = words == "words" and reasoning is None
+            yield message.role if plain else (message.role, words, reasoning)
             continue
         calls = tuple(
             (len(call.arguments), call.id and ids.setdefault(call.id, len(ids)))
@@ -279,20 +247,13 @@ def _shape(messages: Sequence[Message]) -> Iterator[Any]:
         yield (message.role, words, reasoning, calls, answered, message.name is not None)
 
 
-def _known(
-    found: dict[Shape, ContractError | None], key: Shape, look: Callable[[], ContractError | None]
-) -> ContractError | None:
+def _known(known: dict[Shape, Found], key: Shape, look: Callable[[], Found]) -> Found:
     """What was found of a shape; several threads may look at once."""
     try:
-        return found[key]
+        return known[key]
     except KeyError:
-        error = look()
-    if len(found) >= SHAPES:
-        found.clear()  # what is known of frames stays: it is as true as before
-    found[key] = error
-    return error
-
-
-def _raise(error: ContractError | None) -> None:
-    if error is not None:
-        raise ContractError(error.message, where=error.where, hint=error.hint)
+        found = look()
+    if len(known) >= SHAPES:
+        known.clear()
+    known[key] = found
+    return found

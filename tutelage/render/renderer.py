@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tutelage.core.conversation import Conversation, Message
 from tutelage.core.errors import BadRow, ContractError
@@ -16,9 +17,10 @@ from tutelage.render.joined import Joined
 from tutelage.render.lesson import Lesson
 from tutelage.render.markers import forgeable, forgeable_by
 from tutelage.render.policy import Policy, SystemPrompt
-from tutelage.render.proof import Proof, words_left_out
+from tutelage.render.proof import Proof
 from tutelage.render.spans import Span, reasoning_of, span_of
 from tutelage.render.template import ChatTemplate
+from tutelage.render.words import words_left_out
 from tutelage.render.writer import Forms, Writer
 
 BATCH = 2048  # examples rendered and encoded together: bounds what is held in memory
@@ -100,11 +102,12 @@ class Renderer:
                 hint=LEAVE_OUT,
             )
         forms = self._writer.forms(messages)
-        text = self._writer.text(forms, self._writer.tools(conversation.tools), ask=True)
+        tools = self._writer.tools(conversation.tools)
+        text = self._writer.text(forms, tools, ask=True)
         try:
             self._joined.check(messages, conversation.tools)
             self._proof.prompt(messages, bool(conversation.tools))
-            self._say_all(messages, forms, text)
+            self._say_all(messages, forms, tools, text)
         except ContractError as error:
             raise self._placed(error, len(conversation.messages) - len(messages)) from error
         return text
@@ -194,20 +197,22 @@ class Renderer:
             yield Turn(example=example, index=at, span=span)
 
     def _span(
-        self, messages: Sequence[Message], forms: Forms, tools: Sequence[object], teach: Teach
+        self, messages: Sequence[Message], forms: Forms, tools: Sequence[Any], teach: Teach
     ) -> Span:
         """The last of the messages as text, once the template is known to write all of them."""
         before, form = forms[:-1], forms[-1]
         span = span_of(self._writer, before, form, tools)
-        self._proof.turn(messages, bool(tools), span.answer)
-        self._say_all(messages[:-1], before, span.prompt)
+        self._proof.turn(messages, bool(tools), span)
+        self._say_all(messages[:-1], before, tools, span.prompt)
         if teach.reasoning == "read" and (messages[-1].reasoning or "").strip():
             read = reasoning_of(self._writer, before, form, tools, span)
             span = Span(prompt=span.prompt, answer=span.answer, read=read)
         return span
 
-    def _say_all(self, messages: Sequence[Message], forms: Forms, text: str) -> None:
-        error = words_left_out(messages, forms, text)
+    def _say_all(
+        self, messages: Sequence[Message], forms: Forms, tools: Sequence[Any], text: str
+    ) -> None:
+        error = words_left_out(messages, forms, tools, text)
         if error is not None:
             raise error
 

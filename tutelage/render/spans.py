@@ -8,6 +8,7 @@ from typing import Any
 
 from tutelage.core.errors import ContractError
 from tutelage.render.answer import HINT, PROBE, answer_after, answer_behind
+from tutelage.render.encode import SEAM
 from tutelage.render.writer import Forms, Writer
 
 LAST = "qzlastzq"  # stands for the last request
@@ -82,7 +83,8 @@ def _found(writer: Writer, forms: Forms, tools: Sequence[Any], whole: str) -> st
         except ContractError as error:
             # A block may leave the answer's header in, or begin late: the probe decides.
             if heads is _probed:
-                said = error.message.replace(LAST, str(forms[-2]["content"]))
+                asked_for = str(forms[-2]["content"]).replace(SEAM, "")
+                said = error.message.replace(LAST, asked_for)
                 raise ContractError(said, hint=error.hint) from error
     raise ContractError("the template does not show where the answer begins", hint=HINT)
 

@@ -212,7 +212,8 @@ def _end(worker: subprocess.Popen[bytes]) -> None:
     worker.kill()
     for pipe in (worker.stdin, worker.stdout):
         if pipe is not None:
-            pipe.close()
+            with suppress(BrokenPipeError):  # it died before it read all; that is told elsewhere
+                pipe.close()
     worker.wait()
 
 

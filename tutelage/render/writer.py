@@ -40,10 +40,18 @@ class Writer:
         return [self.form(message) for message in messages]
 
     def tools(self, tools: Sequence[Mapping[str, Json]]) -> list[Any]:
-        """The tools as the template reads them."""
-        return [mapped(tool, self.encoder.shielded) for tool in tools]
+        """The tools as the template reads them: in the form in which a server is sent them."""
+        return [mapped(_as_sent(tool), self.encoder.shielded) for tool in tools]
 
     def text(self, forms: Forms, tools: Sequence[Any], *, ask: bool) -> str:
         """What the template writes; with `ask`, up to where the model answers."""
         text = self.template.render(forms, tools, ask=ask)
         return text.replace(ESCAPED, SEAM) if "\\u" in text else text
+
+
+def _as_sent(tool: Mapping[str, Json]) -> Mapping[str, Json]:
+    """The tool in the one form that chat APIs take; a row may hold its function alone."""
+    if "function" not in tool:
+        alone = {key: value for key, value in tool.items() if key != "type"}
+        return {"type": "function", "function": alone}
+    return tool if "type" in tool else {"type": "function", **tool}

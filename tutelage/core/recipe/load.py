@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
@@ -147,7 +147,7 @@ class _Reporter:
         ]
         places.sort(key=self.order)
         return [
-            self.bad(loc, " or ".join(dict.fromkeys(_problem(loc, one) for one in found[loc])))
+            self.bad(loc, _either(dict.fromkeys(_problem(loc, one) for one in found[loc])))
             for loc in places
         ]
 
@@ -178,6 +178,9 @@ class _Reporter:
                 meant.append(detail)
         return meant
 
+    def _has(self, loc: Loc) -> bool:
+        return loc[-1] in self._value(loc[:-1])
+
     def _value(self, loc: Loc) -> Any:
         value: Any = self.document.content
         for part in loc:
@@ -193,10 +196,26 @@ class _Reporter:
                 model = next((one for one in _arms(model) if _label(one) == part), None)
                 continue
             inner = _inside(model, part)
+            if get_origin(model) is Mapping and self._has((*written, part)):
+                written, model = (*written, part), None  # a key of the user's own
+                continue
             if inner is None and isinstance(part, str) and not _sections(model):
                 break
             written, model = (*written, part), inner
         return written
+
+
+def _either(problems: Iterable[str]) -> str:
+    """What is wrong with one place, whichever of several kinds was meant."""
+    first, *others = problems
+    lead, expected, _ = first.partition(": expected ")
+    lead += expected
+    if not others or not all(one.startswith(lead) for one in others):
+        return " or ".join((first, *others))
+    _, comma, found = first.rpartition(", found ")
+    found = comma + found if comma else ""
+    kinds = (one.removeprefix(lead).removesuffix(found) for one in (first, *others))
+    return lead + " or ".join(kinds) + found
 
 
 def _problem(loc: Loc, detail: ErrorDetails) -> str:
@@ -219,7 +238,7 @@ def _problem(loc: Loc, detail: ErrorDetails) -> str:
         return f"`{dotted(loc)}`: {message[:1].lower()}{message[1:]}"
     expected = message.removeprefix("Input should ").removeprefix("be ")
     expected = expected.replace("a valid tuple", "a list")
-    expected = re.sub("a valid dictionary or instance of .*", "keys and values", expected)
+    expected = re.sub("a valid dictionary( or instance of .*)?", "keys and values", expected)
     given = detail["input"]
     found = f", found `{given}`" if isinstance(given, str | int | float) else ""
     return f"`{dotted(loc)}`: expected {expected}{found}"
