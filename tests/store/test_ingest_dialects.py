@@ -63,7 +63,7 @@ def test_what_an_api_answers_without_content_is_let_pass(tmp_path: Path) -> None
 
     example = one(tmp_path, {**said(**empty, content=parts), "parallel_tool_calls": False})
 
-    assert example.messages[1] == Message(role="assistant", content="Ho!")
+    assert example.messages[1] == Message(role="assistant", content="Ho\n!")
     assert example.tags == {"parallel_tool_calls": "false"}
 
 

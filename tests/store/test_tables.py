@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.core.test_row import ROW, examples
@@ -32,7 +32,7 @@ METRIC = Metric(
 )
 
 
-@settings(max_examples=30, derandomize=True)
+@settings(max_examples=30, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(rows=st.lists(examples, max_size=4))
 def test_rows_come_back_as_they_were(
     tmp_path_factory: pytest.TempPathFactory, rows: list[Example]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast, get_args
 
@@ -107,6 +107,14 @@ class Conversation:
             messages=messages_from(form["messages"]),
             tools=tuple(dict(tool) for tool in form.get("tools") or ()),
         )
+
+
+def joined_parts(texts: Iterable[str]) -> str:
+    """The content of a message that came in parts: each on lines of its own.
+
+    In one place, for rows that teach and requests that are served must be read alike.
+    """
+    return "\n".join(texts)
 
 
 def messages_from(forms: Sequence[Mapping[str, Any]]) -> tuple[Message, ...]:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from tutelage.core.conversation import Conversation, Message, Role, ToolCall
+from tutelage.core.conversation import Conversation, Message, Role, ToolCall, joined_parts
 from tutelage.serve.refusal import Refusal, invalid
 
 ROLES: Mapping[str, Role] = {
@@ -85,7 +85,7 @@ def _content(value: Any, at: str) -> str:
                 param=f"{at}[{number}]",
             )
         texts.append(part["text"])
-    return "\n".join(texts)
+    return joined_parts(texts)
 
 
 def _call(form: Any, at: str) -> ToolCall:

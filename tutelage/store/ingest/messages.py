@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from tutelage.core.conversation import ROLES, Message, Role, ToolCall
+from tutelage.core.conversation import ROLES, Message, Role, ToolCall, joined_parts
 from tutelage.core.digest import Json
 from tutelage.core.ledger import Reason
 from tutelage.store.ingest.fault import (
@@ -103,7 +103,7 @@ def _content(value: object, what: str) -> str:
         return value or ""
     if not isinstance(value, list):
         raise Fault(Reason.WRONG_TYPE, f"content of {what} is {kind(value)}; expected text")
-    return "".join(_part(part, what) for part in value)
+    return joined_parts(_part(part, what) for part in value)
 
 
 def _part(value: object, what: str) -> str:
@@ -156,8 +156,8 @@ def tool_call(value: object, what: str) -> ToolCall:
 
 
 def _arguments(value: object, what: str) -> dict[str, Json]:
-    """An object, also as its JSON text; null is none."""
-    if value is None:
+    """An object, also as its JSON text; null and an empty text are none."""
+    if value is None or value == "":
         return {}
     try:
         found = strict_object(value, what) if isinstance(value, str) else mapping(value, what)
