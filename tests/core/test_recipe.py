@@ -125,6 +125,14 @@ def test_a_missing_key_is_named_where_it_should_stand() -> None:
     ("old", "new", "place", "problem"),
     [
         ("calls.parse >=", "call.parse >=", "14:5", "suite `call` is not in evaluate.suites"),
+        ("epochs: 2", "decay: 0.5", "9:44", "`decay` has no effect with `schedule: cosine`"),
+        (
+            "epochs: 2",
+            "early_stopping: {metric: other.f1}",
+            "9:61",
+            "suite `other` is not in evaluate.suites (calls)",
+        ),
+        ("epochs: 2", "early_stopping: {tasks: 9}", "9:61", "`tasks` has no effect"),
         ("[zero_shot, few_shot]", "[zero_shot]", "15:5", "baseline `few_shot` is not in evaluate"),
         ("metric: calls.", "metric: call.", "3:74", "`call.exact_match` is of no suite"),
     ],
@@ -264,10 +272,12 @@ def test_the_keys_of_every_section_are_these() -> None:
     assert keys["Curate"] == "sources rows validation group_by invalid stages duplicates leakage"
     assert keys["SourceFile"] == "path format fields origin licence author name"
     assert keys["Train"] == (
-        "base method optimizer learning_rate epochs rows_tokens step_tokens warmup schedule "
+        "base method optimizer learning_rate epochs rows_tokens step_tokens warmup schedule decay "
         "weight_decay clip_norm teach quotas lora validate_every_steps checkpoint_every_seconds "
-        "precision threads init"
+        "checkpoints_kept early_stopping keep on_nan on_spike precision device compile "
+        "gradient_checkpointing activation_offload threads sinks init"
     )
+    assert keys["EarlyStopping"] == "metric patience min_delta tasks"
     assert keys["Evaluate"] == "suites baselines few_shot_examples limit batch_tokens"
     assert keys["Suite"] == "path format fields name scorers slices"
     assert keys["Release"] == "notes waivers"

@@ -142,7 +142,11 @@ def test_lora_walks_the_same_road(again: Again) -> None:
 
 
 def test_plan_tells_what_training_will_take(tmp_path: Path) -> None:
-    said = speak(build(tmp_path), "plan")
+    said = speak(build(tmp_path), "plan", "--price-per-hour", "3600", "--watts", "3600000")
     assert said.code == 0, said.err
-    told = {line.split()[0] for line in said.out.splitlines()}
-    assert told == {"model", "lessons", "steps", "time", "memory", "disk"}
+    sizes, _, open_ = said.out.partition("\n\n")
+    told = {line.split()[0] for line in sizes.splitlines()}
+    assert told == {"model", "lessons", "steps", "time", "memory", "disk", "cost", "energy"}
+    assert open_.startswith("what the recipe leaves open\n")
+    assert "  warmup: 0.03  3 % of the steps" in open_
+    assert "  epochs" not in open_, "the recipe says it"

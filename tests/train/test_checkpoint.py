@@ -39,8 +39,9 @@ def test_a_training_goes_on_from_its_checkpoint_as_if_never_broken_off(
         update(first, optimizers, batches)
         checkpoints = run.store.checkpoints("key")
         rows = [{"step": 1.0, "loss": 2.5}]
-        checkpoint.save(checkpoints, State(step=1, rows=rows), first, optimizers)
+        saving = checkpoint.saving(checkpoints, State(step=1, rows=rows), first, optimizers)
         update(first, optimizers, batches)
+        saving()  # later than the step after it, as it stood before
 
         again = open_learner(section, base, run)
         resumed = open_optimizers(section, again, 0.01)

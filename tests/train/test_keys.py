@@ -22,6 +22,7 @@ CHANGES = {
     "step_tokens": ((), ("train.step_tokens=2048",)),
     "warmup": ((), ("train.warmup=0.9",)),
     "schedule": ((), ("train.schedule=constant",)),
+    "schedule with decay": (("train.schedule=wsd",), ("train.decay=0.9",)),
     "weight_decay": ((), ("train.weight_decay=0.5",)),
     "weight_decay with muon": (MUON, ("train.weight_decay=0.5",)),
     "clip_norm": ((), ("train.clip_norm=0.0001",)),
@@ -66,7 +67,15 @@ def test_training_twice_gives_the_same_files(project: Path) -> None:
     assert trained(project, force=True).manifest.files == first.manifest.files
 
 
-@pytest.mark.parametrize("key", ["train.threads=2", "train.checkpoint_every_seconds=0.001"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "train.threads=2",
+        "train.checkpoint_every_seconds=0.001",
+        "train.checkpoints_kept=1",
+        "train.gradient_checkpointing=full",
+    ],
+)
 def test_what_only_changes_the_speed_trains_nothing_anew(project: Path, key: str) -> None:
     assert trained(project, key).digest == trained(project).digest
 

@@ -34,6 +34,7 @@ def test_the_default_rate_follows_method_optimizer_and_size(
     ("schedule", "expected"),
     [
         ("constant", [0.5, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]),
+        ("wsd", [0.5, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.5]),
         ("linear", [0.5, 1.0, 1.0, 0.875, 0.75, 0.625, 0.5, 0.375, 0.25, 0.125]),
     ],
 )
@@ -48,3 +49,8 @@ def test_a_cosine_is_at_half_height_half_way_and_ends_near_zero() -> None:
     train = section(schedule="cosine", warmup=0.0)
     assert rate_factor(train, 51, 101) == pytest.approx(0.5)
     assert rate_factor(train, 100, 101) < 1e-3
+
+
+def test_the_share_of_steps_in_which_a_held_rate_falls_may_be_chosen() -> None:
+    long = section(schedule="wsd", decay=0.5, warmup=0.0)
+    assert [rate_factor(long, step, 8) for step in range(8)] == [1, 1, 1, 1, 1, 0.75, 0.5, 0.25]

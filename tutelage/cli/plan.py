@@ -1,4 +1,4 @@
-"""`plan`: memory, disk and time of a training, from real steps on its heaviest rows."""
+"""`plan`: memory, disk, time and cost of a training, from real steps on its heaviest rows."""
 
 from __future__ import annotations
 
@@ -20,12 +20,20 @@ if TYPE_CHECKING:
 
 @click.command("plan")
 @of_recipe
+@click.option("--price-per-hour", type=float, help="Of this machine; the plan then has a cost.")
+@click.option("--watts", type=float, help="It draws; the plan then has an energy.")
 @click.pass_obj
-def plan_command(session: Session, recipe: str, overrides: tuple[str, ...]) -> Reply:
+def plan_command(
+    session: Session,
+    recipe: str,
+    overrides: tuple[str, ...],
+    price_per_hour: float | None,
+    watts: float | None,
+) -> Reply:
     """Tell memory, disk and time of the training of RECIPE before it begins.
 
     Makes the dataset, then measures a few real steps on the heaviest rows; nothing
-    of them is kept.
+    of them is kept. What the recipe leaves open is listed with the reason for its default.
     """
     loaded = load_recipe(recipe, overrides)
 
@@ -33,13 +41,21 @@ def plan_command(session: Session, recipe: str, overrides: tuple[str, ...]) -> R
 
     with session.progress() as progress:
         plan, artifact = pipeline.plan(loaded, progress=progress)
+
+    from tutelage.train.budget import Price
+
     free = shutil.disk_usage(loaded.base_dir).free
+    price = dict(Price(per_hour=price_per_hour, watts=watts).of(plan.seconds))
 
     def draw(console: Console) -> None:
-        for what, says in lines(plan, free):
+        for what, says in (*lines(plan, free), *priced(price)):
             console.print(Text(f"{what:<10}").append(says), soft_wrap=True)
+        console.print(Text("\nwhat the recipe leaves open"))
+        for one in plan.choices:
+            if one.why:
+                console.print(Text(f"  {one.key}: {one.value}  ").append(one.why), soft_wrap=True)
 
-    data = {**asdict(plan), "free_disk_bytes": free}
+    data = {**asdict(plan), "free_disk_bytes": free, **price}
     return Reply(data=data, draw=draw, artifacts=[("curate", artifact)])
 
 
@@ -58,5 +74,25 @@ def lines(plan: Plan, free: int) -> Iterator[tuple[str, str]]:
     yield "steps", f"{plan.steps:,}, peak learning rate {plan.learning_rate:g}"
     steady = f"{plan.step_seconds:.2f} s a heavy step, {plan.warm_seconds:.1f} s the first"
     yield "time", f"{duration(plan.seconds)} ({steady})"
-    yield "memory", f"{size(plan.memory_bytes)} at its peak"
+    parts = {
+        "weights": plan.memory.weights,
+        "gradients": plan.memory.gradients,
+        "optimizer": plan.memory.optimizer,
+        "a checkpoint's copy": plan.memory.checkpoint,
+        "activations": plan.memory.activations,
+        "the process": plan.memory.process,
+    }
+    told = ", ".join(f"{name} {size(count)}" for name, count in parts.items())
+    yield "memory", f"{size(plan.memory_bytes)} at its peak: {told}"
+    if plan.remedies:
+        there = size(plan.available_bytes or 0)
+        yield "", f"more than the {there} that are free; try {', or '.join(plan.remedies)}"
     yield "disk", f"{size(plan.disk_bytes)} while training, {size(free)} free"
+
+
+def priced(price: dict[str, float]) -> Iterator[tuple[str, str]]:
+    """Cost and energy, where they can be told."""
+    if "cost" in price:
+        yield "cost", f"{price['cost']:.2f} at that price an hour"
+    if "kilowatt_hours" in price:
+        yield "energy", f"{price['kilowatt_hours']:.3f} kWh"

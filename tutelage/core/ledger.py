@@ -53,6 +53,9 @@ class Reason(StrEnum):
     TOO_LONG = "too_long"
     TRUNCATED = "truncated"
     NOTHING_TAUGHT = "nothing_taught"
+    # training
+    NOT_FINITE = "not_finite"
+    LOSS_SPIKE = "loss_spike"
     # serving contract
     TEMPLATE_FAILED = "template_failed"
     FORGED_MARKER = "forged_marker"

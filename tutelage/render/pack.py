@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tutelage.core.errors import BadRow, ContractError
+from tutelage.render.bins import best_fit
 from tutelage.render.lesson import Lesson
 from tutelage.render.lessons import Ints, Lessons
-from tutelage.render.tree import (
-    PackedRow,
-    fold,
-    reading_order,
-    shared_length,
-    side_by_side,
-    visible,
-)
+from tutelage.render.likeness import Ordered, in_order
+from tutelage.render.tree import PackedRow, fold, side_by_side, visible
 
 __all__ = ["PackedRow", "PackedRows", "pack", "tokens_saved", "visible"]
 
@@ -28,24 +22,33 @@ __all__ = ["PackedRow", "PackedRows", "pack", "tokens_saved", "visible"]
 # sees different ones.
 TREES_A_ROW = 2
 WORTHWHILE = 16  # shared tokens; fewer are not worth the bookkeeping of a fork
-SORTED_TOKENS = 1 << 23  # lessons of about so many tokens are sorted together: bounds memory
 
-Tree = list[int]  # numbers of the lessons folded into it
+Places = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PackedRows(Sequence[PackedRow]):
-    """Which lessons stand in which row; a row is put together when it is asked for."""
+    """Which lessons stand in which row; a row is put together when it is asked for.
+
+    Shapes: numbers `[L]` lessons, tree after tree and row after row; trees `[trees + 1]` where
+        in `numbers` each begins; rows `[rows + 1]` which tree each begins with; sizes `[rows]`.
+    """
 
     lessons: Lessons
-    trees: Sequence[Sequence[Tree]]  # of each row
+    numbers: Places
+    trees: Places
+    rows: Places
     sizes: Ints  # tokens of each row
 
     def __len__(self) -> int:
-        return len(self.trees)
+        return len(self.sizes)
 
     def __getitem__(self, number: int) -> PackedRow:  # type: ignore[override]
-        return side_by_side([fold(self.lessons, tree) for tree in self.trees[number]])
+        if number >= len(self):
+            raise IndexError(number)
+        edges = self.trees[self.rows[number] : self.rows[number + 1] + 1].tolist()
+        trees = [self.numbers[a:b].tolist() for a, b in pairwise(edges)]
+        return side_by_side([fold(self.lessons, tree) for tree in trees])
 
     def __iter__(self) -> Iterator[PackedRow]:
         return map(self.__getitem__, range(len(self)))
@@ -69,16 +72,23 @@ def pack(
     """
     every = lessons if isinstance(lessons, Lessons) else Lessons.of(lessons)
     _check_lengths(every, capacity)
-    trees, sizes = _shared_trees(every, capacity) if share else _alone(every)
-    order = generator.permutation(len(trees))
-    bins = _best_fit([sizes[index] for index in order], capacity)
-    rows = generator.permutation(len(bins))
+    ordered = in_order(every) if share else _as_given(every)
+    numbers, starts, sizes = _shared_trees(ordered, every, capacity)
+    order = generator.permutation(len(sizes))
+    bins = best_fit(sizes[order], capacity)
+    count = int(bins.max(initial=-1)) + 1
+    rank = np.empty(count, dtype=np.int64)
+    rank[generator.permutation(count)] = np.arange(count)
+    by_row = np.lexsort((-sizes[order], rank[bins]))
+    trees, row = order[by_row], rank[bins][by_row]
+    spans = np.diff(starts)[trees]
+    within = np.arange(len(every)) - np.repeat(np.cumsum(spans) - spans, spans)
     return PackedRows(
         lessons=every,
-        trees=[[trees[order[place]] for place in bins[row]] for row in rows],
-        sizes=np.asarray(
-            [sum(sizes[order[place]] for place in bins[row]) for row in rows], dtype=np.int32
-        ),
+        numbers=numbers[np.repeat(starts[trees], spans) + within],
+        trees=np.concatenate([[0], np.cumsum(spans)]),
+        rows=np.searchsorted(row, np.arange(count + 1)),
+        sizes=np.bincount(row, sizes[trees], count).astype(np.int32),
     )
 
 
@@ -87,8 +97,8 @@ def tokens_saved(rows: PackedRows) -> int:
     return int(rows.lessons.lengths.sum(dtype=np.int64) - rows.sizes.sum(dtype=np.int64))
 
 
-def _alone(lessons: Lessons) -> tuple[list[Tree], list[int]]:
-    return [[number] for number in range(len(lessons))], lessons.lengths.tolist()
+def _as_given(lessons: Lessons) -> Ordered:
+    return Ordered(numbers=np.arange(len(lessons)), shared=np.zeros(len(lessons), dtype=np.int64))
 
 
 def _check_lengths(lessons: Lessons, capacity: int) -> None:
@@ -108,62 +118,27 @@ def _check_lengths(lessons: Lessons, capacity: int) -> None:
         )
 
 
-def _best_fit(lengths: Sequence[int], capacity: int) -> list[list[int]]:
-    """Bins of indices: longest first, each into the fullest bin that still has room.
-
-    Bins are found by the room they have left, of which there are at most
-    `capacity` values: O(n log n), with no window over the data.
-    """
-    bins: list[list[int]] = []
-    with_room: defaultdict[int, list[int]] = defaultdict(list)  # room left -> bins
-    rooms: list[int] = []  # the rooms that some bin has, sorted
-    for index in sorted(range(len(lengths)), key=lambda one: -lengths[one]):
-        length = lengths[index]
-        at = bisect_left(rooms, length)
-        if at == len(rooms):
-            room, number = capacity, len(bins)
-            bins.append([])
-        else:
-            room = rooms[at]
-            number = with_room[room].pop()
-            if not with_room[room]:
-                rooms.pop(at)
-        bins[number].append(index)
-        left = room - length
-        if left and not with_room[left]:
-            insort(rooms, left)
-        if left:
-            with_room[left].append(number)
-    return bins
-
-
-def _shared_trees(lessons: Lessons, capacity: int) -> tuple[list[Tree], list[int]]:
+def _shared_trees(ordered: Ordered, lessons: Lessons, capacity: int) -> tuple[Places, Places, Ints]:
     """Neighbours in dictionary order, grouped while they share a prefix and the tree is small.
 
     Attention multiplies no token with one it cannot see, so a prefix read once costs less
     than one read again, however large the tree.
+
+    Shapes: returns lessons `[L]`, where in them each tree begins `[trees + 1]`, and the
+        trees' sizes `[trees]`.
     """
-    trees: list[Tree] = []
+    lengths = lessons.lengths[ordered.numbers]
+    shared = np.where(ordered.shared >= WORTHWHILE, ordered.shared, 0)
+    most = capacity // TREES_A_ROW
+    starts: list[int] = []
     sizes: list[int] = []
-    for first, last in _windows(lessons.lengths):
-        before = np.zeros(0, dtype=np.int32)  # nothing is shared with it
-        for number in sorted(range(first, last), key=lambda n: reading_order(lessons.path(n))):
-            path = lessons.path(number)
-            shared = shared_length(before, path)
-            joined = (sizes[-1] if sizes else 0) + len(path) - shared
-            if shared >= WORTHWHILE and joined <= capacity // TREES_A_ROW:
-                trees[-1].append(number)
-                sizes[-1] = joined
-            else:
-                trees.append([number])
-                sizes.append(len(path))
-            before = path
-    return trees, sizes
-
-
-def _windows(lengths: Ints) -> Iterator[tuple[int, int]]:
-    """Bounds of stretches of about `SORTED_TOKENS` tokens."""
-    window = np.cumsum(lengths, dtype=np.int64) // SORTED_TOKENS
-    bounds = np.flatnonzero(np.diff(window)) + 1
-    edges = [0, *bounds.tolist(), len(lengths)]
-    yield from pairwise(edges)
+    size = 0
+    for at, (length, common) in enumerate(zip(lengths.tolist(), shared.tolist(), strict=True)):
+        size += length - common
+        if common and size <= most:
+            sizes[-1] = size
+        else:
+            starts.append(at)
+            sizes.append(size := length)
+    edges = np.asarray([*starts, len(lengths)], dtype=np.int64)
+    return ordered.numbers, edges, np.asarray(sizes, dtype=np.int32)

@@ -101,6 +101,11 @@ def _problems(recipe: Recipe) -> Iterator[tuple[str, str]]:
             plain = [open_scorer(name, True) for name in suite.scorers]
             given[suite.name] = {one.metric: one for one in measures_of(plain)}
             slices[suite.name] = suite.slices
+    stopping = recipe.train.early_stopping if recipe.train else None
+    if stopping is not None and "." in stopping.metric:
+        named, _, metric = stopping.metric.partition(".")
+        if named in given:
+            yield from _unknown("train.early_stopping.metric", named, metric, given)
     for index, rule in enumerate(recipe.rules()):
         if rule.suite in given:
             yield from _unknown(f"gate[{index}]", rule.suite, rule.metric, given)

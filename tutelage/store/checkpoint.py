@@ -13,7 +13,7 @@ from tutelage.core.errors import StoreError
 from tutelage.store.artifact import pretty, read_json, records_of
 from tutelage.store.disk import publish, scratch
 
-LIST = "checkpoint.json"  # digests of the checkpoint's files
+LIST = "checkpoint.json"  # digests of the checkpoint's files: what lacks it is not complete
 KEPT = 2  # the newest, and the one before in case the newest is damaged
 
 log = logging.getLogger(__name__)
@@ -33,6 +33,7 @@ class Checkpoints:
 
     folder: Path
     temp: Path
+    kept: int = KEPT
 
     def save(self, step: int, write: Callable[[Path], None]) -> Checkpoint:
         """Has `write` fill a folder, then makes it the latest checkpoint at once.
@@ -48,7 +49,7 @@ class Checkpoints:
             # one left by an earlier try at this step, damaged or not, gives way
             shutil.rmtree(target, ignore_errors=True)
             publish(draft, target)
-        for old in self._all()[KEPT:]:
+        for old in self._all()[self.kept :]:
             shutil.rmtree(old.folder, ignore_errors=True)
         return Checkpoint(step=step, folder=target)
 
@@ -59,6 +60,20 @@ class Checkpoints:
                 return checkpoint
             log.warning("%s is damaged and passed over", checkpoint.folder.name)
         return None
+
+    def at(self, step: int) -> Checkpoint:
+        """The whole checkpoint of a step.
+
+        Raises: StoreError where it is missing or damaged.
+        """
+        found = next((one for one in self._all() if one.step == step), None)
+        if found is None or not _whole(found.folder):
+            raise StoreError(
+                f"the checkpoint of step {step} is {'damaged' if found else 'missing'}",
+                where=str(self.folder),
+                hint="remove the folder and run again: training then starts from the beginning",
+            )
+        return found
 
     def clear(self) -> None:
         """Removes them all: the artifact is made."""

@@ -24,7 +24,7 @@ import tutelage
 from tutelage.core.artifact import Manifest, Provenance, files_digest
 from tutelage.core.errors import StoreError
 from tutelage.store.artifact import MANIFEST, Artifact, pretty, read_manifest, records_of
-from tutelage.store.checkpoint import Checkpoints
+from tutelage.store.checkpoint import KEPT, Checkpoints
 from tutelage.store.disk import publish, scratch, sweep, write_file
 from tutelage.store.lock import locked
 
@@ -154,9 +154,10 @@ class Store:
             )
             draft.made = self._keep(folder, manifest)
 
-    def checkpoints(self, key: str) -> Checkpoints:
-        """The checkpoints towards the artifact of a key."""
-        return Checkpoints(folder=self.root / "checkpoints" / key[:12], temp=self.temp)
+    def checkpoints(self, key: str, *, part: str = "", kept: int = KEPT) -> Checkpoints:
+        """The checkpoints towards the artifact of a key, or a `part` that is kept beside them."""
+        folder = self.root / "checkpoints" / key[:12] / part
+        return Checkpoints(folder=folder, temp=self.temp, kept=kept)
 
     def _keep(self, folder: Path, manifest: Manifest) -> Artifact:
         target = self.root / "store" / manifest.name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tutelage.core.errors import StoreError
@@ -102,10 +103,18 @@ def read_group(path: Path, group: int) -> list[Example]:
 
 
 def outline(path: Path) -> list[pa.Table]:
-    """Id, split and weight of a dataset's rows, a table a group."""
+    """Id, split, weight and source file of a dataset's rows, a table a group."""
     with pq.ParquetFile(path) as file:
-        columns = ["id", "split", "weight"]
-        return [file.read_row_group(group, columns) for group in range(file.num_row_groups)]
+        columns = ["id", "split", "weight", "source.uri"]
+        return [
+            _flat_source(file.read_row_group(group, columns))
+            for group in range(file.num_row_groups)
+        ]
+
+
+def _flat_source(table: pa.Table) -> pa.Table:
+    uris = pc.struct_field(table["source"], "uri")
+    return table.select(["id", "split", "weight"]).append_column("source", uris)
 
 
 def row_ids(path: Path) -> list[str]:
@@ -135,17 +144,24 @@ def ledger_writer(path: Path) -> Iterator[Callable[[Iterable[LedgerEntry]], None
 
 def read_ledger(path: Path) -> list[LedgerEntry]:
     """The entries of a ledger, in order."""
-    return [
-        LedgerEntry(
-            row=form["row"],
-            stage=form["stage"],
-            decision=Decision(form["decision"]),
-            reason=Reason(form["reason"]),
-            detail=form["detail"],
-            other_row=form["other_row"],
-        )
-        for form in _read(path, LEDGER_SCHEMA)
-    ]
+    return [_entry(form) for form in _read(path, LEDGER_SCHEMA)]
+
+
+def read_losses(path: Path) -> list[LedgerEntry]:
+    """The entries of a ledger but those of rows nothing happened to, in order."""
+    some = pc.field("reason") != Reason.CLEAN.value
+    return [_entry(form) for form in _read(path, LEDGER_SCHEMA, some)]
+
+
+def _entry(form: Mapping[str, Any]) -> LedgerEntry:
+    return LedgerEntry(
+        row=form["row"],
+        stage=form["stage"],
+        decision=Decision(form["decision"]),
+        reason=Reason(form["reason"]),
+        detail=form["detail"],
+        other_row=form["other_row"],
+    )
 
 
 def write_samples(path: Path, samples: Iterable[Sample]) -> None:
@@ -197,10 +213,11 @@ def _write(path: Path, schema: pa.Schema, forms: Sequence[dict[str, Any]]) -> No
     pq.write_table(table, path, compression="zstd", row_group_size=ROW_GROUP)
 
 
-def _read(path: Path, schema: pa.Schema) -> list[dict[str, Any]]:
+def _read(path: Path, schema: pa.Schema, some: pc.Expression | None = None) -> list[dict[str, Any]]:
     table = pq.read_table(path)
     _check(int((table.schema.metadata or {}).get(b"schema", SCHEMA)), path)
-    forms: list[dict[str, Any]] = table.select(schema.names).to_pylist()
+    kept = table if some is None else table.filter(some)
+    forms: list[dict[str, Any]] = kept.select(schema.names).to_pylist()
     return forms
 
 

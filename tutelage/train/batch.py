@@ -30,7 +30,7 @@ class Batch:
     weight: Tensor
 
 
-def batch_of(row: PackedRow) -> Batch:
+def batch_of(row: PackedRow, device: torch.device | str = "cpu") -> Batch:
     """A packed row as tensors, padded to one of a few sizes.
 
     Kernels are made and kept for each size they meet, which costs time and memory. Padding
@@ -43,12 +43,12 @@ def batch_of(row: PackedRow) -> Batch:
         torch.from_numpy(np.pad(x, (0, idle))).long() for x in (row.source, row.target)
     )
     return Batch(
-        tokens=tokens,
-        position=torch.from_numpy(np.pad(row.position, (0, spare))).long(),
-        plan=layout(np.pad(row.end, (0, spare), constant_values=size)),
-        source=source,
-        target=tokens[target],
-        weight=torch.from_numpy(np.pad(row.weight, (0, idle))),
+        tokens=tokens.to(device),
+        position=torch.from_numpy(np.pad(row.position, (0, spare))).long().to(device),
+        plan=layout(np.pad(row.end, (0, spare), constant_values=size), device),
+        source=source.to(device),
+        target=tokens[target].to(device),
+        weight=torch.from_numpy(np.pad(row.weight, (0, idle))).to(device),
     )
 
 

@@ -1,17 +1,23 @@
-"""A training's state on disk: all that going on exactly needs."""
+"""A training's state on disk: all that going on exactly needs.
+
+The learning rate follows from the step's number, and so does every random stream (a stream a
+step): step, weights, optimizers' state and what was measured are the whole of it. What early
+stopping, the best step and the guards go by is read off the measured rows.
+"""
 
 from __future__ import annotations
 
 import pickle
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from tutelage.core.errors import StoreError
-from tutelage.store.checkpoint import Checkpoints
+from tutelage.store.checkpoint import Checkpoint, Checkpoints
 from tutelage.train.weights import Learner
 
 FILE = "state.pt"
@@ -26,18 +32,21 @@ class State:
     rows: list[dict[str, float]] = field(default_factory=list)
 
 
-def save(checkpoints: Checkpoints, state: State, learner: Learner, optimizers: Optimizers) -> None:
-    """Write the state whole or not at all."""
+def saving(
+    checkpoints: Checkpoints, state: State, learner: Learner, optimizers: Optimizers
+) -> Callable[[], object]:
+    """Writes the state as it is now, whole or not at all, whenever it is called."""
     whole: dict[str, Any] = {
         "weights": learner.state(),
         "optimizers": [optimizer.state_dict() for optimizer, _ in optimizers],
         "rows": state.rows,
     }
+    return _writing(checkpoints, state.step, whole)
 
-    def write(folder: Path) -> None:
-        torch.save(whole, folder / FILE)
 
-    checkpoints.save(state.step, write)
+def saving_weights(checkpoints: Checkpoints, step: int, learner: Learner) -> Callable[[], object]:
+    """Writes the trainable weights as they are now, whole or not at all."""
+    return _writing(checkpoints, step, {"weights": learner.state()})
 
 
 def resume(checkpoints: Checkpoints, learner: Learner, optimizers: Optimizers) -> State:
@@ -48,15 +57,50 @@ def resume(checkpoints: Checkpoints, learner: Learner, optimizers: Optimizers) -
     found = checkpoints.latest()
     if found is None:
         return State()
+    whole = _read(found)
+    learner.restore(whole["weights"])
+    for (optimizer, _), kept in zip(optimizers, whole["optimizers"], strict=True):
+        optimizer.load_state_dict(kept)
+    return State(step=found.step, rows=list(whole["rows"]))
+
+
+def restore_weights(checkpoints: Checkpoints, step: int, learner: Learner) -> None:
+    """Puts the weights of a step back.
+
+    Raises: StoreError where they are missing or damaged.
+    """
+    learner.restore(_read(checkpoints.at(step))["weights"])
+
+
+def _writing(checkpoints: Checkpoints, step: int, whole: Mapping[str, Any]) -> Callable[[], object]:
+    copy = copied(whole)
+
+    def write(folder: Path) -> None:
+        torch.save(copy, folder / FILE)
+
+    return lambda: checkpoints.save(step, write)
+
+
+def copied(value: Any) -> Any:
+    """The same values, every tensor and list a copy of its own in main memory."""
+    if isinstance(value, Tensor):
+        return value.detach().to("cpu", copy=True)
+    if isinstance(value, Mapping):
+        return {name: copied(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(copied(one) for one in value)
+    return value
+
+
+def _read(found: Checkpoint) -> dict[str, Any]:
     try:
-        whole = torch.load(found.folder / FILE, weights_only=True)
+        whole: dict[str, Any] = torch.load(
+            found.folder / FILE, map_location="cpu", weights_only=True
+        )
     except (RuntimeError, pickle.UnpicklingError, EOFError, OSError) as error:
         raise StoreError(
             f"this checkpoint is not what training wrote: {type(error).__name__}",
             where=str(found.folder / FILE),
             hint="remove its folder and run again: training goes on from the one before",
         ) from error
-    learner.restore(whole["weights"])
-    for (optimizer, _), kept in zip(optimizers, whole["optimizers"], strict=True):
-        optimizer.load_state_dict(kept)
-    return State(step=found.step, rows=list(whole["rows"]))
+    return whole

@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 import json
-import logging
-import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
+from tutelage.core.errors import Interrupted
 from tutelage.core.progress import Tick
 from tutelage.core.recipe import Train
-from tutelage.render.pack import PackedRow, PackedRows
+from tutelage.render.pack import PackedRows
 from tutelage.store.checkpoint import Checkpoints
 from tutelage.store.run import Run
-from tutelage.train import checkpoint
+from tutelage.train import checkpoint, guard
+from tutelage.train.activations import checkpoint_layers, offloaded
+from tutelage.train.asked import Asked, asked_to_stop
 from tutelage.train.batch import batch_of
 from tutelage.train.checkpoint import State
+from tutelage.train.device import compiles, place
+from tutelage.train.meters import Meters, matmul_peak, work_of
 from tutelage.train.schedule import peak_rate, rate_factor
-from tutelage.train.step import check_finite, clip, gradient, validation_loss
+from tutelage.train.sinks import Sink, open_sinks
+from tutelage.train.sources import BySource
+from tutelage.train.standing import VALIDATION, Goal, ended, overfitting, standing
+from tutelage.train.step import clip, gradient, validation_loss
+from tutelage.train.trial import Trial
 from tutelage.train.weights import Learner, open_optimizers
-
-log = logging.getLogger(__name__)
-
-COMPILE_TOKENS = 500_000  # compiling costs what about 100,000 tokens do on two cores
+from tutelage.train.writer import Writer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,121 +41,186 @@ class LessonPlan:
     rows: PackedRows
     steps: Sequence[tuple[int, ...]]
     validation: PackedRows
+    sources: BySource
 
 
-@dataclass(slots=True)
-class Clock:
-    """Speed since the process began; none of it enters an artifact's digest."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judging:
+    """What a training is judged by while it runs, and whether the best step's weights are kept."""
 
-    began: float = field(default_factory=time.monotonic)
-    tokens: int = 0
-    supervised: int = 0
+    goal: Goal = field(default_factory=Goal)
+    trial: Trial | None = None
+    keep_best: bool = False
 
-    def figures(self) -> dict[str, float]:
-        """Tokens and supervised tokens a second."""
-        seconds = max(1e-9, time.monotonic() - self.began)
-        return {
-            "tokens_per_second": self.tokens / seconds,
-            "supervised_per_second": self.supervised / seconds,
-        }
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where a training saves: states to resume from, and the best step's weights."""
+
+    states: Checkpoints
+    best: Checkpoints
 
 
 class Loop:
     """One training under way."""
 
-    def __init__(self, section: Train, learner: Learner, plan: LessonPlan, run: Run) -> None:
+    def __init__(
+        self,
+        section: Train,
+        learner: Learner,
+        plan: LessonPlan,
+        run: Run,
+        judging: Judging | None = None,
+    ) -> None:
         self.section = section
         self.learner = learner
         self.plan = plan
         self.run = run
+        self.judging = judging or Judging()
         self.peak = peak_rate(section, learner.parameters())
+        self.device = place(learner, section)
         self.optimizers = open_optimizers(section, learner, self.peak)
-        if self._long_enough():
+        if compiles(section, sum(int(plan.rows.sizes[list(step)].sum()) for step in plan.steps)):
             learner.backbone.compile()
-        self.clock = Clock()
-        self.held = [batch_of(row) for row in plan.validation]
-        self.journal = run.folder / "train" / "journal.jsonl"
+        checkpoint_layers(learner.backbone, section.gradient_checkpointing)
+        kind, precision = self.device.type, learner.backbone.precision
+        peak = matmul_peak(kind, precision, torch.get_num_threads())
+        self.meters = Meters(work=work_of(learner.backbone), peak=peak, device=kind)
+        self.now: dict[str, float] = {}  # the meters at the last step
+        self.sinks: list[Sink] = []
 
-    def _long_enough(self) -> bool:
-        """Whether compiling pays: by planned tokens, so that a resumed run decides alike."""
-        tokens = sum(int(self.plan.rows.sizes[list(step)].sum()) for step in self.plan.steps)
-        pays = tokens >= COMPILE_TOKENS and any(map(shutil.which, ("g++", "clang++")))
-        log.info("layers are %s", "compiled" if pays else "run as they are")
-        return pays
+    def train(self, places: Places) -> State:
+        """Every step that is left, saving on the way; returns what was measured.
 
-    def train(self, checkpoints: Checkpoints) -> State:
-        """Every step that is left, saving on the way; returns what was measured."""
-        state = checkpoint.resume(checkpoints, self.learner, self.optimizers)
-        self.journal.parent.mkdir(parents=True, exist_ok=True)
-        if not state.step:
-            self.journal.unlink(missing_ok=True)
-        saved = time.monotonic()
-        while state.step < len(self.plan.steps):
-            state.rows.append(self.step(state.step))
-            state.step += 1
-            self._tell(state)
-            if time.monotonic() - saved >= self.section.checkpoint_every_seconds:
-                checkpoint.save(checkpoints, state, self.learner, self.optimizers)
-                saved = time.monotonic()
+        The weights afterwards are those of the best step, where they are to be kept.
+
+        Raises: Interrupted where a signal asked to stop, the last step saved.
+        """
+        state = checkpoint.resume(places.states, self.learner, self.optimizers)
+        with ExitStack() as stack:
+            self.sinks = stack.enter_context(open_sinks(self.section, self.run, state.step))
+            writer = stack.enter_context(Writer())
+            asked = stack.enter_context(asked_to_stop())
+            self._steps(state, places, writer, asked)
+        self._keep_best(state, places.best)
         return state
 
-    def step(self, number: int) -> dict[str, float]:
-        """One optimizer step, counted from 0; returns what was measured."""
+    def _steps(self, state: State, places: Places, writer: Writer, asked: Asked) -> None:
+        def save() -> Callable[[], object]:
+            return checkpoint.saving(places.states, state, self.learner, self.optimizers)
+
+        def save_best() -> Callable[[], object]:
+            return checkpoint.saving_weights(places.best, state.step, self.learner)
+
+        saved = time.monotonic()
+        total, goal = len(self.plan.steps), self.judging.goal
+        while state.step < total and not ended(state.rows, goal):
+            state.rows.append(self.step(state.step, state.rows))
+            state.step += 1
+            if why := overfitting(state.rows):
+                state.rows[-1]["overfitting"] = 1.0
+                self.run.progress.warn(f"overfitting, after step {state.step}: {why}")
+            self._tell(state)
+            writer.check()
+            best = standing(state.rows, goal).step if goal.metric in state.rows[-1] else 0
+            if self.judging.keep_best and best == state.step < total:
+                writer.give(save_best)
+            if asked.signal:
+                writer.give(save)
+                writer.wait()
+                raise Interrupted(
+                    f"stopped by {asked.signal} after step {state.step} of {total}, which is saved",
+                    hint="the same command goes on from there",
+                )
+            if time.monotonic() - saved >= self.section.checkpoint_every_seconds:
+                writer.give(save)
+                saved = time.monotonic()
+
+    def _keep_best(self, state: State, best: Checkpoints) -> None:
+        found = standing(state.rows, self.judging.goal)
+        if self.judging.keep_best and 0 < found.step < state.step:
+            checkpoint.restore_weights(best, found.step, self.learner)
+
+    def kept_step(self, state: State) -> int:
+        """The step, counted from 1, whose weights the learner has after training."""
+        best = standing(state.rows, self.judging.goal).step
+        return best if self.judging.keep_best and best else state.step
+
+    def step(self, number: int, before: Sequence[dict[str, float]] = ()) -> dict[str, float]:
+        """One optimizer step, counted from 0, after those of `before`; what was measured.
+
+        Raises: TrainingError where a loss is not what it should be and the recipe says stop.
+        """
         chosen = [self.plan.rows[index] for index in self.plan.steps[number]]
-        batches = [batch_of(row) for row in chosen]
+        batches = [batch_of(row, self.device) for row in chosen]
         factor = rate_factor(self.section, number, len(self.plan.steps))
         # a stream a step: dropout repeats however the run was broken up
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
             torch.manual_seed(self.run.seed(f"train.step.{number}"))
-            loss = gradient(self.learner.backbone, batches)
+            with offloaded(self.section, self.device):
+                taught = gradient(self.learner.backbone, batches)
+        loss = taught.loss
         norm = clip(list(self.learner.trainable().values()), self.section.clip_norm)
-        check_finite(loss, norm, number, lambda: self._names(chosen))
+        found = guard.judge(self.section, loss, norm, before, lambda: self.names(number))
+        if found.fault:
+            names = self.names(number)
+            self.run.progress.warn(guard.warning(found, loss, norm, number + 1, names))
         for optimizer, rate in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = rate * factor
-            optimizer.step()
+            if not found.skip:
+                optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-        return self._measured(number, loss, norm, factor, chosen)
-
-    def _measured(
-        self, number: int, loss: float, norm: float, factor: float, rows: Sequence[PackedRow]
-    ) -> dict[str, float]:
-        tokens = sum(len(row) for row in rows)
-        supervised = sum(len(row.source) for row in rows)
-        self.clock.tokens += tokens
-        self.clock.supervised += supervised
         row: dict[str, float] = {
             "step": number + 1,
-            "tokens": tokens,
-            "supervised": supervised,
-            "loss": loss,
-            "gradient_norm": norm,
+            "tokens": sum(len(one) for one in chosen),
+            "supervised": sum(len(one.source) for one in chosen),
+            **guard.marks(found, loss, norm),
             "learning_rate": self.peak * factor,
+            **self.plan.sources.losses(chosen, taught.logprobs),
         }
-        if self.held and self._validates(number + 1):
-            row["validation_loss"] = validation_loss(self.learner.backbone, self.held)
+        self.now = self.meters.count(chosen)
+        if self._validates(number + 1):
+            row |= self._validated()
+            self.meters.last = time.monotonic()
         return row
 
-    def _validates(self, done: int) -> bool:
-        steps = len(self.plan.steps)
-        every = self.section.validate_every_steps or max(1, steps // self.section.epochs)
-        return done % every == 0 or done == steps
+    def _validated(self) -> dict[str, float]:
+        found: dict[str, float] = {}
+        backbone = self.learner.backbone
+        if len(self.plan.validation):
+            held = (batch_of(row, self.device) for row in self.plan.validation)
+            found[VALIDATION] = validation_loss(backbone, held)
+        if self.judging.trial is not None:
+            found[self.judging.goal.metric] = self.judging.trial.value(backbone)
+        return found
 
-    def _names(self, rows: Sequence[PackedRow]) -> list[str]:
+    def _validates(self, done: int) -> bool:
+        return done % self.validation_pace() == 0 or done == len(self.plan.steps)
+
+    def validation_pace(self) -> int:
+        """Steps between validations."""
+        steps = len(self.plan.steps)
+        return self.section.validate_every_steps or max(1, steps // self.section.epochs)
+
+    def names(self, step: int) -> list[str]:
+        """Ids of the rows a step teaches, sorted by lesson."""
+        rows = [self.plan.rows[index] for index in self.plan.steps[step]]
         numbers = sorted({int(lesson) for row in rows for lesson in row.lesson})
         lessons = self.plan.rows.lessons
         names = lessons.rows()
-        return [names[lessons.records[number]["row"]] for number in numbers]
+        return list(dict.fromkeys(names[lessons.records[number]["row"]] for number in numbers))
 
     def _tell(self, state: State) -> None:
-        row, speed = state.rows[-1], self.clock.figures()
-        shown = {"loss": row["loss"], **speed}
+        row = state.rows[-1]
+        shown = {name: row[name] for name in ("loss",) if name in row}
+        figures: Mapping[str, float] = shown | self.meters.figures()
         total = len(self.plan.steps)
         self.run.progress.tick(
-            Tick(stage="train", done=state.step, total=total, unit="steps", figures=shown)
+            Tick(stage="train", done=state.step, total=total, unit="steps", figures=figures)
         )
-        with self.journal.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row | speed) + "\n")
+        for sink in self.sinks:
+            sink.write(row | self.now)
 
 
 def write_metrics(path: Path, rows: Sequence[dict[str, float]]) -> None:

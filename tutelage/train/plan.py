@@ -1,18 +1,29 @@
-"""What a training will take, from real steps on its heaviest rows."""
+"""What a training will take: counted from its shapes, and real steps on its heaviest rows."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
 
-from tutelage.core.memory import peak_bytes
+from tutelage.core.memory import held_bytes, peak_bytes
 from tutelage.core.recipe import Train
+from tutelage.render.pack import pack
 from tutelage.store.artifact import Artifact
-from tutelage.store.checkpoint import KEPT
 from tutelage.store.run import Run
+from tutelage.train.batch import batch_of
+from tutelage.train.budget import (
+    Memory,
+    available_bytes,
+    check_fits,
+    counted_memory,
+    remedies,
+    validations,
+)
 from tutelage.train.checkpoint import State
-from tutelage.train.loop import Loop
+from tutelage.train.defaults import Choice, choices
+from tutelage.train.loop import LessonPlan, Loop
 from tutelage.train.run import gather, pack_lessons
+from tutelage.train.step import validation_loss
 from tutelage.train.weights import open_learner, using_threads
 
 PROBE_STEPS = 2  # measured, after one that is not: it compiles and fills caches
@@ -34,57 +45,105 @@ class Plan:
     learning_rate: float
     warm_seconds: float  # of the first step
     step_seconds: float  # of a heavy step
-    seconds: float  # of the whole training
-    memory_bytes: int  # peak of this process
+    start_seconds: float  # before the first step
+    seconds: float  # of the whole training, start and validations among it
+    memory: Memory
+    memory_bytes: int  # all of it
+    available_bytes: int | None
+    remedies: tuple[str, ...]  # keys to change; empty where it fits
+    choices: tuple[Choice, ...]
     disk_bytes: int  # checkpoints and adapter at their largest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """Seconds of the first step, of each one after it, and of a validation."""
+
+    warm: float
+    steady: float
+    validation: float
 
 
 def plan(section: Train, dataset: Artifact, run: Run) -> Plan:
     """The plan of training on a dataset; nothing of the probe is kept.
 
-    Raises: whatever opening the base or rendering the rows raises.
+    Raises: whatever opening the base or rendering the rows raises; TrainingError where it
+        cannot fit into memory.
     """
     material = gather(section, dataset, run)
-    taught = pack_lessons(section, material.tokens, run)
+    began = time.perf_counter()
+    taught: LessonPlan = pack_lessons(section, material.tokens, run)
+    lessons, weights = taught.rows.lessons, taught.rows.sizes.tolist()
+    before = held_bytes()
     learner = open_learner(section, material.base, run)
-    weights = taught.rows.sizes.tolist()
-    heavy = sorted(taught.steps, key=lambda step: -sum(weights[i] for i in step))
+    memory, longest = counted_memory(section, learner), int(lessons.lengths.max())
+    available = available_bytes()
+    check_fits(section, memory, available, longest)
+    heavy = max(taught.steps, key=lambda step: sum(weights[i] for i in step))
     loop = Loop(section, learner, taught, run)
-    loop.plan = replace(taught, steps=heavy[:1] * (PROBE_STEPS + 1))
-    loop.held = []
+    start = time.perf_counter() - began
     with using_threads(section.threads):
-        warm, steady = _probe(loop)
-    mean = sum(weights[i] for step in taught.steps for i in step) / len(taught.steps)
-    share = mean / sum(weights[i] for i in heavy[0])
+        probe = _probe(loop, heavy, taught)
+    held = memory.counted - memory.checkpoint
+    activations = max(0, peak_bytes() - before - held)
+    memory = replace(memory, activations=activations, process=before)
     trained = sum(weight.numel() for weight in learner.trainable().values())
+    mean = sum(weights[i] for step in taught.steps for i in step) / len(taught.steps)
+    share = mean / sum(weights[i] for i in heavy)
+    steps = len(taught.steps)
+    loop.plan = taught
+    held_out = validations(steps, loop.validation_pace()) * probe.validation
+    free = available is None or memory.total - held_bytes() <= available
+    precision = str(learner.backbone.precision).removeprefix("torch.")
+    row_tokens = max(section.rows_tokens, longest)
     return Plan(
         backbone=learner.backbone.kind,
-        precision=str(learner.backbone.precision).removeprefix("torch."),
+        precision=precision,
         base_parameters=learner.parameters(),
         trained_parameters=trained,
-        lessons=len(taught.rows.lessons),
-        tokens=int(taught.rows.lessons.lengths.sum(dtype="int64")),
+        lessons=len(lessons),
+        tokens=int(lessons.lengths.sum(dtype="int64")),
         packed_tokens=sum(weights),
-        supervised_tokens=int(taught.rows.lessons.supervised.sum(dtype="int64")),
-        steps=len(taught.steps),
+        supervised_tokens=int(lessons.supervised.sum(dtype="int64")),
+        steps=steps,
         learning_rate=loop.peak,
-        warm_seconds=warm,
-        step_seconds=steady,
-        seconds=warm + steady * share * (len(taught.steps) - 1),
-        memory_bytes=peak_bytes(),
+        warm_seconds=probe.warm,
+        step_seconds=probe.steady,
+        start_seconds=start,
+        seconds=start + probe.warm + probe.steady * share * (steps - 1) + held_out,
+        memory=memory,
+        memory_bytes=memory.total,
+        available_bytes=available,
+        remedies=() if free else tuple(remedies(section, memory, longest)),
+        choices=tuple(choices(section, rate=loop.peak, precision=precision, row_tokens=row_tokens)),
         disk_bytes=_disk(loop, trained),
     )
 
 
-def _probe(loop: Loop) -> tuple[float, float]:
-    """Seconds of the first step and of each one after it."""
+def _probe(loop: Loop, heavy: tuple[int, ...], taught: LessonPlan) -> Probe:
+    """Steps on the heaviest rows, and a part of the held-out ones."""
+    nothing = pack([], loop.section.rows_tokens, loop.run.generator("train.pack"))
+    loop.plan = replace(taught, steps=(heavy,) * (PROBE_STEPS + 1), validation=nothing)
     state = State()
     moments = [time.perf_counter()]
     for _ in range(PROBE_STEPS + 1):
         state.rows.append(loop.step(state.step))
         state.step += 1
         moments.append(time.perf_counter())
-    return moments[1] - moments[0], (moments[-1] - moments[1]) / PROBE_STEPS
+    steady = (moments[-1] - moments[1]) / PROBE_STEPS
+    return Probe(warm=moments[1] - moments[0], steady=steady, validation=_held_out(loop, taught))
+
+
+def _held_out(loop: Loop, taught: LessonPlan) -> float:
+    """Seconds of a validation, from a few of its rows."""
+    rows = [taught.validation[n] for n in range(min(4, len(taught.validation)))]
+    if not rows:
+        return 0.0
+    backbone = loop.learner.backbone
+    began = time.perf_counter()
+    validation_loss(backbone, [batch_of(row, loop.device) for row in rows])
+    seconds = time.perf_counter() - began
+    return seconds * float(taught.validation.sizes.sum()) / sum(map(len, rows))
 
 
 def _disk(loop: Loop, trained: int) -> int:
@@ -97,4 +156,4 @@ def _disk(loop: Loop, trained: int) -> int:
     )
     weights = sum(x.numel() * x.element_size() for x in loop.learner.state().values())
     saved = trained * (2 if loop.learner.lora is None else 4)
-    return (KEPT + 1) * (kept + weights) + saved
+    return (loop.section.checkpoints_kept + 1) * (kept + weights) + saved

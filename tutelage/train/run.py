@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tutelage.core.artifact import Provenance
-from tutelage.core.digest import strong_digest
+from tutelage.core.digest import Json, strong_digest
+from tutelage.core.errors import RecipeError
 from tutelage.core.memory import peak_bytes
 from tutelage.core.recipe import Train
 from tutelage.core.row import Split
@@ -20,14 +21,29 @@ from tutelage.store.base import BaseFolder, find_base
 from tutelage.store.release import CONTRACT
 from tutelage.store.run import Run
 from tutelage.store.store import Draft
-from tutelage.store.tables import METRICS
-from tutelage.train.tokens import check_tokens, lessons_in, make_tokens
+from tutelage.store.tables import LEDGER, METRICS, ROWS, read_rows, write_ledger
+from tutelage.train.tokens import check_tokens, lessons_in, make_tokens, sources_in
 
-VERSION = 2
-SEEDS = ("train.pack", "train.order", "train.lora", "train.init", "train.step")
+VERSION = 3
+SEEDS = (
+    "train.pack",
+    "train.order",
+    "train.lora",
+    "train.init",
+    "train.step",
+    "train.trial.tasks",
+)
 # They change when, not what (other threads may change the last bits of an fp32 sum, so the
 # environment tells how many there were), or stop the run where it would be another.
-UNRECORDED = {"checkpoint_every_seconds", "threads", "quotas"}
+UNRECORDED = {
+    "checkpoint_every_seconds",
+    "checkpoints_kept",
+    "activation_offload",
+    "gradient_checkpointing",
+    "quotas",
+    "sinks",
+    "threads",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,30 +100,77 @@ def provenance_of(section: Train, material: Material, run: Run) -> Provenance:
         section={
             "train": section.model_dump(mode="json", exclude=UNRECORDED)
             | {"base": material.base.name},
+            **_trial(section, run),
         },
         stage_version=VERSION,
         seeds=run.seeds(*SEEDS),
     )
 
 
+def _trial(section: Train, run: Run) -> dict[str, Json]:
+    """What decides a suite's metric while training, where one is gone by."""
+    stopping = section.early_stopping
+    if stopping is None or "." not in stopping.metric:
+        return {}
+    suite = run.recipe.suite(stopping.metric)
+    decoding = run.recipe.contract.decoding.model_dump(mode="json")
+    return {"trial": {"scorers": list(suite.scorers), "decoding": decoding}}
+
+
 def _build(section: Train, material: Material, run: Run, draft: Draft, key: str) -> None:
-    from tutelage.train.loop import Loop, write_metrics
+    from tutelage.train.guard import entries
+    from tutelage.train.loop import Loop, Places, write_metrics
     from tutelage.train.weights import open_learner, using_threads
 
     taught = pack_lessons(section, material.tokens, run)
+    judging = judging_of(section, material, taught, run)
     learner = open_learner(section, material.base, run)
+    places = Places(
+        states=run.store.checkpoints(key, kept=section.checkpoints_kept),
+        best=run.store.checkpoints(key, part="best", kept=1),
+    )
     with using_threads(section.threads):
-        loop = Loop(section, learner, taught, run)
-        state = loop.train(run.store.checkpoints(key))
+        loop = Loop(section, learner, taught, run, judging)
+        state = loop.train(places)
         draft.environment.update(learner.computed())
     learner.save(draft.folder / "adapter")
     write_metrics(draft.folder / METRICS, state.rows)
+    if wrong := entries(state.rows, loop.names):
+        write_ledger(draft.folder / LEDGER, wrong)
     shutil.copyfile(material.tokens.file(CONTRACT), draft.folder / CONTRACT)
     draft.counts.update(_counts(taught, loop.learner.parameters()))
+    draft.counts.update(_marked(state.rows) | {"kept_step": loop.kept_step(state)})
     draft.counts["trained_parameters"] = sum(x.numel() for x in learner.trainable().values())
-    speed = {name: f"{value:.0f}" for name, value in loop.clock.figures().items()}
     peaks = {"peak_memory_mb": str(peak_bytes() >> 20), "peak_learning_rate": f"{loop.peak:g}"}
-    draft.environment.update(speed | peaks)
+    draft.environment.update(loop.meters.environment() | peaks | {"device": loop.device.type})
+
+
+def judging_of(section: Train, material: Material, taught: Any, run: Run) -> Any:
+    """What the training is judged by while it runs.
+
+    Raises: RecipeError where it must be judged by held-out rows and there are none.
+    """
+    from tutelage.train.loop import Judging
+    from tutelage.train.standing import VALIDATION, Goal
+    from tutelage.train.trial import open_trial
+
+    stopping = section.early_stopping
+    keep_best = (section.keep or ("best" if stopping else "last")) == "best"
+    if (stopping or keep_best) and not len(taught.validation):
+        raise RecipeError(
+            "there is no validation split to judge the training by",
+            where="train.early_stopping" if stopping else "train.keep",
+            hint="set `curate.validation`, or leave the key out",
+        )
+    if stopping is None:
+        return Judging(keep_best=keep_best)
+    goal = Goal(metric=stopping.metric, min_delta=stopping.min_delta, patience=stopping.patience)
+    if stopping.metric == VALIDATION:
+        return Judging(goal=goal, keep_best=keep_best)
+    rows = read_rows(material.dataset.file(ROWS))
+    trial = open_trial(stopping, material.contract, rows, run)
+    goal = replace(goal, better=trial.measure.better)
+    return Judging(goal=goal, trial=trial, keep_best=keep_best)
 
 
 def pack_lessons(section: Train, tokens: Artifact, run: Run) -> Any:
@@ -117,6 +180,7 @@ def pack_lessons(section: Train, tokens: Artifact, run: Run) -> Any:
     """
     from tutelage.train.batch import plan_steps
     from tutelage.train.loop import LessonPlan
+    from tutelage.train.sources import BySource
 
     lessons: dict[Split, Lessons] = {
         side: lessons_in(tokens, side) for side in ("train", "validation")
@@ -126,7 +190,9 @@ def pack_lessons(section: Train, tokens: Artifact, run: Run) -> Any:
     rows = pack(lessons["train"], capacity, run.generator("train.pack"), share=True)
     held = pack(lessons["validation"], capacity, run.generator("train.pack"), share=True)
     steps = plan_steps(rows.sizes.tolist(), section.step_tokens, section.epochs, run.generator)
-    return LessonPlan(rows=rows, steps=steps, validation=held)
+    found = sources_in(tokens, "train")
+    sources = BySource.of(found.names, found.of_lesson)
+    return LessonPlan(rows=rows, steps=steps, validation=held, sources=sources)
 
 
 def _counts(taught: Any, parameters: int) -> dict[str, int]:
@@ -141,3 +207,11 @@ def _counts(taught: Any, parameters: int) -> dict[str, int]:
         "steps": len(taught.steps),
         "base_parameters": parameters,
     }
+
+
+def _marked(rows: Sequence[Mapping[str, float]]) -> dict[str, int]:
+    """Steps that were taken, and those with something amiss."""
+    found = {"steps_taken": len(rows)}
+    for name, count in (("skipped", "steps_skipped"), ("spike", "steps_with_a_spike")):
+        found[count] = sum(name in row for row in rows)
+    return found | {"overfitting": sum("overfitting" in row for row in rows)}

@@ -7,6 +7,7 @@ import math
 from tutelage.core.recipe import Train
 
 SMALL = 5e6  # parameters of the size the defaults were measured at
+DECAY = 0.2  # share of the steps in which `wsd` falls
 MUON_ADAM = 0.2  # rate of embeddings and norms beside Muon's, as a share of it
 
 
@@ -28,11 +29,17 @@ def peak_rate(section: Train, parameters: int) -> float:
 
 
 def rate_factor(section: Train, step: int, steps: int) -> float:
-    """Share of the peak rate at a step, counted from 0: warm-up, then the schedule's fall to 0."""
+    """Share of the peak rate at a step, counted from 0: warm-up, then the schedule's fall to 0.
+
+    Source: `wsd` is warm-up, stable, decay of MiniCPM, arXiv 2404.06395; it falls in a line over
+        the last fifth, as in arXiv 2405.18392.
+    """
     warm = max(1, round(section.warmup * steps))
     if step < warm:
         return (step + 1) / warm
     if section.schedule == "constant":
         return 1.0
+    if section.schedule == "wsd":
+        return min(1.0, (steps - step) / max(1, round((section.decay or DECAY) * steps)))
     done = (step - warm) / max(1, steps - warm)
     return 1.0 - done if section.schedule == "linear" else 0.5 * (1.0 + math.cos(math.pi * done))

@@ -2,44 +2,44 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from tutelage.core.errors import BadRow, TrainingError
 from tutelage.engine.backbone import Backbone
 from tutelage.engine.logprob import logprobs, supervised_loss
 from tutelage.train.batch import Batch
 
 
-def gradient(backbone: Backbone, batches: Sequence[Batch]) -> float:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taught:
+    """A step's loss, and the log-probability of each taught token, batch by batch.
+
+    Shapes: logprobs `[S]` each, padding edges among them.
+    """
+
+    loss: float
+    logprobs: list[Tensor]
+
+
+def gradient(backbone: Backbone, batches: Sequence[Batch]) -> Taught:
     """Adds the step's gradient to the weights; returns its loss.
 
     Any split of the same lessons into batches gives the same gradient.
     """
     weight = sum(float(batch.weight.sum()) for batch in batches)
     loss = 0.0
+    told = []
     for batch in batches:
         hidden = backbone.hidden(batch.tokens, batch.position, batch.plan, batch.source)
-        part = supervised_loss(hidden, backbone.head, batch.target, batch.weight / weight).total
-        part.backward()
-        loss += float(part.detach())
-    return loss
-
-
-def check_finite(loss: float, norm: float, step: int, rows: Callable[[], Sequence[str]]) -> None:
-    """Raises: TrainingError that names the step's rows where loss or gradient is not finite."""
-    if math.isfinite(loss) and math.isfinite(norm):
-        return
-    raise TrainingError(
-        f"loss {loss} with gradient norm {norm} at step {step}",
-        expected="finite numbers",
-        hint="lower `train.learning_rate`, or look at these rows with `tutelage show`",
-        rows=[BadRow(where=row, problem="taught in this step") for row in rows()],
-    )
+        part = supervised_loss(hidden, backbone.head, batch.target, batch.weight / weight)
+        part.total.backward()
+        loss += float(part.total.detach())
+        told.append(part.logprob)
+    return Taught(loss=loss, logprobs=told)
 
 
 def clip(parameters: Sequence[Tensor], limit: float) -> float:
@@ -49,10 +49,10 @@ def clip(parameters: Sequence[Tensor], limit: float) -> float:
 
 
 @torch.no_grad()
-def validation_loss(backbone: Backbone, batches: Sequence[Batch]) -> float:
+def validation_loss(backbone: Backbone, batches: Iterable[Batch]) -> float:
     """Mean loss in nats a supervised token over held-out rows, nothing dropped out."""
     total = weight = 0.0
-    with _as_served(backbone.module):
+    with as_served(backbone.module):
         for batch in batches:
             hidden = backbone.hidden(batch.tokens, batch.position, batch.plan, batch.source)
             logprob = logprobs(hidden, backbone.head, batch.target)
@@ -62,7 +62,7 @@ def validation_loss(backbone: Backbone, batches: Sequence[Batch]) -> float:
 
 
 @contextmanager
-def _as_served(module: nn.Module) -> Iterator[None]:
+def as_served(module: nn.Module) -> Iterator[None]:
     """Switches off what only training does, and on again what was on."""
     trained = [part for part in module.modules() if part.training]
     module.eval()

@@ -17,11 +17,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from tutelage.core.artifact import Provenance
 from tutelage.core.digest import strong_digest
 from tutelage.core.errors import BadRow, ContractError, TrainingError
-from tutelage.core.ledger import Decision, LedgerEntry, Reason, tally
+from tutelage.core.ledger import Decision, LedgerEntry, tally
 from tutelage.core.progress import Tick
 from tutelage.core.recipe import Quotas, Train
 from tutelage.core.row import Split
@@ -34,10 +35,10 @@ from tutelage.store.base import BaseFolder
 from tutelage.store.release import CONTRACT
 from tutelage.store.run import Run
 from tutelage.store.store import Draft
-from tutelage.store.tables import LEDGER, ROWS, ledger_writer, outline, read_ledger
+from tutelage.store.tables import LEDGER, ROWS, ledger_writer, outline, read_losses
 from tutelage.train.kept import NOTHING_KEPT, Kept, latest
 
-VERSION = 1
+VERSION = 2
 STAGE = "tokens"
 COUNT = re.compile(r"^\d+")
 WORTH_A_PROCESS = 4096  # rows; starting one costs what rendering about so many does
@@ -138,12 +139,13 @@ def _write(group: pa.Table, part: Part, kept: Kept, made: _Made) -> list[LedgerE
         made.rendered += len(part.sides[side].ids)
         entries += old
         made.writers[side].append(lessons, first_row)
-        made.rows[side].append(own.select(["id", "weight"]))
+        made.rows[side].append(own.select(["id", "weight", "source"]))
     return sorted(entries, key=lambda entry: places[entry.row])  # whoever rendered them
 
 
 def _write_names(path: Path, tables: Sequence[pa.Table]) -> None:
-    schema = pa.schema([("id", pa.string()), ("weight", pa.float64())])
+    named = {"id": pa.string(), "weight": pa.float64(), "source": pa.string()}
+    schema = pa.schema(named.items())
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, schema) as file:
         for table in tables:
             file.write_table(table)
@@ -206,6 +208,27 @@ def lessons_in(tokens: Artifact, side: Split) -> Lessons:
     return Lessons.open(tokens.folder, side, names)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """The files a split's rows were read from.
+
+    Shapes: names `[F]`, of_lesson `[L]` index into them.
+    """
+
+    names: tuple[str, ...]
+    of_lesson: NDArray[np.int32]
+
+
+def sources_in(tokens: Artifact, side: Split) -> Sources:
+    """Which file each lesson of a split comes from."""
+    with pa.memory_map(str(tokens.folder / f"{side}.arrow")) as source:
+        column = pa.ipc.open_file(source).read_all()["source"].combine_chunks()
+        coded = column.dictionary_encode()
+        names = tuple(coded.dictionary.to_pylist())
+        of_row = coded.indices.to_numpy(zero_copy_only=False).astype(np.int32)
+    return Sources(names=names, of_lesson=of_row[lessons_in(tokens, side).records["row"]])
+
+
 def check_tokens(tokens: Artifact, contract: Contract, section: Train) -> None:
     """Whether every lesson ends in a stop token, something is taught, and few rows were lost.
 
@@ -215,7 +238,7 @@ def check_tokens(tokens: Artifact, contract: Contract, section: Train) -> None:
     train = lessons_in(tokens, "train")
     for lessons in (train, lessons_in(tokens, "validation")):
         _check_ends(lessons, contract, contract.ending_ids(section.teach.roles))
-    lost = [one for one in read_ledger(tokens.file(LEDGER)) if one.reason is not Reason.CLEAN]
+    lost = read_losses(tokens.file(LEDGER))
     if not len(train):
         raise TrainingError(
             "no lesson is left to train on",

@@ -31,6 +31,7 @@ from tutelage.core.recipe.release import Waiver as Waiver
 from tutelage.core.recipe.section import Section as Section
 from tutelage.core.recipe.serve import Guardrail as Guardrail
 from tutelage.core.recipe.serve import Serve as Serve
+from tutelage.core.recipe.train import EarlyStopping as EarlyStopping
 from tutelage.core.recipe.train import Lora as Lora
 from tutelage.core.recipe.train import Precision as Precision
 from tutelage.core.recipe.train import Quotas as Quotas

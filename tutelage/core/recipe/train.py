@@ -48,6 +48,19 @@ class Quotas(Section):
     truncated: float = Field(0.01, ge=0, le=1, description="Cut to the context.")
 
 
+class EarlyStopping(Section):
+    """Training ends once a measure has stopped getting better."""
+
+    metric: str = Field(
+        "validation_loss",
+        pattern=r"^(validation_loss|[^.\s]+\.[^.\s]+)$",
+        description="`validation_loss`, or SUITE.METRIC scored on tasks of the validation split.",
+    )
+    patience: int = Field(3, ge=1, description="Validations in a row without a better one.")
+    min_delta: float = Field(0.0, ge=0, description="How much better counts as better.")
+    tasks: int = Field(64, ge=1, description="Tasks that are answered at each validation.")
+
+
 class Train(Section):
     """Dataset to an Adapter."""
 
@@ -63,8 +76,11 @@ class Train(Section):
     rows_tokens: int = Field(2048, ge=16, description="Length of a packed row in tokens.")
     step_tokens: int = Field(4096, ge=16, description="Tokens of one optimizer step.")
     warmup: float = Field(0.03, ge=0, lt=1, description="Share of steps the rate climbs.")
-    schedule: Literal["cosine", "linear", "constant"] = Field(
-        "cosine", description="How the rate falls after the warm-up."
+    schedule: Literal["cosine", "linear", "constant", "wsd"] = Field(
+        "cosine", description="How the rate falls after the warm-up; `wsd` holds it, then falls."
+    )
+    decay: float | None = Field(
+        None, gt=0, le=1, description="Share of steps in which `wsd` falls; 0.2 if left out."
     )
     weight_decay: float = Field(0.0, ge=0, description="Decoupled decay of weight matrices.")
     clip_norm: float = Field(1.0, gt=0, description="Greatest norm of a step's gradient.")
@@ -79,9 +95,39 @@ class Train(Section):
     checkpoint_every_seconds: float = Field(
         60.0, gt=0, description="Seconds between checkpoints to resume from."
     )
+    checkpoints_kept: int = Field(
+        2, ge=1, description="Checkpoints kept: the newest, and those before it."
+    )
+    early_stopping: EarlyStopping | None = Field(
+        None, description="When to stop before the last step; never if left out."
+    )
+    keep: Literal["best", "last"] | None = Field(
+        None, description="Whose step's weights are saved; best with `early_stopping`, else last."
+    )
+    on_nan: Literal["stop", "skip"] = Field(
+        "stop", description="What a loss or gradient that is not finite does: stop, or skip a step."
+    )
+    on_spike: Literal["tell", "skip", "stop"] = Field(
+        "tell", description="What a step does whose loss leaps above those before it."
+    )
     precision: Precision = Field("auto", description="Number format of forward and backward pass.")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="Where it runs; `auto` takes a CUDA device where there is one."
+    )
+    compile: Literal["auto", "always", "never"] = Field(
+        "auto", description="Whether layers are compiled; `auto` where the steps are enough to pay."
+    )
+    gradient_checkpointing: Literal["none", "selective", "full"] = Field(
+        "none", description="Parts of a layer computed again for their gradient, to spare memory."
+    )
+    activation_offload: bool = Field(
+        False, description="What the backward pass needs waits in main memory; on a CUDA device."
+    )
     threads: int | None = Field(
         None, ge=1, le=1024, description="CPU threads; torch's choice if left out."
+    )
+    sinks: tuple[Literal["mlflow", "wandb", "tensorboard"], ...] = Field(
+        (), description="Trackers that are told each step beside `journal.jsonl`; no network."
     )
     init: Literal["pretrained", "random"] = Field(
         "pretrained", description="`random` starts from untrained weights: the control run."

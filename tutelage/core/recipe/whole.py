@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pydantic import Field, PrivateAttr
@@ -10,7 +10,7 @@ from pydantic import Field, PrivateAttr
 from tutelage.core.digest import strong_digest
 from tutelage.core.recipe.contract import Contract
 from tutelage.core.recipe.curate import Curate
-from tutelage.core.recipe.evaluate import Evaluate
+from tutelage.core.recipe.evaluate import Evaluate, Suite
 from tutelage.core.recipe.goal import Goal
 from tutelage.core.recipe.improve import Improve
 from tutelage.core.recipe.monitor import Monitor
@@ -63,6 +63,13 @@ class Recipe(Section):
         """The gate's rules, parsed."""
         return tuple(parse(line) for line in self.gate or ())
 
+    def suite(self, metric: str) -> Suite:
+        """The suite of SUITE.METRIC, which `contradictions` found to be there."""
+        name = metric.partition(".")[0]
+        return next(
+            suite for suite in (self.evaluate.suites if self.evaluate else ()) if suite.name == name
+        )
+
     def digest(self) -> str:
         """SHA-256 of what the recipe says, wherever it lies."""
         return strong_digest(self.model_dump(mode="json"))
@@ -88,6 +95,7 @@ class Recipe(Section):
         for place, problem in self.contract.contradictions():
             yield ("contract", *place), problem
         yield from self._served()
+        yield from self._stopped(suites)
         train = self.train if self.evaluate else None
         if train and train.init == "random" and train.method == "lora":
             yield (
@@ -105,6 +113,26 @@ class Recipe(Section):
                     ("goals", index, "metric"),
                     f"`{goal.metric}` is of no suite in evaluate.suites ({listed})",
                 )
+
+    def _stopped(self, suites: Sequence[str]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        if self.train is None:
+            return
+        if self.train.decay is not None and self.train.schedule != "wsd":
+            problem = f"has no effect with `schedule: {self.train.schedule}`; `wsd` has a decay"
+            yield ("train", "decay"), f"`decay` {problem}"
+        stopping = self.train.early_stopping
+        suite, dot, _ = stopping.metric.partition(".") if stopping else ("", "", "")
+        if dot and suite not in suites:
+            listed = ", ".join(suites) or "none"
+            yield (
+                ("train", "early_stopping", "metric"),
+                f"suite `{suite}` is not in evaluate.suites ({listed})",
+            )
+        if stopping and not dot and "tasks" in stopping.model_fields_set:
+            yield (
+                ("train", "early_stopping", "tasks"),
+                "`tasks` has no effect with `validation_loss`, which all held-out rows decide",
+            )
 
     def _served(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
         rules = [rule.text for rule in self.rules()]

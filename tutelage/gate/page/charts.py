@@ -1,30 +1,23 @@
-"""What the page draws of rules, systems, slices and the training's loss."""
+"""What the page draws of rules, systems and slices."""
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from tutelage.core.metric import ALL, Metric
 from tutelage.gate.decide import Judged
 from tutelage.gate.page.draw import (
     WHOLE,
-    Plot,
     Scale,
-    Series,
     Tick,
     Whisker,
     percent,
-    plot,
     points,
     scale_over,
-    smoothed,
     span,
-    thinned,
     whisker,
 )
 from tutelage.score.measure import Measure
@@ -162,27 +155,6 @@ def needs(suite: Mapping[str, Any], measure: Measure, metrics: Sequence[Metric])
         [0.0, *(edge for one in paired for edge in (one.low, one.high))], signed=True
     )
     return [_need(suite, one, scale, measure.better) for one in paired]
-
-
-def loss_plot(path: Path) -> Plot | None:
-    """The loss of every step, smoothed, and that of the validation split; None without any."""
-    rows: list[dict[str, float]] = [
-        json.loads(line) for line in path.read_text("utf-8").splitlines()
-    ]
-    train = [(row["step"], row["loss"]) for row in rows if "loss" in row]
-    held = [(row["step"], row["validation_loss"]) for row in rows if "validation_loss" in row]
-    if not train:
-        return None
-    series = [
-        Series(name="step", points=thinned(train)),
-        Series(name="train", points=thinned(smoothed(train))),
-    ]
-    if held:
-        series.append(Series(name="validation", points=thinned(held)))
-    ending = [loss for _, loss in train[-max(1, len(train) // 30) :]]
-    mean = sum(ending) / len(ending)
-    last = f"training loss {mean:.3f} at the end of {len(train):,} steps"
-    return plot(series, last + (f", validation loss {held[-1][1]:.3f}" if held else ""))
 
 
 def _need(suite: Mapping[str, Any], metric: Metric, scale: Scale, better: str) -> Need:

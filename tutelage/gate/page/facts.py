@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tutelage.gate.page.draw import percent
 from tutelage.store.artifact import Artifact, read_json
 
 CARD = "card.json"
@@ -94,11 +95,16 @@ def training_facts(adapter: Artifact) -> list[Fact]:
         add("epochs", str(section.get("epochs", "")))
     add("peak learning rate", seen.get("peak_learning_rate"))
     add("parameters", count("base_parameters"), f"{count('trained_parameters') or 'some'} trained")
-    add("steps", count("steps"))
+    taken, kept = counts.get("steps_taken"), counts.get("kept_step")
+    early = taken is not None and taken < counts["steps"]
+    add("steps", count("steps"), f"stopped early, after {taken:,}" if early else "")
+    if kept is not None and kept != taken:
+        add("weights", f"of step {kept:,}", "the best by the recipe's measure")
     add("lessons", count("lessons"), f"{count('validation_lessons') or 0} for validation")
     add("tokens an epoch", count("tokens"), f"{count('supervised_tokens') or '?'} supervised")
     add("tokens", speed("tokens_per_second"))
     add("supervised tokens", speed("supervised_per_second"))
+    add("share of the matmul peak", percent(float(seen["mfu"])) if "mfu" in seen else None)
     add("time", duration(manifest.seconds), "rendering and validation included")
     memory = seen.get("peak_memory_mb")
     add("peak memory", f"{int(memory):,} MiB" if memory else None)

@@ -14,6 +14,7 @@ from tutelage.core.recipe import Recipe
 from tutelage.core.sample import Sample
 from tutelage.gate.decide import SYSTEM, Verdict
 from tutelage.gate.page import charts, facts
+from tutelage.gate.page.course import course
 from tutelage.gate.page.draw import percent, points, sentence, signed, span
 from tutelage.gate.page.mark import Failures, failures
 from tutelage.score.measure import Measure
@@ -105,7 +106,7 @@ def page(evidence: Evidence) -> dict[str, Any]:
         "rules": [charts.rule_chart(one) for one in verdict.rules],
         "goals": _goals(evidence),
         "suites": _suites(evidence, summary),
-        "loss": charts.loss_plot(evidence.adapter.file(METRICS)),
+        "course": course(evidence.adapter.file(METRICS)),
         "card": facts.dataset_card(evidence.dataset),
         "training": facts.training_facts(evidence.adapter),
         "lineage": facts.lineage([*trail, *before]),

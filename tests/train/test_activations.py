@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.engine.models import lessons, saved_model
+from tutelage.core.errors import TrainingError
+from tutelage.core.recipe import Train
+from tutelage.engine.backbone import open_backbone
+from tutelage.render.pack import pack
+from tutelage.train.activations import checkpoint_layers, offloaded
+from tutelage.train.batch import batch_of
+from tutelage.train.device import choose_device, compiles
+from tutelage.train.step import gradient, validation_loss
+
+
+def test_layers_computed_again_keep_less_and_give_the_same_gradient(tmp_path: Path) -> None:
+    base, _ = saved_model("llama", tmp_path)
+    batches = [batch_of(row) for row in pack(lessons(), 400, np.random.default_rng(0))]
+    kept: dict[str, int] = {}
+    found = {}
+    for kind in ("none", "selective", "full"):
+        backbone = open_backbone(base, precision=torch.float32)
+        checkpoint_layers(backbone, kind)  # type: ignore[arg-type]
+        sizes: dict[int, int] = {}
+
+        def count(x: torch.Tensor, sizes: dict[int, int] = sizes) -> torch.Tensor:
+            sizes[x.untyped_storage().data_ptr()] = x.untyped_storage().nbytes()
+            return x
+
+        with torch.autograd.graph.saved_tensors_hooks(count, lambda x: x):
+            batch = batches[0]
+            hidden = backbone.hidden(batch.tokens, batch.position, batch.plan, batch.source)
+        own = {weight.untyped_storage().data_ptr() for weight in backbone.module.parameters()}
+        kept[kind] = sum(size for place, size in sizes.items() if place not in own)
+        del hidden
+        taught = gradient(backbone, batches)
+        gradients = [weight.grad for weight in backbone.module.parameters()]
+        found[kind] = (taught.loss, gradients, validation_loss(backbone, batches))
+    assert kept["full"] < kept["selective"] < 0.8 * kept["none"]
+    loss, gradients, held = found["none"]
+    for other in ("selective", "full"):
+        assert found[other][0] == loss
+        assert found[other][2] == held
+        pairs = zip(found[other][1], gradients, strict=True)
+        assert all(torch.equal(one, own) for one, own in pairs if one is not None)
+
+
+def test_a_backbone_without_halves_says_so(tmp_path: Path) -> None:
+    base, _ = saved_model("gpt2", tmp_path)
+    backbone = open_backbone(base, precision=torch.float32)
+    checkpoint_layers(backbone, "none")
+    with pytest.raises(TrainingError, match="hf backbone cannot compute its layers again"):
+        checkpoint_layers(backbone, "full")
+
+
+def test_offloading_is_refused_where_there_is_nothing_to_spare() -> None:
+    section = Train(base="b", activation_offload=True)
+    with pytest.raises(TrainingError, match="runs on the processor"):
+        offloaded(section, torch.device("cpu"))
+    with offloaded(Train(base="b"), torch.device("cpu")):
+        pass
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a CUDA device is there")
+def test_a_device_that_is_not_there_is_refused() -> None:
+    assert choose_device(Train(base="b")) == torch.device("cpu")
+    assert choose_device(Train(base="b", device="cpu")) == torch.device("cpu")
+    with pytest.raises(TrainingError, match="no CUDA device"):
+        choose_device(Train(base="b", device="cuda"))
+
+
+def test_layers_are_compiled_where_it_pays_or_as_the_recipe_says(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    compiler = tmp_path / "g++"
+    compiler.write_text("#!/bin/sh\n")
+    compiler.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    plain = Train(base="b")
+    assert [compiles(plain, tokens) for tokens in (499_999, 500_000)] == [False, True]
+    assert compiles(Train(base="b", compile="always"), 1)
+    assert not compiles(Train(base="b", compile="never"), 10**9)
+    monkeypatch.setenv("PATH", "")
+    assert not compiles(plain, 10**9)
+    with pytest.raises(TrainingError, match=r"no C\+\+ compiler"):
+        compiles(Train(base="b", compile="always"), 1)

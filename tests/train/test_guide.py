@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tutelage.core.recipe import loads
+from tutelage.train.guard import LEAST, MOST_SKIPPED, WINDOW
+from tutelage.train.standing import MEMORISED, MEMORISED_STEPS
+
+GUIDE = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
+
+
+def test_the_guides_recipe_is_one() -> None:
+    (snippet,) = re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)
+    suites = "evaluate:\n  suites: [{name: calls, path: t.jsonl, scorers: [call]}]\n"
+    recipe = loads(f"name: guide\n{snippet}{suites}")
+    assert recipe.train is not None
+    assert recipe.train.early_stopping is not None
+    assert recipe.train.early_stopping.patience == 2
+
+
+def test_the_guides_numbers_are_the_guards_own() -> None:
+    said = " ".join(GUIDE.split())
+    assert f"median of the last {WINDOW} steps" in said
+    assert f"{LEAST} steps" in said
+    assert (MOST_SKIPPED, "Five skipped steps in a row stop" in said) == (5, True)
+    assert f"under {MEMORISED} nats a token over {MEMORISED_STEPS} steps" in said

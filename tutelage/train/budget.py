@@ -1,0 +1,125 @@
+"""Memory and money of a training: what can be counted before a step, and what a plan comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tutelage.core.errors import TrainingError
+from tutelage.core.recipe import Train
+from tutelage.engine.optimizer import sort_weights
+from tutelage.train.weights import Learner
+
+WORD = 4  # bytes of an fp32 number, which optimizers' states are
+JOULES_A_KWH = 3_600_000
+KIB = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """Bytes of a training by what they hold; activations are what a probe adds to the rest."""
+
+    weights: int
+    gradients: int
+    optimizer: int
+    checkpoint: int  # the copy that is written while training goes on
+    activations: int = 0
+    process: int = 0  # the interpreter, its libraries and the lessons' index
+
+    @property
+    def counted(self) -> int:
+        """All that follows from shapes."""
+        return self.weights + self.gradients + self.optimizer + self.checkpoint
+
+    @property
+    def total(self) -> int:
+        """The most that is held at once."""
+        return self.counted + self.activations + self.process
+
+
+def counted_memory(section: Train, learner: Learner) -> Memory:
+    """Weights, gradients, optimizer state and the checkpoint's copy, from their shapes."""
+    module = learner.backbone.module
+    every = {id(one): one for one in (*module.parameters(), *module.buffers())}
+    trained = sum(one.numel() * one.element_size() for one in learner.trainable().values())
+    state = _state_numbers(section, learner) * WORD
+    return Memory(
+        weights=sum(one.numel() * one.element_size() for one in every.values()),
+        gradients=trained,
+        optimizer=state,
+        checkpoint=trained + state,
+    )
+
+
+def _state_numbers(section: Train, learner: Learner) -> int:
+    """Numbers the optimizers keep: two a weight, Muon one a matrix's."""
+    found = sort_weights(learner.backbone.module, learner.backbone.embeddings)
+    matrices = sum(one.weight.numel() for one in found.matrices)
+    others = sum(one.numel() for one in found.others)
+    return (matrices if section.optimizer == "muon" else 2 * matrices) + 2 * others
+
+
+def available_bytes() -> int | None:
+    """Memory this machine can still give; None where it does not tell."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    told = {name: rest for name, _, rest in (line.partition(":") for line in lines)}
+    return int(told["MemAvailable"].split()[0]) * KIB if "MemAvailable" in told else None
+
+
+def remedies(section: Train, memory: Memory, longest: int) -> list[str]:
+    """Keys that would spare memory, the one that spares most first."""
+    spared: dict[str, float] = {}
+    if section.method == "full":
+        spared["`train.method: lora`"] = 0.9 * (memory.counted - memory.weights)
+    elif section.precision == "fp32":
+        spared["`train.precision: bf16`"] = 0.5 * memory.weights
+    if section.optimizer == "adamw" and section.method == "full":
+        spared["`train.optimizer: muon`"] = 0.4 * memory.optimizer
+    if section.gradient_checkpointing == "none":
+        spared["`train.gradient_checkpointing: full`"] = 0.4 * memory.activations
+    if section.rows_tokens > longest:
+        share = 1 - longest / section.rows_tokens
+        spared[f"`train.rows_tokens: {longest}`"] = share * memory.activations
+    ranked = sorted(spared.items(), key=lambda one: -one[1])
+    return [name for name, bytes_ in ranked if bytes_ > 0] or ["a smaller base"]
+
+
+def check_fits(section: Train, memory: Memory, available: int | None, longest: int) -> None:
+    """Whether what can be counted fits, before a step is tried.
+
+    Raises: TrainingError that names the keys to change.
+    """
+    more = memory.counted - memory.weights  # the weights are held already
+    if available is None or more <= available:
+        return
+    raise TrainingError(
+        f"the training needs {more / 2**30:.1f} GiB beside the base's weights, "
+        f"and {available / 2**30:.1f} GiB are free",
+        hint=f"try {', or '.join(remedies(section, memory, longest))}",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """What an hour costs and draws, where it was told."""
+
+    per_hour: float | None = None
+    watts: float | None = None
+
+    def of(self, seconds: float) -> Mapping[str, float]:
+        """Cost in the price's own currency, and energy in kWh."""
+        found = {}
+        if self.per_hour is not None:
+            found["cost"] = self.per_hour * seconds / 3600
+        if self.watts is not None:
+            found["kilowatt_hours"] = self.watts * seconds / JOULES_A_KWH
+        return found
+
+
+def validations(steps: int, every: int) -> int:
+    """How often held-out rows are measured: every so many steps, and after the last."""
+    return steps // every + (1 if steps % every else 0)

@@ -1,0 +1,107 @@
+"""MLflow, Weights & Biases and TensorBoard as sinks, each imported when it is asked for.
+
+All of them write under the run's folder and need no network: MLflow to a SQLite file, Weights &
+Biases offline (`wandb sync` sends it on), TensorBoard to event files.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from tutelage.core.errors import TrainingError
+from tutelage.store.run import Run
+
+log = logging.getLogger(__name__)
+
+STEP = "step"
+
+
+class Tracker(AbstractContextManager["Tracker"]):
+    """Hands rows on to a tracker."""
+
+    def __init__(
+        self, log_row: Callable[[Mapping[str, float], int], object], end: Callable[[], object]
+    ) -> None:
+        self._log_row, self._end = log_row, end
+
+    def write(self, row: Mapping[str, float]) -> None:
+        """One step's figures, under its number."""
+        figures = {name: value for name, value in row.items() if name != STEP}
+        self._log_row(figures, int(row[STEP]))
+
+    def __exit__(self, *raised: object) -> None:
+        self._end()
+
+
+def open_tracker(name: str, folder: Path, run: Run, done: int) -> Tracker:
+    """The tracker of a name, writing into `folder` and going on after `done` steps.
+
+    Raises: TrainingError that says what to install where it is missing.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    return {"mlflow": _mlflow, "wandb": _wandb, "tensorboard": _tensorboard}[name](
+        folder, run, done
+    )
+
+
+def _mlflow(folder: Path, run: Run, done: int) -> Tracker:
+    tracking = _imported("mlflow", "mlflow.tracking")
+    _imported("mlflow", "alembic")  # which mlflow's small edition leaves out and SQLite needs
+    client = tracking.MlflowClient(tracking_uri=f"sqlite:///{folder / 'mlflow.db'}")
+    name = run.folder.name
+    found = client.get_experiment_by_name(name)
+    place = (folder / "artifacts").as_uri()
+    experiment = found.experiment_id if found else client.create_experiment(name, place)
+    noted = folder / "run"
+    if done and noted.exists():
+        number = noted.read_text(encoding="utf-8")
+        client.update_run(number, status="RUNNING")
+    else:
+        number = client.create_run(experiment).info.run_id
+        noted.write_text(number, encoding="utf-8")
+
+    def log_row(figures: Mapping[str, float], step: int) -> None:
+        for figure, value in figures.items():
+            client.log_metric(number, figure, value, step=step)
+
+    return Tracker(log_row, lambda: client.set_terminated(number))
+
+
+def _wandb(folder: Path, run: Run, done: int) -> Tracker:
+    wandb = _imported("wandb", "wandb")
+    mode = os.environ.get("WANDB_MODE", "offline")
+    settings = wandb.Settings(silent=True, console="off")
+    known = run.folder.name[-64:]
+    opened = wandb.init(
+        project=run.recipe.name, dir=folder, mode=mode, id=known, resume="allow", settings=settings
+    )
+    return Tracker(lambda figures, step: opened.log(dict(figures), step=step), opened.finish)
+
+
+def _tensorboard(folder: Path, run: Run, done: int) -> Tracker:
+    writing = _imported("tensorboard", "torch.utils.tensorboard")
+    writer = writing.SummaryWriter(log_dir=str(folder), purge_step=done + 1 if done else None)
+
+    def log_row(figures: Mapping[str, float], step: int) -> None:
+        for figure, value in figures.items():
+            writer.add_scalar(figure, value, step)
+        writer.flush()
+
+    return Tracker(log_row, writer.close)
+
+
+def _imported(name: str, module: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise TrainingError(
+            f"`{name}` is not installed",
+            where="train.sinks",
+            hint=f"`pip install {name}`, or leave it out of the key",
+        ) from error
