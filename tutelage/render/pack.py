@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -16,7 +16,7 @@ from tutelage.render.lessons import Ints, Lessons
 from tutelage.render.likeness import Ordered, in_order
 from tutelage.render.tree import PackedRow, fold, side_by_side, visible
 
-__all__ = ["PackedRow", "PackedRows", "pack", "tokens_saved", "visible"]
+__all__ = ["PackedRow", "PackedRows", "pack", "packed_apart", "tokens_saved", "visible"]
 
 # Neighbours in dictionary order look alike: a row is this many trees or more, so that a step
 # sees different ones.
@@ -90,6 +90,36 @@ def pack(
         rows=np.searchsorted(row, np.arange(count + 1)),
         sizes=np.bincount(row, sizes[trees], count).astype(np.int32),
     )
+
+
+def packed_apart(
+    lessons: Lessons, kinds: NDArray[np.int32], capacity: int, generator: np.random.Generator
+) -> tuple[PackedRows, NDArray[np.int32]]:
+    """As `pack` with shared prefixes, but lessons of one kind in rows of their own.
+
+    Shapes: kinds `[L]`, from 0; returns the rows, kind after kind, and each row's kind `[rows]`.
+    """
+    numbers = [np.flatnonzero(kinds == kind) for kind in range(int(kinds.max(initial=0)) + 1)]
+    parts = [
+        pack(replace(lessons, records=lessons.records[own]), capacity, generator, share=True)
+        for own in numbers
+    ]
+    if len(parts) == 1:
+        return parts[0], np.zeros(len(parts[0]), dtype=np.int32)
+    whole = PackedRows(
+        lessons=lessons,
+        numbers=np.concatenate([n[part.numbers] for n, part in zip(numbers, parts, strict=True)]),
+        trees=_end_to_end([part.trees for part in parts]),
+        rows=_end_to_end([part.rows for part in parts]),
+        sizes=np.concatenate([part.sizes for part in parts]),
+    )
+    return whole, np.repeat(np.arange(len(parts), dtype=np.int32), [len(one) for one in parts])
+
+
+def _end_to_end(edges: Sequence[Places]) -> Places:
+    """Edges of stretches that follow one another, as edges of one."""
+    steps = np.concatenate([np.diff(one) for one in edges])
+    return np.concatenate([[0], np.cumsum(steps)])
 
 
 def tokens_saved(rows: PackedRows) -> int:

@@ -103,9 +103,9 @@ def read_group(path: Path, group: int) -> list[Example]:
 
 
 def outline(path: Path) -> list[pa.Table]:
-    """Id, split, weight and source file of a dataset's rows, a table a group."""
+    """Id, split, weight, source file and stage of a dataset's rows, a table a group."""
     with pq.ParquetFile(path) as file:
-        columns = ["id", "split", "weight", "source.uri"]
+        columns = ["id", "split", "weight", "stage", "source.uri"]
         return [
             _flat_source(file.read_row_group(group, columns))
             for group in range(file.num_row_groups)
@@ -114,7 +114,7 @@ def outline(path: Path) -> list[pa.Table]:
 
 def _flat_source(table: pa.Table) -> pa.Table:
     uris = pc.struct_field(table["source"], "uri")
-    return table.select(["id", "split", "weight"]).append_column("source", uris)
+    return table.select(["id", "split", "weight", "stage"]).append_column("source", uris)
 
 
 def row_ids(path: Path) -> list[str]:

@@ -57,16 +57,24 @@ def plan_steps(
     step_tokens: int,
     epochs: int,
     generator: Callable[[str], np.random.Generator],
+    stages: Sequence[int] | None = None,
 ) -> list[tuple[int, ...]]:
     """The rows of every step: each epoch takes every row once, in an order of its own.
 
     A step is as many rows as come nearest to `step_tokens`; the order of an epoch depends on
     nothing but the seed and its number, so a resumed run needs only the step's number.
+    Where rows are of several `stages`, one stage has all its epochs before the next begins.
     """
+    of_row = np.asarray(stages if stages is not None else [0] * len(sizes))
+    numbers = sorted(set(of_row.tolist()))
     steps: list[tuple[int, ...]] = []
-    for epoch in range(epochs):
-        order = generator(f"train.order.{epoch}").permutation(len(sizes))
-        count = max(1, round(sum(sizes) / step_tokens))
-        parts = np.array_split(order, min(count, len(sizes)))
-        steps.extend(tuple(int(row) for row in part) for part in parts)
+    for stage in numbers:
+        rows = np.flatnonzero(of_row == stage)
+        tokens = sum(sizes[row] for row in rows.tolist())
+        count = max(1, round(tokens / step_tokens))
+        for epoch in range(epochs):
+            name = f"train.order.{epoch}" if len(numbers) == 1 else f"train.order.{stage}.{epoch}"
+            order = rows[generator(name).permutation(len(rows))]
+            parts = np.array_split(order, min(count, len(rows)))
+            steps.extend(tuple(part.tolist()) for part in parts)
     return steps

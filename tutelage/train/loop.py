@@ -42,6 +42,7 @@ class LessonPlan:
     steps: Sequence[tuple[int, ...]]
     validation: PackedRows
     sources: BySource
+    mixed: Mapping[str, int] = field(default_factory=dict)  # lessons by stage and source file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from tutelage.core.artifact import Provenance
 from tutelage.core.digest import Json, strong_digest
 from tutelage.core.errors import RecipeError
@@ -15,14 +17,14 @@ from tutelage.core.recipe import Train
 from tutelage.core.row import Split
 from tutelage.render.contract import Contract
 from tutelage.render.lessons import Lessons
-from tutelage.render.pack import pack, tokens_saved
+from tutelage.render.pack import pack, packed_apart, tokens_saved
 from tutelage.store.artifact import Artifact
 from tutelage.store.base import BaseFolder, find_base
 from tutelage.store.release import CONTRACT
 from tutelage.store.run import Run
 from tutelage.store.store import Draft
 from tutelage.store.tables import LEDGER, METRICS, ROWS, read_rows, write_ledger
-from tutelage.train.tokens import check_tokens, lessons_in, make_tokens, sources_in
+from tutelage.train.tokens import Marks, check_tokens, lessons_in, make_tokens, marks_in
 
 VERSION = 3
 SEEDS = (
@@ -187,12 +189,35 @@ def pack_lessons(section: Train, tokens: Artifact, run: Run) -> Any:
     }
     longest = max(int(side.lengths.max()) for side in lessons.values() if len(side))
     capacity = max(section.rows_tokens, longest)
-    rows = pack(lessons["train"], capacity, run.generator("train.pack"), share=True)
+    stages = marks_in(tokens, "train", "stage")
+    rows, stage_of = packed_apart(
+        lessons["train"], stages.of_lesson, capacity, run.generator("train.pack")
+    )
     held = pack(lessons["validation"], capacity, run.generator("train.pack"), share=True)
-    steps = plan_steps(rows.sizes.tolist(), section.step_tokens, section.epochs, run.generator)
-    found = sources_in(tokens, "train")
-    sources = BySource.of(found.names, found.of_lesson)
-    return LessonPlan(rows=rows, steps=steps, validation=held, sources=sources)
+    steps = plan_steps(
+        rows.sizes.tolist(), section.step_tokens, section.epochs, run.generator, stage_of.tolist()
+    )
+    found = marks_in(tokens, "train", "source")
+    return LessonPlan(
+        rows=rows,
+        steps=steps,
+        validation=held,
+        sources=BySource.of(found.names, found.of_lesson),
+        mixed=_mixed(stages, found),
+    )
+
+
+def _mixed(stages: Marks, sources: Marks) -> dict[str, int]:
+    """How many lessons of each source file each stage teaches; nothing without stages."""
+    if not any(stages.names):
+        return {}
+    pairs = stages.of_lesson.astype(np.int64) * len(sources.names) + sources.of_lesson
+    numbers, counts = np.unique(pairs, return_counts=True)
+    names = [
+        f"stage.{stages.names[one // len(sources.names)]}.{sources.names[one % len(sources.names)]}"
+        for one in numbers.tolist()
+    ]
+    return dict(zip(names, counts.tolist(), strict=True))
 
 
 def _counts(taught: Any, parameters: int) -> dict[str, int]:
@@ -206,6 +231,7 @@ def _counts(taught: Any, parameters: int) -> dict[str, int]:
         "packed_rows": len(taught.rows),
         "steps": len(taught.steps),
         "base_parameters": parameters,
+        **taught.mixed,
     }
 
 

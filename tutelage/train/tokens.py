@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -139,16 +140,16 @@ def _write(group: pa.Table, part: Part, kept: Kept, made: _Made) -> list[LedgerE
         made.rendered += len(part.sides[side].ids)
         entries += old
         made.writers[side].append(lessons, first_row)
-        made.rows[side].append(own.select(["id", "weight", "source"]))
+        made.rows[side].append(own.select(["id", "weight", "source", "stage"]))
     return sorted(entries, key=lambda entry: places[entry.row])  # whoever rendered them
 
 
 def _write_names(path: Path, tables: Sequence[pa.Table]) -> None:
-    named = {"id": pa.string(), "weight": pa.float64(), "source": pa.string()}
-    schema = pa.schema(named.items())
+    texts = dict.fromkeys(("id", "source", "stage"), pa.string())
+    schema = pa.schema((texts | {"weight": pa.float64()}).items())
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, schema) as file:
         for table in tables:
-            file.write_table(table)
+            file.write_table(table.select(schema.names))
 
 
 def _tick(made: _Made, total: int, seconds: float) -> Tick:
@@ -209,24 +210,24 @@ def lessons_in(tokens: Artifact, side: Split) -> Lessons:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sources:
-    """The files a split's rows were read from.
+class Marks:
+    """What is said of the rows of a split: the file each was read from, or its stage.
 
-    Shapes: names `[F]`, of_lesson `[L]` index into them.
+    Shapes: names `[F]` in the order they are met, of_lesson `[L]` index into them.
     """
 
     names: tuple[str, ...]
     of_lesson: NDArray[np.int32]
 
 
-def sources_in(tokens: Artifact, side: Split) -> Sources:
-    """Which file each lesson of a split comes from."""
+def marks_in(tokens: Artifact, side: Split, column: Literal["source", "stage"]) -> Marks:
+    """Which file or stage each lesson of a split is of; no name where rows have none."""
     with pa.memory_map(str(tokens.folder / f"{side}.arrow")) as source:
-        column = pa.ipc.open_file(source).read_all()["source"].combine_chunks()
-        coded = column.dictionary_encode()
+        found = pc.fill_null(pa.ipc.open_file(source).read_all()[column].combine_chunks(), "")
+        coded = found.dictionary_encode()
         names = tuple(coded.dictionary.to_pylist())
         of_row = coded.indices.to_numpy(zero_copy_only=False).astype(np.int32)
-    return Sources(names=names, of_lesson=of_row[lessons_in(tokens, side).records["row"]])
+    return Marks(names=names, of_lesson=of_row[lessons_in(tokens, side).records["row"]])
 
 
 def check_tokens(tokens: Artifact, contract: Contract, section: Train) -> None:
