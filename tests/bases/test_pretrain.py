@@ -14,9 +14,18 @@ from tutelage.bases import export, pretrain
 from tutelage.bases.batches import PHASES
 from tutelage.bases.pretrain import Pretraining
 from tutelage.core.errors import BaseModelError
+from tutelage.engine.architecture import Layer
 from tutelage.engine.attention import layout
 
-SMALL = replace(pretrain.SHAPE, hidden=32, layers=2, heads=2, key_heads=2, head_width=16, inner=64)
+SMALL = replace(
+    pretrain.SHAPE,
+    hidden=32,
+    heads=2,
+    key_heads=2,
+    head_width=16,
+    inner=64,
+    attention=(Layer(rope=replace(pretrain.ROPE, width=16)),) * 2,
+)
 
 
 @pytest.fixture

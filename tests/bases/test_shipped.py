@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tutelage.core.digest import file_digest
-from tutelage.engine.architecture import read_architecture
+from tutelage.engine.families import read_architecture
 from tutelage.store.base import EMBEDDED, find_base
 
 LIMIT = 16 * 2**20  # bytes of the weights

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from tutelage.bases.pretrain import SHAPE, STAGES, Pretraining
+from tutelage.bases.pretrain import ROPE, SHAPE, STAGES, Pretraining
 from tutelage.bases.vocabulary import PAD, SPECIALS, STOP
 from tutelage.core.digest import file_digest
 from tutelage.core.errors import BaseModelError
@@ -95,7 +95,7 @@ def configuration() -> dict[str, Any]:
         "hidden_act": "silu",
         "max_position_embeddings": SHAPE.context,
         "rms_norm_eps": SHAPE.norm_epsilon,
-        "rope_theta": SHAPE.rope_base,
+        "rope_theta": ROPE.base,
         "attention_bias": False,
         "mlp_bias": False,
         "tie_word_embeddings": SHAPE.tied,

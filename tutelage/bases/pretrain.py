@@ -24,30 +24,29 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from tutelage.bases.batches import Batches
-from tutelage.engine.architecture import Architecture
+from tutelage.engine.architecture import Architecture, Layer
 from tutelage.engine.attention import Layout, layout
 from tutelage.engine.flat import FlatBackbone
 from tutelage.engine.logprob import logprobs, supervised_loss
 from tutelage.engine.optimizer import Muon, sort_weights
 from tutelage.engine.projection import initialise
+from tutelage.engine.rope import Rope
 
 log = logging.getLogger(__name__)
 
+ROPE = Rope(base=10000.0, width=64)
 SHAPE = Architecture(
     family="llama",
     vocabulary=4096,
     hidden=256,
-    layers=8,
     heads=4,
     key_heads=4,
     head_width=64,
     inner=704,
     context=2048,
     norm_epsilon=1e-5,
-    rope_base=10000.0,
     tied=True,
-    qkv_bias=False,
-    qk_norm=False,
+    attention=(Layer(rope=ROPE),) * 8,
 )
 STEP_TOKENS = 8192
 DECAY = 0.3

@@ -11,8 +11,9 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from tutelage.core.errors import BaseModelError
-from tutelage.engine.architecture import Architecture, read_architecture
-from tutelage.engine.attention import Layout
+from tutelage.engine.architecture import Architecture
+from tutelage.engine.attention import Layout, backend_of
+from tutelage.engine.families import read_architecture, uncomputed
 from tutelage.engine.flat import FlatBackbone
 from tutelage.engine.projection import LowRank, initialise
 from tutelage.engine.site import Site
@@ -40,10 +41,13 @@ class Backbone(Protocol):
     """Packed row in, hidden states at the supervised sources out."""
 
     kind: str
+    family: str  # the hub's `model_type`
     transposed: bool  # matrices are stored input first, as GPT-2's are
     precision: torch.dtype
     vocabulary: int
     context: int
+    logit_cap: float | None  # logits of the head are kept softly within it
+    alone: str | None  # layers that would mix lessons of a row, by name; None where there are none
 
     @property
     def head(self) -> Tensor:
@@ -106,9 +110,10 @@ def open_backbone(
     """
     shape = None if force_hf else read_architecture(base.config)
     if shape is None:
-        from tutelage.engine.hf import open_hf
+        from tutelage.engine.hf_open import open_hf
 
-        log.info("backbone: hf (%s)", base.config.get("model_type"))
+        cause = "asked for" if force_hf else uncomputed(base.config)
+        log.info("backbone: hf (%s)", cause)
         backbone: Backbone = open_hf(
             base, precision=precision, random_seed=random_seed, frozen=frozen
         )
@@ -116,6 +121,9 @@ def open_backbone(
         log.info("backbone: flat (%s)", shape.family)
         backbone = _open_flat(base, shape, random_seed)
     backbone.precision = precision
+    if backbone.alone is not None:
+        log.info("rows hold one lesson each: the base has %s", backbone.alone)
+    log.info("attention: %s", backend_of(backbone.embeddings[0].device, precision))
     if frozen:
         for weight in backbone.module.parameters():
             weight.requires_grad_(False)

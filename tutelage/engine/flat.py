@@ -1,7 +1,7 @@
 """The flat backbone: our own forward over a packed row's `[T, H]` tokens.
 
-Covers the dense RMSNorm + RoPE + gated-MLP family (`architecture.FLAT_FAMILIES`);
-weights are read from and written to the hub's names.
+Covers the dense decoders of `families.FAMILIES`; weights are read from and written to the hub's
+names.
 """
 
 from __future__ import annotations
@@ -11,84 +11,88 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor, nn
 
-from tutelage.engine.architecture import Architecture
+from tutelage.engine.architecture import Architecture, Layer
 from tutelage.engine.attention import Layout, attend
 from tutelage.engine.flat_decoder import FlatDecoder
 from tutelage.engine.gather import take
 from tutelage.engine.projection import LowRank, Part, Projection
+from tutelage.engine.rope import Rope, Turn, rotate
 from tutelage.engine.site import Site
 
 
-def rms_norm(x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
-    """Root-mean-square norm, the mean taken in fp32. Source: arXiv 1910.07467."""
+def rms_norm(x: Tensor, weight: Tensor, shape: Architecture, precision: torch.dtype) -> Tensor:
+    """Root-mean-square norm in fp32, rounded once. Source: arXiv 1910.07467."""
     wide = x.float()
-    scaled = wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + epsilon)
-    return scaled.to(x.dtype) * weight.to(x.dtype)
-
-
-def rotary_table(
-    shape: Architecture, position: Tensor, dtype: torch.dtype
-) -> tuple[Tensor, Tensor]:
-    """Cosines and sines for each token, `[T, 1, D]`. Source: RoFormer, arXiv 2104.09864."""
-    half = torch.arange(0, shape.head_width, 2, device=position.device, dtype=torch.float32)
-    angle = position[:, None].float() * shape.rope_base ** (-half / shape.head_width)[None, :]
-    angle = torch.cat([angle, angle], -1)[:, None, :]
-    return angle.cos().to(dtype), angle.sin().to(dtype)
-
-
-def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    first, second = x.chunk(2, -1)
-    return x * cos + torch.cat([-second, first], -1) * sin
+    scaled = wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + shape.norm_epsilon)
+    return (scaled * (weight.float() + shape.norm_offset)).to(precision)
 
 
 class Block(nn.Module):
-    """One decoder layer, cut in two around attention so that each half can be compiled."""
+    """One decoder layer, cut in two around attention so that each half can be compiled.
 
-    def __init__(self, shape: Architecture) -> None:
+    What passes from layer to layer is fp32, as under autocast; products are in `precision`.
+    """
+
+    precision = torch.float32
+
+    def __init__(self, shape: Architecture, layer: Layer) -> None:
         super().__init__()
         self.shape = shape
+        self.layer = layer
+        self.input_norm = _norm(shape, shape.hidden)
+        self.post_norm = _norm(shape, shape.hidden)
         query, key = shape.heads * shape.head_width, shape.key_heads * shape.head_width
-        self.input_norm = nn.Parameter(torch.ones(shape.hidden))
-        self.post_norm = nn.Parameter(torch.ones(shape.hidden))
-        self.qkv = Projection(
-            shape.hidden,
-            (
-                Part(name="q_proj", rows=query),
-                Part(name="k_proj", rows=key),
-                Part(name="v_proj", rows=key),
-            ),
-            bias=shape.qkv_bias,
-        )
-        self.out = Projection(query, (Part(name="o_proj", rows=shape.hidden),))
-        gate = (Part(name="gate_proj", rows=shape.inner), Part(name="up_proj", rows=shape.inner))
-        self.gate_up = Projection(shape.hidden, gate)
-        self.down = Projection(shape.inner, (Part(name="down_proj", rows=shape.hidden),))
+        qkv = {"q_proj": query, "k_proj": key, "v_proj": key}
+        gate_up = {"gate_proj": shape.inner, "up_proj": shape.inner}
+        if shape.fused:
+            qkv, gate_up = {"qkv_proj": query + 2 * key}, {"gate_up_proj": 2 * shape.inner}
+        self.qkv = Projection(shape.hidden, _parts(qkv), bias=shape.qkv_bias)
+        self.out = Projection(query, _parts({"o_proj": shape.hidden}))
+        self.gate_up = Projection(shape.hidden, _parts(gate_up))
+        self.down = Projection(shape.inner, _parts({"down_proj": shape.hidden}))
         if shape.qk_norm:
-            self.q_norm = nn.Parameter(torch.ones(shape.head_width))
-            self.k_norm = nn.Parameter(torch.ones(shape.head_width))
+            self.q_norm = _norm(shape, shape.head_width)
+            self.k_norm = _norm(shape, shape.head_width)
+        if shape.sandwiched:
+            self.attended_norm = _norm(shape, shape.hidden)
+            self.fed_norm = _norm(shape, shape.hidden)
 
-    def before(self, x: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def before(self, x: Tensor, turn: Turn | None) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values with their positions, `[T, heads, D]` each."""
         shape = self.shape
-        fused = self.qkv(rms_norm(x, self.input_norm, shape.norm_epsilon))
+        fused = self.qkv(self._normed(x, self.input_norm))
         fused = fused.view(len(x), shape.heads + 2 * shape.key_heads, shape.head_width)
         q, k, v = fused.split([shape.heads, shape.key_heads, shape.key_heads], 1)
         if shape.qk_norm:
-            q = rms_norm(q, self.q_norm, shape.norm_epsilon)
-            k = rms_norm(k, self.k_norm, shape.norm_epsilon)
-        return rotate(q, cos, sin), rotate(k, cos, sin), v
+            q, k = self._normed(q, self.q_norm), self._normed(k, self.k_norm)
+        if turn is None:
+            return q, k, v
+        return rotate(q, turn), rotate(k, turn), v
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, plan: Layout) -> Tensor:
+        """What each token gathers, `[T, heads, D]`."""
+        shape, seen = self.shape, plan.within(self.layer.window)
+        return attend(q, k, v, seen, scale=shape.score_scale, cap=shape.score_cap)
+
+    def after(self, x: Tensor, attended: Tensor) -> Tensor:
+        """The layer's output from its input and what attention gathered."""
+        shape = self.shape
+        gathered = self.out(attended.reshape(len(x), -1))
+        x = x + (self._normed(gathered, self.attended_norm) if shape.sandwiched else gathered)
+        gate, up = self.gate_up(self._normed(x, self.post_norm)).chunk(2, -1)
+        if shape.activation == "silu":
+            fed = self.down(nn.functional.silu(gate) * up)
+        else:
+            fed = self.down(nn.functional.gelu(gate, approximate="tanh") * up)
+        return x + (self._normed(fed, self.fed_norm) if shape.sandwiched else fed)
 
     def compile_halves(self) -> None:
         """Fuse each half's elementwise work; every length runs on the same compiled code."""
         object.__setattr__(self, "before", torch.compile(self.before, dynamic=True))
         object.__setattr__(self, "after", torch.compile(self.after, dynamic=True))
 
-    def after(self, x: Tensor, attended: Tensor) -> Tensor:
-        """The layer's output from its input and what attention gathered."""
-        x = x + self.out(attended.reshape(len(x), -1))
-        gate, up = self.gate_up(rms_norm(x, self.post_norm, self.shape.norm_epsilon)).chunk(2, -1)
-        out: Tensor = x + self.down(nn.functional.silu(gate) * up)
-        return out
+    def _normed(self, x: Tensor, weight: Tensor) -> Tensor:
+        return rms_norm(x, weight, self.shape, self.precision)
 
 
 class FlatBackbone(nn.Module):
@@ -96,19 +100,33 @@ class FlatBackbone(nn.Module):
 
     kind = "flat"
     transposed = False
+    alone: str | None = None
 
     def __init__(self, shape: Architecture) -> None:
         super().__init__()
         self.shape = shape
         self.embedding = nn.Parameter(torch.empty(shape.vocabulary, shape.hidden))
-        self.layers = nn.ModuleList(Block(shape) for _ in range(shape.layers))
-        self.norm = nn.Parameter(torch.ones(shape.hidden))
+        self.layers = nn.ModuleList(Block(shape, layer) for layer in shape.attention)
+        self.norm = _norm(shape, shape.hidden)
         self.untied = (
             None if shape.tied else nn.Parameter(torch.empty(shape.vocabulary, shape.hidden))
         )
         self.precision = torch.float32
         self.vocabulary = shape.vocabulary
         self.context = shape.context
+        self.family = shape.family
+        self.logit_cap = shape.logit_cap
+
+    @property
+    def precision(self) -> torch.dtype:
+        """What matrices are multiplied in."""
+        return self._precision
+
+    @precision.setter
+    def precision(self, wanted: torch.dtype) -> None:
+        self._precision = wanted
+        for block in self.blocks:
+            block.precision = wanted
 
     @property
     def blocks(self) -> list[Block]:
@@ -136,12 +154,10 @@ class FlatBackbone(nn.Module):
 
         Shapes: tokens `[T]`, position `[T]` depth in the tree, source `[S]` row indices.
         """
-        x = nn.functional.embedding(tokens, self.embedding).to(self.precision)
-        cos, sin = self.rotary(position)
+        x, turns = self.embed(tokens), self.turns(position)
         last = len(self.blocks) - 1
         for index, block in enumerate(self.blocks):
-            q, k, v = block.before(x, cos, sin)
-            gathered = attend(q, k, v, plan)
+            gathered = block.attend(*block.before(x, turns[block.layer.rope]), plan)
             if index == last:
                 x, gathered = take(x, source), take(gathered, source)
             x = block.after(x, gathered)
@@ -154,13 +170,21 @@ class FlatBackbone(nn.Module):
         for block in self.blocks:
             block.compile_halves()
 
-    def rotary(self, position: Tensor) -> tuple[Tensor, Tensor]:
-        """Cosines and sines of each position, `[T, 1, D]`."""
-        return rotary_table(self.shape, position, self.precision)
+    def embed(self, tokens: Tensor) -> Tensor:
+        """The layers' input `[T, H]`, fp32."""
+        x = nn.functional.embedding(tokens, self.embedding).float()
+        return x if self.shape.embedding_scale is None else x * self.shape.embedding_scale
+
+    def turns(self, position: Tensor) -> dict[Rope | None, Turn | None]:
+        """Cosines and sines of each position, by the rotary embedding of a layer."""
+        kinds = {layer.rope for layer in self.shape.attention}
+        return {
+            rope: None if rope is None else rope.turn(position, self.precision) for rope in kinds
+        }
 
     def last_norm(self, x: Tensor) -> Tensor:
         """Hidden states ready for the head."""
-        return rms_norm(x, self.norm, self.shape.norm_epsilon)
+        return rms_norm(x, self.norm, self.shape, self.precision)
 
     def decoder(self) -> FlatDecoder:
         """A fresh decoder over the same weights."""
@@ -213,11 +237,24 @@ def _homes(block: Block) -> list[tuple[Projection, str]]:
     ]
 
 
+def _norm(shape: Architecture, width: int) -> nn.Parameter:
+    return nn.Parameter(torch.full((width,), 1.0 - shape.norm_offset))
+
+
+def _parts(rows: Mapping[str, int]) -> tuple[Part, ...]:
+    return tuple(Part(name=name, rows=count) for name, count in rows.items())
+
+
 def _norms(block: Block) -> dict[str, Tensor]:
-    norms: dict[str, Tensor] = {
-        "input_layernorm.weight": block.input_norm,
-        "post_attention_layernorm.weight": block.post_norm,
-    }
+    norms: dict[str, Tensor] = {"input_layernorm.weight": block.input_norm}
+    if block.shape.sandwiched:
+        norms |= {
+            "post_attention_layernorm.weight": block.attended_norm,
+            "pre_feedforward_layernorm.weight": block.post_norm,
+            "post_feedforward_layernorm.weight": block.fed_norm,
+        }
+    else:
+        norms["post_attention_layernorm.weight"] = block.post_norm
     if block.shape.qk_norm:
         norms |= {"self_attn.q_norm.weight": block.q_norm, "self_attn.k_norm.weight": block.k_norm}
     return norms

@@ -7,32 +7,21 @@ each other; no model code is written here.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AttentionInterface, AutoConfig, AutoModelForCausalLM, DynamicCache
-from transformers.masking_utils import AttentionMaskInterface
 from transformers.pytorch_utils import Conv1D
-from transformers.utils import logging
 
 from tutelage.core.errors import BaseModelError
 from tutelage.engine.attention import Layout, attend
 from tutelage.engine.gather import take
+from tutelage.engine.hf_decoder import HfDecoder
 from tutelage.engine.projection import LowRank
 from tutelage.engine.site import Site
-from tutelage.store.base import BaseFolder
 
 OURS = "tutelage"
-# keys of config.json that change attention or logits in a way that is not computed here
-UNCOMPUTED = (
-    "final_logit_softcapping",
-    "attn_logit_softcapping",
-    "logits_scaling",
-    "logit_scale",
-)
-RECURRENT = ("mamba", "rwkv", "jamba", "bamba", "falcon_h1", "nemotron_h", "qwen3_next", "zamba")
 
 
 def packed_attention(
@@ -42,22 +31,31 @@ def packed_attention(
     value: Tensor,
     attention_mask: Tensor | None,
     *,
-    scaling: float | None = None,
     plan: Layout,
-    **more: Any,
+    **asked: Any,
 ) -> tuple[Tensor, None]:
     """Attention of one packed row inside a transformers model.
 
-    Shapes: query `[1, Hq, T, D]`, key and value `[1, Hk, T, D]`; returns `[1, T, Hq, D]`.
+    Shapes: query `[1, Hq, T, D]`, key and value `[1, Hk, T, D]`, attention_mask what
+        `window_mask` gave; returns `[1, T, Hq, D]`.
     Raises: BaseModelError where the model asks for what is not computed here.
     """
-    _refuse_uncomputed(plan, more)
-    q, k, v = (x[0].transpose(0, 1) for x in (query, key, value))
-    return attend(q, k, v, plan, scaling)[None], None
+    if asked.get("s_aux") is not None:
+        raise uncomputed("a layer of the base", "attention sinks")
+    window = asked.get("sliding_window")
+    if window is None and attention_mask is not None:
+        window = int(attention_mask)
+    # mixed precision may have widened queries and keys by their angles
+    q, k, v = (x[0].transpose(0, 1).to(value.dtype) for x in (query, key, value))
+    scale, cap = asked.get("scaling"), asked.get("softcap")
+    with torch.autocast(value.device.type, enabled=False):
+        out = attend(q, k, v, plan.within(window), scale=scale, cap=cap)
+    return out[None], None
 
 
-def no_mask(*_: Any, **__: Any) -> None:
-    """The plan says who sees whom."""
+def window_mask(*_: Any, local_size: int | None = None, **__: Any) -> Tensor | None:
+    """In place of a mask, the tokens a layer sees: the plan says the rest."""
+    return None if local_size is None else torch.tensor(local_size)
 
 
 class Adapted(nn.Module):
@@ -78,14 +76,24 @@ class HfBackbone:
 
     kind = "hf"
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, alone: str | None = None) -> None:
         self._model = model
+        self._body = model.base_model if model.base_model is not model else model.model
+        self.alone = alone
+        self.family = str(model.config.model_type)
+        self.logit_cap: float | None = None
+        self.logit_scale = 1.0  # is in the hidden states
         self.precision = torch.float32
         self.transposed = any(isinstance(layer, Conv1D) for layer in model.modules())
         self.vocabulary: int = model.get_output_embeddings().weight.shape[0]
         names = ("max_position_embeddings", "n_positions")
         found = [getattr(model.config, name, None) for name in names]
         self.context: int = next((int(x) for x in found if x), 2048)
+
+    @property
+    def config(self) -> Any:
+        """The configuration of its language model."""
+        return self._model.config.get_text_config(decoder=True)
 
     @property
     def module(self) -> nn.Module:
@@ -107,13 +115,44 @@ class HfBackbone:
         return tuple(x.weight for x in every if isinstance(x.weight, nn.Parameter))
 
     def hidden(self, tokens: Tensor, position: Tensor, plan: Layout, source: Tensor) -> Tensor:
-        """Hidden states `[S, H]` at `source` of a row `[T]`."""
+        """Hidden states `[S, H]` at `source` of a row `[T]`.
+
+        Raises: BaseModelError where a row holds more than the model can keep apart.
+        """
+        if self.alone is not None:
+            tokens, position = self._one_lesson(tokens, position, plan, source)
+            out = self.run_as_is(input_ids=tokens[None], position_ids=position[None])[0]
+            return take(out, source)
         self._model.set_attn_implementation(OURS)
+        out = self._run(
+            input_ids=tokens[None], position_ids=position[None], use_cache=False, plan=plan
+        )
+        return take(out[0], source)
+
+    def run_as_is(self, **inputs: Any) -> Tensor:
+        """Hidden states `[B, L, H]` with the model's own attention, masks and cache."""
+        own = "sdpa" if getattr(self._model, "_supports_sdpa", False) else "eager"
+        self._model.set_attn_implementation(own)
+        return self._run(**{"use_cache": False, **inputs})
+
+    def _run(self, **inputs: Any) -> Tensor:
         with self.cast():
-            out = self._model.base_model(
-                input_ids=tokens[None], position_ids=position[None], use_cache=False, plan=plan
+            out: Tensor = self._body(**inputs).last_hidden_state
+        out = out.to(self.precision)
+        return out if self.logit_scale == 1.0 else out * self.logit_scale
+
+    def _one_lesson(
+        self, tokens: Tensor, position: Tensor, plan: Layout, source: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The row's first lesson; what comes after it may be padding only."""
+        size = int(plan.end[0])
+        if not bool((plan.end[:size] == size).all()) or int(source.max()) >= size:
+            raise BaseModelError(
+                f"a row holds several lessons, and the base has {self.alone}, which would mix them",
+                where="train.base",
+                expected="one lesson a row",
             )
-        return take(out.last_hidden_state[0].to(self.precision), source)
+        return tokens[:size], position[:size]
 
     def cast(self) -> AbstractContextManager[object]:
         """Mixed precision over fp32 masters; nothing where weights have the precision."""
@@ -163,123 +202,8 @@ class HfBackbone:
             own[name].copy_(value)
 
 
-class HfDecoder:
-    """Left-padded sequences over transformers' own cache."""
-
-    def __init__(self, backbone: HfBackbone) -> None:
-        self._backbone = backbone
-        self._model = backbone._model
-        self._cache: Any = None
-        self._mask = torch.zeros(0, 0, dtype=torch.long)
-
-    @torch.no_grad()
-    def start(self, prompts: list[tuple[int, ...]], room: int) -> Tensor:
-        """Hidden state of each prompt's last token `[B, H]`."""
-        longest = max(map(len, prompts))
-        rows = [[0] * (longest - len(ids)) + list(ids) for ids in prompts]
-        mask = [[0] * (longest - len(ids)) + [1] * len(ids) for ids in prompts]
-        self._cache = DynamicCache()
-        self._mask = torch.tensor(mask)
-        return self._step(torch.tensor(rows))
-
-    @torch.no_grad()
-    def extend(self, tokens: Tensor) -> Tensor:
-        """Hidden states `[B, H]` after one more token each, `[B]`."""
-        self._mask = torch.cat([self._mask, torch.ones_like(tokens)[:, None]], 1)
-        return self._step(tokens[:, None])
-
-    def keep(self, rows: Tensor) -> None:
-        """Go on with these sequences only."""
-        self._mask = self._mask[rows]
-        self._cache.reorder_cache(rows)
-
-    def _step(self, tokens: Tensor) -> Tensor:
-        self._model.set_attn_implementation("sdpa")
-        position = (self._mask.cumsum(1) - 1).clamp(min=0)[:, -tokens.shape[1] :]
-        with self._backbone.cast():
-            out = self._model.base_model(
-                input_ids=tokens,
-                attention_mask=self._mask,
-                position_ids=position,
-                past_key_values=self._cache,
-                use_cache=True,
-            )
-        hidden: Tensor = out.last_hidden_state[:, -1].to(self._backbone.precision)
-        return hidden
-
-
-def open_hf(
-    base: BaseFolder, *, precision: torch.dtype, random_seed: int | None, frozen: bool
-) -> HfBackbone:
-    """The base model as transformers builds it.
-
-    Raises: BaseModelError for recurrent models and for heads that do more than multiply, by name.
-    """
-    _refuse(base)
-    AttentionInterface.register(OURS, packed_attention)
-    AttentionMaskInterface.register(OURS, no_mask)
-    kind = precision if frozen else torch.float32
-    try:
-        config = AutoConfig.from_pretrained(base.folder)
-        if random_seed is not None:
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(random_seed)
-                model = AutoModelForCausalLM.from_config(config, dtype=kind)
-        else:
-            with _without_bars():
-                model = AutoModelForCausalLM.from_pretrained(base.folder, dtype=kind)
-    except (OSError, ValueError, KeyError) as error:
-        raise BaseModelError(
-            f"transformers cannot open `{base.name}`: {error}", where="train.base"
-        ) from error
-    if getattr(model.get_output_embeddings(), "bias", None) is not None:
-        raise _uncomputed(f"`{base.name}`", "a bias on its head")
-    return HfBackbone(model.eval())
-
-
-@contextmanager
-def _without_bars() -> Iterator[None]:
-    """Keeps transformers' progress bars off stderr, where the run's own is drawn."""
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
-
-
-def _refuse(base: BaseFolder) -> None:
-    family = str(base.config.get("model_type", ""))
-    if family.startswith(RECURRENT):
-        raise BaseModelError(
-            f"`{base.name}` has recurrent layers ({family}), which packed rows would mix",
-            where="train.base",
-            expected="a model whose layers are all attention",
-        )
-    inner = {**base.config, **(base.config.get("text_config") or {})}
-    for key in UNCOMPUTED:
-        if inner.get(key) not in (None, 0, 1):
-            raise _uncomputed(f"`{base.name}`", f"`{key}`")
-
-
-def _refuse_uncomputed(plan: Layout, asked: Mapping[str, Any]) -> None:
-    """What a layer asks of its attention beyond the plan: a window, caps, sinks."""
-    window = asked.get("sliding_window")
-    longest = max((group.length for group in plan.groups), default=0)
-    if window is not None and longest > window:
-        raise BaseModelError(
-            f"a layer sees {window} tokens and a lesson, or lessons folded together, has {longest}",
-            where="train.base",
-            expected="rows within the sliding window, which packed attention does not compute",
-            hint=f"set `contract.context_tokens` and `train.rows_tokens` to {window} at most",
-        )
-    for name, what in (("softcap", "capped attention"), ("s_aux", "attention sinks")):
-        if asked.get(name) is not None:
-            raise _uncomputed("a layer of the base", what)
-
-
-def _uncomputed(who: str, what: str) -> BaseModelError:
+def uncomputed(who: str, what: str) -> BaseModelError:
+    """The error for what a model asks of us and does not get."""
     return BaseModelError(
         f"{who} has {what}, which is not computed here",
         where="train.base",

@@ -14,9 +14,9 @@ from torch import Tensor
 from tutelage.core.digest import file_digest, strong_digest
 from tutelage.core.errors import ContractError
 from tutelage.engine.adapter import apply_adapter, holds_all
-from tutelage.engine.attention import layout
+from tutelage.engine.attention import capped, layout
 from tutelage.engine.backbone import Backbone, Precision, choose_precision, open_backbone
-from tutelage.engine.logprob import logprobs
+from tutelage.engine.logprob import LossShape, logprobs
 from tutelage.engine.protocol import Chunk, Decoding, Generation, Identity, Prompt, Stop
 from tutelage.render.pack import PackedRow
 from tutelage.store.base import BaseFolder
@@ -98,7 +98,7 @@ class LocalEngine:
         shown, told = "", 0
         draw = np.random.default_rng((decoding.seed, 0))
         for _ in range(room):
-            token = int(_choose(hidden @ self._backbone.head.T, decoding, [draw])[0][0])
+            token = int(_choose(self._logits(hidden), decoding, [draw])[0][0])
             if token in decoding.stop:
                 rest = self._decode(ids)[len(shown) :]
                 yield Chunk(text=rest, stop="stop", ids=tuple(ids[told:]))
@@ -114,11 +114,15 @@ class LocalEngine:
     @torch.no_grad()
     def score(self, row: PackedRow) -> NDArray[np.float32]:
         """Log-probability of each supervised edge's target, `[S]`."""
-        tokens = torch.from_numpy(row.tokens).long()
-        position, source = (torch.from_numpy(x).long() for x in (row.position, row.source))
+        device = self._backbone.embeddings[0].device
+        tokens, position, source, target = (
+            torch.from_numpy(x).long().to(device)
+            for x in (row.tokens, row.position, row.source, row.tokens[row.target])
+        )
         hidden = self._backbone.hidden(tokens, position, layout(row.end), source)
-        target = tokens[torch.from_numpy(row.target).long()]
-        scored: NDArray[np.float32] = logprobs(hidden, self._backbone.head, target).numpy()
+        shape = LossShape(cap=self._backbone.logit_cap)
+        found = logprobs(hidden, self._backbone.head, target, shape)
+        scored: NDArray[np.float32] = found.cpu().numpy()
         return scored
 
     def close(self) -> None:
@@ -132,6 +136,9 @@ class LocalEngine:
                 where=where,
                 expected=f"1 to {self._backbone.context - 1} tokens",
             )
+
+    def _logits(self, hidden: Tensor) -> Tensor:
+        return capped(hidden @ self._backbone.head.T, self._backbone.logit_cap)
 
     def _room(self, longest: int, decoding: Decoding) -> int:
         return min(decoding.max_new_tokens, self._backbone.context - longest)
@@ -157,7 +164,7 @@ class LocalEngine:
         decoder = self._backbone.decoder()
         hidden = decoder.start([prompt.ids for prompt in prompts], max(rooms))
         while True:
-            tokens, chance = _choose(hidden @ self._backbone.head.T, decoding, growing.draws())
+            tokens, chance = _choose(self._logits(hidden), decoding, growing.draws())
             left = growing.take(tokens.tolist(), chance.tolist())
             if not left:
                 break
@@ -222,7 +229,8 @@ def _choose(
     before = ranked.cumsum(-1) - ranked
     ranked = torch.where(before < decoding.top_p, ranked, 0.0)
     reach = ranked.cumsum(-1)
-    point = torch.tensor([[draw.random()] for draw in draws]) * reach[:, -1:]
+    drawn = torch.tensor([[draw.random()] for draw in draws], device=reach.device)
+    point = drawn * reach[:, -1:]
     pick = (reach <= point).sum(-1, keepdim=True).clamp(max=reach.shape[-1] - 1)
     token = place.gather(1, pick)
     return token[:, 0], chance.gather(1, token)[:, 0]

@@ -1,0 +1,172 @@
+"""Attention on a CUDA device: fused kernels over the whole row.
+
+A row without forks is the documents varlen attention takes. Any other runs FlexAttention under
+a block mask made from `end`: blocks of which nothing is seen are skipped, blocks wholly seen are
+computed without the rule.
+
+Source: FlexAttention, arXiv 2412.05496; FlashAttention-2, arXiv 2307.08691.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.attention.flex_attention import BlockMask, flex_attention
+
+if TYPE_CHECKING:
+    from tutelage.engine.attention import Layout
+
+BLOCK = 128  # tokens of a side of FlexAttention's blocks
+HALVES = (torch.bfloat16, torch.float16)  # what varlen attention multiplies
+CAPABLE = 8  # of a device that has its kernel: Ampere and later
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Documents:
+    """A row without forks, as varlen attention takes it.
+
+    Shapes: starts `[N + 1]` int32, the last one past the end.
+    """
+
+    starts: Tensor
+    longest: int
+    window: tuple[int, int]  # tokens to the left and right of a query
+
+
+def attend(
+    q: Tensor, k: Tensor, v: Tensor, plan: Layout, scale: float, cap: float | None
+) -> Tensor:
+    """See `attention.attend`."""
+    whole = documents(plan, q.device) if cap is None and _runs_varlen(q) else None
+    if whole is None:
+        return flex(q, k, v, plan, (scale, cap), kernel=_compiled())
+    from torch.nn.attention.varlen import varlen_attn
+
+    starts, longest = whole.starts, whole.longest
+    out = varlen_attn(
+        q,
+        k,
+        v,
+        starts,
+        starts,
+        longest,
+        longest,
+        scale=scale,
+        window_size=whole.window,
+        enable_gqa=q.shape[1] != k.shape[1],
+    )
+    return out[0] if isinstance(out, tuple) else out
+
+
+def described(precision: torch.dtype) -> str:
+    """In words for the log."""
+    without = "varlen for rows without forks, " if precision in HALVES else ""
+    return f"{without}flex attention with a block mask"
+
+
+def documents(plan: Layout, device: torch.device) -> Documents | None:
+    """The row as documents one after the other; None where one of them forks."""
+    key = ("documents", plan.window, device)
+    if key not in plan.made:
+        plan.made[key] = _documents(plan, device)
+    found: Documents | None = plan.made[key]
+    return found
+
+
+def _documents(plan: Layout, device: torch.device) -> Documents | None:
+    roots = np.flatnonzero(plan.depth == 0)
+    starts = np.append(roots, len(plan.end))
+    if not np.array_equal(plan.end, np.repeat(starts[1:], np.diff(starts))):
+        return None
+    return Documents(
+        starts=torch.from_numpy(starts.astype(np.int32)).to(device),
+        longest=int(np.diff(starts).max(initial=0)),
+        window=(-1 if plan.window is None else plan.window - 1, 0),
+    )
+
+
+def flex(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    plan: Layout,
+    asked: tuple[float, float | None],
+    *,
+    kernel: Callable[..., Any],
+) -> Tensor:
+    """FlexAttention of the row. Shapes: as `attention.attend`."""
+    key = ("blocks", plan.window, q.device)
+    if key not in plan.made:
+        plan.made[key] = block_mask(plan, q.device)
+    scale, cap = asked
+    out: Tensor = kernel(
+        *(x.transpose(0, 1)[None] for x in (q, k, v)),
+        score_mod=None if cap is None else _soft(cap),
+        block_mask=plan.made[key],
+        scale=scale,
+        enable_gqa=q.shape[1] != k.shape[1],
+    )
+    return out[0].transpose(0, 1)
+
+
+def block_mask(plan: Layout, device: torch.device) -> BlockMask:
+    """Which blocks of keys each block of queries sees in part, and which wholly."""
+    part, whole = blocks(plan)
+    end, depth = (torch.from_numpy(x).to(device) for x in (plan.end, plan.depth))
+    window = plan.window
+
+    def seen(_: Tensor, __: Tensor, query: Tensor, key: Tensor) -> Tensor:
+        above = (key <= query) & (query < end[key])
+        return above if window is None else above & (depth[query] - depth[key] < window)
+
+    some, all_of = _listed(part, device), _listed(whole, device)
+    size = (len(plan.end), len(plan.end))
+    return BlockMask.from_kv_blocks(
+        *some, *all_of, BLOCK_SIZE=BLOCK, mask_mod=seen, seq_lengths=size
+    )
+
+
+def blocks(plan: Layout) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Blocks seen in part and those seen wholly, `[T / 128, T / 128]`, query first."""
+    starts = np.arange(0, len(plan.end), BLOCK)
+    stops = np.append(starts[1:], len(plan.end))
+    last, first = (f.reduceat(plan.end, starts) for f in (np.maximum, np.minimum))
+    before = starts[None, :] < starts[:, None]
+    met = np.eye(len(starts), dtype=bool) | (before & (last[None, :] > starts[:, None]))
+    whole = before & (first[None, :] >= stops[:, None])
+    if plan.window is not None:
+        deep, shallow = (f.reduceat(plan.depth, starts) for f in (np.maximum, np.minimum))
+        met &= shallow[:, None] - deep[None, :] < plan.window
+        whole &= deep[:, None] - shallow[None, :] < plan.window
+    return met & ~whole, whole
+
+
+def _listed(wanted: NDArray[np.bool_], device: torch.device) -> tuple[Tensor, Tensor]:
+    """How many blocks of keys each block of queries has, and those first of all their indices."""
+    counts = wanted.sum(1).astype(np.int32)[None, None]
+    order = np.argsort(~wanted, axis=1, kind="stable").astype(np.int32)[None, None]
+    return torch.from_numpy(counts).to(device), torch.from_numpy(order).to(device)
+
+
+def _soft(cap: float) -> Callable[..., Tensor]:
+    def score(score: Tensor, _: Tensor, __: Tensor, ___: Tensor, ____: Tensor) -> Tensor:
+        return torch.tanh(score / cap) * cap
+
+    return score
+
+
+def _runs_varlen(q: Tensor) -> bool:
+    return q.dtype in HALVES and torch.cuda.get_device_capability(q.device)[0] >= CAPABLE
+
+
+@cache
+def _compiled() -> Callable[..., Any]:
+    """FlexAttention is a kernel only when compiled; one for all rows and layers."""
+    return torch.compile(flex_attention, dynamic=True)
