@@ -16,7 +16,7 @@ from tutelage.render.lessons import Ints, Lessons
 from tutelage.render.likeness import Ordered, in_order
 from tutelage.render.tree import PackedRow, fold, side_by_side, visible
 
-__all__ = ["PackedRow", "PackedRows", "pack", "packed_apart", "tokens_saved", "visible"]
+__all__ = ["PackedRow", "PackedRows", "one_a_row", "pack", "packed_apart", "tokens_saved", "visible"]
 
 # Neighbours in dictionary order look alike: a row is this many trees or more, so that a step
 # sees different ones.
@@ -89,6 +89,14 @@ def pack(
         trees=np.concatenate([[0], np.cumsum(spans)]),
         rows=np.searchsorted(row, np.arange(count + 1)),
         sizes=np.bincount(row, sizes[trees], count).astype(np.int32),
+    )
+
+
+def one_a_row(lessons: Lessons) -> PackedRows:
+    """Every lesson in a row of its own, for a base whose layers would mix them."""
+    numbers = np.arange(len(lessons) + 1)
+    return PackedRows(
+        lessons=lessons, numbers=numbers[:-1], trees=numbers, rows=numbers, sizes=lessons.lengths
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -14,6 +15,7 @@ import torch
 from tutelage.core.errors import Interrupted
 from tutelage.core.progress import Tick
 from tutelage.core.recipe import Train
+from tutelage.engine.check import check_folding
 from tutelage.render.pack import PackedRows
 from tutelage.store.checkpoint import Checkpoints
 from tutelage.store.run import Run
@@ -32,6 +34,9 @@ from tutelage.train.step import clip, gradient, validation_loss
 from tutelage.train.trial import Trial
 from tutelage.train.weights import Learner, open_optimizers
 from tutelage.train.writer import Writer
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +86,7 @@ class Loop:
         self.peak = peak_rate(section, learner.parameters())
         self.device = place(learner, section)
         self.optimizers = open_optimizers(section, learner, self.peak)
+        self._check_folding()
         if compiles(section, sum(int(plan.rows.sizes[list(step)].sum()) for step in plan.steps)):
             learner.backbone.compile()
         checkpoint_layers(learner.backbone, section.gradient_checkpointing)
@@ -89,6 +95,13 @@ class Loop:
         self.meters = Meters(work=work_of(learner.backbone), peak=peak, device=kind)
         self.now: dict[str, float] = {}  # the meters at the last step
         self.sinks: list[Sink] = []
+
+    def _check_folding(self) -> None:
+        """Raises: BaseModelError where lessons of the first row change each other."""
+        if self.learner.backbone.alone is None and self.plan.steps:
+            row = self.plan.rows[self.plan.steps[0][0]]
+            apart = check_folding(self.learner.backbone, row, device=self.device)
+            log.info("lessons that share a row differ from those alone by %.1e nats", apart)
 
     def train(self, places: Places) -> State:
         """Every step that is left, saving on the way; returns what was measured.

@@ -72,10 +72,13 @@ def plan(section: Train, dataset: Artifact, run: Run) -> Plan:
     """
     material = gather(section, dataset, run)
     began = time.perf_counter()
-    taught: LessonPlan = pack_lessons(section, material.tokens, run)
-    lessons, weights = taught.rows.lessons, taught.rows.sizes.tolist()
     before = held_bytes()
     learner = open_learner(section, material.base, run)
+    before -= held_bytes()  # what the plan itself holds is counted, the weights are not
+    alone = learner.backbone.alone is not None
+    taught: LessonPlan = pack_lessons(section, material.tokens, run, alone=alone)
+    before += held_bytes()
+    lessons, weights = taught.rows.lessons, taught.rows.sizes.tolist()
     memory, longest = counted_memory(section, learner), int(lessons.lengths.max())
     available = available_bytes()
     check_fits(section, memory, available, longest)

@@ -17,7 +17,7 @@ from tutelage.core.recipe import Train
 from tutelage.core.row import Split
 from tutelage.render.contract import Contract
 from tutelage.render.lessons import Lessons
-from tutelage.render.pack import pack, packed_apart, tokens_saved
+from tutelage.render.pack import one_a_row, pack, packed_apart, tokens_saved
 from tutelage.store.artifact import Artifact
 from tutelage.store.base import BaseFolder, find_base
 from tutelage.store.release import CONTRACT
@@ -124,9 +124,9 @@ def _build(section: Train, material: Material, run: Run, draft: Draft, key: str)
     from tutelage.train.loop import Loop, Places, write_metrics
     from tutelage.train.weights import open_learner, using_threads
 
-    taught = pack_lessons(section, material.tokens, run)
-    judging = judging_of(section, material, taught, run)
     learner = open_learner(section, material.base, run)
+    taught = pack_lessons(section, material.tokens, run, alone=learner.backbone.alone is not None)
+    judging = judging_of(section, material, taught, run)
     places = Places(
         states=run.store.checkpoints(key, kept=section.checkpoints_kept),
         best=run.store.checkpoints(key, part="best", kept=1),
@@ -175,10 +175,11 @@ def judging_of(section: Train, material: Material, taught: Any, run: Run) -> Any
     return Judging(goal=goal, trial=trial, keep_best=keep_best)
 
 
-def pack_lessons(section: Train, tokens: Artifact, run: Run) -> Any:
+def pack_lessons(section: Train, tokens: Artifact, run: Run, *, alone: bool = False) -> Any:
     """Lessons as packed rows and planned steps.
 
-    A lesson longer than `rows_tokens` makes the rows longer: nothing is cut here.
+    A lesson longer than `rows_tokens` makes the rows longer: nothing is cut here. `alone` puts
+    each in a row of its own, for a base that would mix them.
     """
     from tutelage.train.batch import plan_steps
     from tutelage.train.loop import LessonPlan
@@ -190,10 +191,13 @@ def pack_lessons(section: Train, tokens: Artifact, run: Run) -> Any:
     longest = max(int(side.lengths.max()) for side in lessons.values() if len(side))
     capacity = max(section.rows_tokens, longest)
     stages = marks_in(tokens, "train", "stage")
-    rows, stage_of = packed_apart(
-        lessons["train"], stages.of_lesson, capacity, run.generator("train.pack")
-    )
-    held = pack(lessons["validation"], capacity, run.generator("train.pack"), share=True)
+    if alone:
+        rows, stage_of = one_a_row(lessons["train"]), stages.of_lesson
+        held = one_a_row(lessons["validation"])
+    else:
+        draw = run.generator("train.pack")
+        rows, stage_of = packed_apart(lessons["train"], stages.of_lesson, capacity, draw)
+        held = pack(lessons["validation"], capacity, run.generator("train.pack"), share=True)
     steps = plan_steps(
         rows.sizes.tolist(), section.step_tokens, section.epochs, run.generator, stage_of.tolist()
     )
