@@ -269,9 +269,10 @@ def test_the_keys_of_every_section_are_these() -> None:
     assert keys["SourceFile"] == "path format fields origin licence author"
     assert keys["Train"] == (
         "base method optimizer learning_rate epochs rows_tokens step_tokens warmup schedule "
-        "weight_decay clip_norm teach quotas lora validate_every_steps checkpoint_every_seconds "
-        "precision threads init"
+        "weight_decay clip_norm teach quotas lora freeze start_from label_smoothing z_loss neftune "
+        "validate_every_steps checkpoint_every_seconds precision threads init"
     )
+    assert keys["Lora"] == "rank alpha dropout targets rslora dora init plus quantisation"
     assert keys["Evaluate"] == "suites baselines few_shot_examples limit batch_tokens"
     assert keys["Suite"] == "path format fields name scorers slices"
     assert keys["Release"] == "notes waivers"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Literal, Protocol
 
 import torch
@@ -14,7 +14,8 @@ from tutelage.core.errors import BaseModelError
 from tutelage.engine.architecture import Architecture, read_architecture
 from tutelage.engine.attention import Layout
 from tutelage.engine.flat import FlatBackbone
-from tutelage.engine.projection import LowRank, initialise
+from tutelage.engine.lowrank import LowRank
+from tutelage.engine.projection import initialise
 from tutelage.engine.site import Site
 from tutelage.store.base import BaseFolder
 
@@ -44,6 +45,7 @@ class Backbone(Protocol):
     precision: torch.dtype
     vocabulary: int
     context: int
+    on_embeddings: Callable[[Tensor], Tensor] | None  # what training does to embeddings `[…, H]`
 
     @property
     def head(self) -> Tensor:

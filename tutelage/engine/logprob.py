@@ -7,75 +7,214 @@ here with per-token weights and the sum left undivided.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 CHUNK_BYTES = 32 << 20
+Reduce = Callable[[Tensor, Literal["max", "sum"]], Tensor]  # the same over every shard
 
 
 class Loss(NamedTuple):
-    """Weighted sum of negative log-probabilities, and each token's log-probability `[S]`."""
+    """Weighted sum of each token's loss, and each token's plain log-probability `[S]`."""
 
     total: Tensor
     logprob: Tensor
 
 
-def supervised_loss(hidden: Tensor, head: Tensor, target: Tensor, weight: Tensor) -> Loss:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shard:
+    """Which rows of the vocabulary this process holds, and how all of them come together."""
+
+    first: int
+    vocabulary: int  # of all shards
+    reduce: Reduce
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LossShape:
+    """What is added to the plain cross-entropy, and how logits come from hidden states.
+
+    Source: label smoothing, arXiv 1512.00567; z-loss, arXiv 2204.02311; the cap
+    `cap * tanh(logit / cap)`, arXiv 2408.00118.
+    """
+
+    label_smoothing: float = 0.0
+    z_loss: float = 0.0
+    cap: float | None = None
+    bias: Tensor | None = None  # of the head, `[V]`
+    shard: Shard | None = None
+
+
+PLAIN = LossShape()
+
+
+def supervised_loss(
+    hidden: Tensor, head: Tensor, target: Tensor, weight: Tensor, shape: LossShape = PLAIN
+) -> Loss:
     """Summed weighted negative log-likelihood of `target` under `hidden @ head.T`.
 
-    The caller divides once, by the supervised weight of the whole step.
+    The caller divides once, by the supervised weight of the whole step. Where the head is a
+    shard, every process comes to the same loss and to the gradient of its own rows.
 
     Shapes: hidden `[S, H]`, head `[V, H]`, target `[S]`, weight `[S]` float32.
     """
-    total, logprob = _Supervised.apply(hidden, head, target, weight)  # type: ignore[no-untyped-call]
+    given = _Given(target, weight, shape)
+    total, logprob = _Supervised.apply(hidden, head, shape.bias, given)  # type: ignore[no-untyped-call]
     return Loss(total, logprob)
 
 
-def logprobs(hidden: Tensor, head: Tensor, target: Tensor) -> Tensor:
+def logprobs(hidden: Tensor, head: Tensor, target: Tensor, shape: LossShape = PLAIN) -> Tensor:
     """Log-probability of each target, `[S]` float32, without gradients."""
-    rows = max(1, CHUNK_BYTES // (4 * head.shape[0]))
+    rows = _rows(head)
     parts = []
     with torch.no_grad():
         for part, ids in zip(hidden.split(rows), target.split(rows), strict=True):
-            logits = (part @ head.T).float()
-            chosen = logits.gather(1, ids[:, None]).squeeze(1)
-            parts.append(chosen - torch.logsumexp(logits, -1))
+            logits = _logits(part, head, shape)
+            parts.append(_chosen(logits, ids, shape) - _shares(logits, shape).norm)
     return torch.cat(parts) if parts else hidden.new_zeros(0, dtype=torch.float32)
 
 
+class _Given(NamedTuple):
+    """What takes no gradient. Shapes: target and weight `[S]`."""
+
+    target: Tensor
+    weight: Tensor
+    shape: LossShape
+
+
+class _Shares(NamedTuple):
+    """Each token's probabilities `[S, V]` and log-normaliser `[S]`, in float32 or wider."""
+
+    share: Tensor
+    norm: Tensor
+
+
+def _wide(x: Tensor) -> torch.dtype:
+    return torch.promote_types(x.dtype, torch.float32)
+
+
+def _rows(head: Tensor) -> int:
+    return max(1, CHUNK_BYTES // (4 * head.shape[0]))
+
+
+def _logits(hidden: Tensor, head: Tensor, shape: LossShape) -> Tensor:
+    logits = hidden @ head.T
+    if shape.bias is not None:
+        logits = logits + shape.bias.to(logits.dtype)
+    return logits if shape.cap is None else shape.cap * torch.tanh(logits / shape.cap)
+
+
+def _shares(logits: Tensor, shape: LossShape) -> _Shares:
+    if shape.shard is not None:
+        wide = logits.to(_wide(logits))
+        top = shape.shard.reduce(wide.amax(-1), "max")
+        raised = torch.exp(wide - top[:, None])
+        total = shape.shard.reduce(raised.sum(-1), "sum")
+        return _Shares(raised / total[:, None], top + total.log())
+    share = torch.softmax(logits, -1, dtype=_wide(logits))
+    highest, place = logits.max(-1, keepdim=True)
+    norm = highest - share.gather(1, place).log()  # exact: the top share is >= 1/V
+    return _Shares(share, norm.squeeze(1))
+
+
+def _chosen(logits: Tensor, ids: Tensor, shape: LossShape) -> Tensor:
+    """The target's logit `[S]`."""
+    local, held = _local(ids, logits, shape)
+    own = logits.gather(1, local[:, None]).squeeze(1).to(_wide(logits)) * held
+    return own if shape.shard is None else shape.shard.reduce(own, "sum")
+
+
+def _local(ids: Tensor, logits: Tensor, shape: LossShape) -> tuple[Tensor, Tensor]:
+    """The target's column here, and 1 where it is held here, else 0."""
+    if shape.shard is None:
+        return ids, torch.ones_like(ids, dtype=_wide(logits))
+    local = ids - shape.shard.first
+    held = (local >= 0) & (local < logits.shape[1])
+    return local.clamp(0, logits.shape[1] - 1), held.to(_wide(logits))
+
+
+def _mean(logits: Tensor, shape: LossShape) -> Tensor:
+    """Mean logit over the whole vocabulary `[S]`."""
+    own = logits.sum(-1, dtype=_wide(logits))
+    if shape.shard is None:
+        return own / logits.shape[1]
+    return shape.shard.reduce(own, "sum") / shape.shard.vocabulary
+
+
 class _Supervised(torch.autograd.Function):
+    """Shapes: as `supervised_loss`; bias `[V]` or None."""
+
     @staticmethod
-    def forward(ctx, hidden: Tensor, head: Tensor, target: Tensor, weight: Tensor):  # type: ignore[no-untyped-def]
-        rows = max(1, CHUNK_BYTES // (4 * head.shape[0]))
-        need_hidden, need_head = ctx.needs_input_grad[0], ctx.needs_input_grad[1]
-        logprob = hidden.new_empty(len(hidden), dtype=torch.float32)
+    def forward(ctx, hidden: Tensor, head: Tensor, bias: Tensor | None, given: _Given):  # type: ignore[no-untyped-def]
+        target, weight, shape = given
+        need_hidden, need_head, need_bias, _ = ctx.needs_input_grad
+        wide = _wide(head)
         grad_hidden = torch.empty_like(hidden) if need_hidden else None
-        grad_head = torch.zeros_like(head, dtype=torch.float32) if need_head else None
+        grad_head = torch.zeros_like(head, dtype=wide) if need_head else None
+        grad_bias = head.new_zeros(head.shape[0], dtype=wide) if need_bias else None
+        logprob = hidden.new_empty(len(hidden), dtype=_wide(hidden))
+        extra = logprob.new_zeros(())
+        rows = _rows(head)
         for low in range(0, len(hidden), rows):
-            part, ids = hidden[low : low + rows], target[low : low + rows]
-            logits = part @ head.T
-            share = torch.softmax(logits, -1, dtype=torch.float32)
-            top, place = logits.max(-1, keepdim=True)
-            norm = top.float() - share.gather(1, place).log()  # exact: the top share is >= 1/V
-            logprob[low : low + rows] = (logits.gather(1, ids[:, None]).float() - norm).squeeze(1)
-            if not (need_hidden or need_head):
+            span = slice(low, low + rows)
+            logits = _logits(hidden[span], head, shape)
+            share, norm = _shares(logits, shape)
+            logprob[span] = _chosen(logits, target[span], shape) - norm
+            extra = extra + _extra(logits, norm, logprob[span], weight[span], shape)
+            if not (need_hidden or need_head or need_bias):
                 continue
-            slope = share
-            slope.scatter_add_(1, ids[:, None], slope.new_full((len(ids), 1), -1.0))
-            slope = slope.mul_(weight[low : low + rows, None]).to(hidden.dtype)
+            slope = _slope(share, norm, logits, target[span], shape)
+            slope = slope.mul_(weight[span, None]).to(hidden.dtype)
             if grad_hidden is not None:
-                grad_hidden[low : low + rows] = slope @ head
+                torch.mm(slope, head, out=grad_hidden[span])
             if grad_head is not None:
-                grad_head += (slope.T @ part).float()
-        ctx.grads = (grad_hidden, grad_head, head.dtype)
+                grad_head += (slope.T @ hidden[span]).to(wide)
+            if grad_bias is not None:
+                grad_bias += slope.sum(0, dtype=wide)
+        if grad_hidden is not None and shape.shard is not None:
+            grad_hidden = shape.shard.reduce(grad_hidden, "sum")
+        ctx.grads = (grad_hidden, grad_head, grad_bias, head.dtype)
         ctx.mark_non_differentiable(logprob)
-        return -(logprob * weight).sum(), logprob
+        return -(logprob * weight).sum() + extra, logprob
 
     @staticmethod
     def backward(ctx, grad: Tensor, _: Tensor):  # type: ignore[no-untyped-def]
-        grad_hidden, grad_head, kind = ctx.grads
+        grad_hidden, grad_head, grad_bias, kind = ctx.grads
         scaled_hidden = None if grad_hidden is None else grad_hidden * grad.to(grad_hidden.dtype)
         scaled_head = None if grad_head is None else (grad_head * grad).to(kind)
-        return scaled_hidden, scaled_head, None, None
+        scaled_bias = None if grad_bias is None else (grad_bias * grad).to(kind)
+        return scaled_hidden, scaled_head, scaled_bias, None
+
+
+def _extra(
+    logits: Tensor, norm: Tensor, logprob: Tensor, weight: Tensor, shape: LossShape
+) -> Tensor:
+    """What smoothing and the z-loss add to the sum of weighted negative log-likelihoods."""
+    added = torch.zeros_like(norm)
+    if shape.label_smoothing:
+        added += shape.label_smoothing * (logprob - (_mean(logits, shape) - norm))
+    if shape.z_loss:
+        added += shape.z_loss * norm.square()
+    return (added * weight).sum()
+
+
+def _slope(share: Tensor, norm: Tensor, logits: Tensor, ids: Tensor, shape: LossShape) -> Tensor:
+    """Derivative of each token's loss by its logits before the cap; `share` is written over."""
+    slope = share
+    if shape.z_loss:
+        slope = slope.mul_(1 + 2 * shape.z_loss * norm[:, None])
+    local, held = _local(ids, logits, shape)
+    taught = held * (shape.label_smoothing - 1.0)
+    slope.scatter_add_(1, local[:, None], taught[:, None])
+    if shape.label_smoothing:
+        whole = logits.shape[1] if shape.shard is None else shape.shard.vocabulary
+        slope.sub_(shape.label_smoothing / whole)
+    return (
+        slope
+        if shape.cap is None
+        else slope.mul_(1 - (logits / shape.cap).to(slope.dtype).square())
+    )

@@ -14,6 +14,7 @@ import torch
 
 from tutelage.core.progress import Tick
 from tutelage.core.recipe import Train
+from tutelage.engine.logprob import LossShape
 from tutelage.render.pack import PackedRow, PackedRows
 from tutelage.store.checkpoint import Checkpoints
 from tutelage.store.run import Run
@@ -67,6 +68,7 @@ class Loop:
         self.optimizers = open_optimizers(section, learner, self.peak)
         if self._long_enough():
             learner.backbone.compile()
+        self.shape = LossShape(label_smoothing=section.label_smoothing, z_loss=section.z_loss)
         self.clock = Clock()
         self.held = [batch_of(row) for row in plan.validation]
         self.journal = run.folder / "train" / "journal.jsonl"
@@ -74,7 +76,11 @@ class Loop:
     def _long_enough(self) -> bool:
         """Whether compiling pays: by planned tokens, so that a resumed run decides alike."""
         tokens = sum(int(self.plan.rows.sizes[list(step)].sum()) for step in self.plan.steps)
-        pays = tokens >= COMPILE_TOKENS and any(map(shutil.which, ("g++", "clang++")))
+        # compiled steps would keep packed matrices written out
+        packed = self.learner.form is not None
+        pays = (
+            tokens >= COMPILE_TOKENS and not packed and any(map(shutil.which, ("g++", "clang++")))
+        )
         log.info("layers are %s", "compiled" if pays else "run as they are")
         return pays
 
@@ -102,7 +108,7 @@ class Loop:
         # a stream a step: dropout repeats however the run was broken up
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.run.seed(f"train.step.{number}"))
-            loss = gradient(self.learner.backbone, batches)
+            loss = gradient(self.learner.backbone, batches, self.shape, self.section.neftune)
         norm = clip(list(self.learner.trainable().values()), self.section.clip_norm)
         check_finite(loss, norm, number, lambda: self._names(chosen))
         for optimizer, rate in self.optimizers:

@@ -21,13 +21,14 @@ from tutelage.store.release import CONTRACT
 from tutelage.store.run import Run
 from tutelage.store.store import Draft
 from tutelage.store.tables import METRICS
+from tutelage.train.start import start_digest
 from tutelage.train.tokens import check_tokens, lessons_in, make_tokens
 
 VERSION = 2
 SEEDS = ("train.pack", "train.order", "train.lora", "train.init", "train.step")
 # They change when, not what (other threads may change the last bits of an fp32 sum, so the
 # environment tells how many there were), or stop the run where it would be another.
-UNRECORDED = {"checkpoint_every_seconds", "threads", "quotas"}
+UNRECORDED = {"checkpoint_every_seconds", "threads", "quotas", "start_from"}  # by its digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +81,7 @@ def provenance_of(section: Train, material: Material, run: Run) -> Provenance:
             "tokens": material.tokens.digest,
             "taught": strong_digest(material.contract.taught()),
             **material.base.digests(),
+            **start_digest(section, material.base, run),
         },
         section={
             "train": section.model_dump(mode="json", exclude=UNRECORDED)

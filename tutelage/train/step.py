@@ -11,20 +11,28 @@ from torch import Tensor, nn
 
 from tutelage.core.errors import BadRow, TrainingError
 from tutelage.engine.backbone import Backbone
-from tutelage.engine.logprob import logprobs, supervised_loss
+from tutelage.engine.logprob import PLAIN, LossShape, logprobs, supervised_loss
 from tutelage.train.batch import Batch
+from tutelage.train.noise import noisy
 
 
-def gradient(backbone: Backbone, batches: Sequence[Batch]) -> float:
+def gradient(
+    backbone: Backbone,
+    batches: Sequence[Batch],
+    shape: LossShape = PLAIN,
+    neftune: float | None = None,
+) -> float:
     """Adds the step's gradient to the weights; returns its loss.
 
-    Any split of the same lessons into batches gives the same gradient.
+    Any split of the same lessons into batches gives the same gradient, noise apart.
     """
     weight = sum(float(batch.weight.sum()) for batch in batches)
     loss = 0.0
     for batch in batches:
-        hidden = backbone.hidden(batch.tokens, batch.position, batch.plan, batch.source)
-        part = supervised_loss(hidden, backbone.head, batch.target, batch.weight / weight).total
+        with noisy(backbone, neftune, batch.position):
+            hidden = backbone.hidden(batch.tokens, batch.position, batch.plan, batch.source)
+        share = batch.weight / weight
+        part = supervised_loss(hidden, backbone.head, batch.target, share, shape).total
         part.backward()
         loss += float(part.detach())
     return loss
