@@ -125,7 +125,7 @@ def ours(folder: Path) -> list[float]:
     losses = []
     for at in range(0, len(lessons), BATCH):
         (row,) = pack(lessons[at : at + BATCH], 1 << 14, np.random.default_rng(0))
-        losses.append(gradient(learner.backbone, [batch_of(row)]))
+        losses.append(gradient(learner.backbone, [batch_of(row)]).loss)
         clip(weights, CLIP)
         optimizer.step()
         optimizer.zero_grad()

@@ -168,7 +168,7 @@ def test_a_saved_low_rank_adapter_answers_as_the_trained_one(family: str, tmp_pa
     for adapter in adapters.values():
         torch.nn.init.normal_(adapter.b, std=0.3, generator=torch.Generator().manual_seed(2))
     folder = tmp_path / "adapter"
-    save_lora(folder, adapters, shape, base=base.name, transposed=backbone.transposed)
+    save_lora(folder, adapters, shape, base=base.name, backbone=backbone)
     engine = LocalEngine.open(base, folder, decode=decode, precision="fp32")
     direct = LocalEngine(backbone, engine.identity, decode)
     found = answers(engine, PROMPTS, GREEDY)

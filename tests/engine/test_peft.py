@@ -32,7 +32,7 @@ def test_plain_peft_loads_the_adapter_with_equal_logits(family: str, tmp_path: P
     for adapter in adapters.values():  # B starts at zero: as if it had been trained
         torch.nn.init.normal_(adapter.b, std=0.3, generator=draw)
     folder = tmp_path / "adapter"
-    save_lora(folder, adapters, SHAPE, base=str(base.folder), transposed=backbone.transposed)
+    save_lora(folder, adapters, SHAPE, base=str(base.folder), backbone=backbone)
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the libraries it imports

@@ -21,6 +21,11 @@ def test_the_rate_named_in_the_recipe_is_the_peak() -> None:
         ({"method": "full"}, 7_000_000_000, 5.3e-5),
         ({"method": "lora"}, 7_000_000_000, 5.3e-4),
         ({"method": "lora"}, 5_000_000, 5e-3),
+        ({"method": "qlora"}, 7_000_000_000, 5.3e-4),
+        ({"method": "lora", "lora": {"dora": True}}, 7_000_000_000, 5.3e-4),
+        ({"method": "lora", "lora": {"plus": 16}}, 7_000_000_000, 5.3e-4 / 16),
+        ({"method": "lora", "lora": {"init": "pissa"}}, 7_000_000_000, 5.3e-5),
+        ({"method": "lora", "lora": {"rslora": True, "rank": 64}}, 7_000_000_000, 1.34e-4),
         ({"method": "full", "optimizer": "muon"}, 5_000_000, 0.01),
     ],
 )

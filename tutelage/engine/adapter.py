@@ -4,41 +4,64 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from tutelage.core.errors import BaseModelError
+from tutelage.engine.adapted import seats
 from tutelage.engine.backbone import Backbone
-from tutelage.engine.projection import LowRank
-from tutelage.engine.site import Site
+from tutelage.engine.lowrank import Factors, LowRank
+from tutelage.engine.targets import choose_sites, target_modules
 
 LORA_WEIGHTS, LORA_CONFIG = "adapter_model.safetensors", "adapter_config.json"
 TUNED_WEIGHTS, TUNED_CONFIG = "model.safetensors", "tuned.json"
-PREFIX = "base_model.model."
+PREFIX, MAGNITUDE = "base_model.model.", "lora_magnitude_vector"
+# keys of PEFT that change what is computed in a way that is not computed here
+UNCOMPUTED = (
+    "rank_pattern",
+    "alpha_pattern",
+    "bias",
+    "modules_to_save",
+    "trainable_token_indices",
+    "alora_invocation_tokens",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoraShape:
-    """Rank, scale and seats of an adapter."""
+    """Rank, scale and seats of an adapter, and what its weights begin as."""
 
     rank: int
     alpha: float
     dropout: float
-    targets: tuple[str, ...] | None  # names of layers; None: all but the head
+    targets: tuple[str, ...] | None  # names or patterns of layers; None: all but the head
+    rslora: bool = False
+    dora: bool = False
+    init: Literal["default", "pissa"] = "default"
+
+    @property
+    def scale(self) -> float:
+        """What the product of the two matrices is multiplied by.
+
+        Source: LoRA, arXiv 2106.09685; rank-stabilised, arXiv 2312.03732.
+        """
+        return self.alpha / (math.sqrt(self.rank) if self.rslora else self.rank)
 
 
 def attach_lora(backbone: Backbone, shape: LoraShape, *, seed: int) -> dict[str, LowRank]:
-    """Fresh adapters on the chosen layers, by hub path; A is drawn, B is zero.
+    """Fresh adapters on the chosen layers, by hub path, which change nothing yet.
 
-    Raises: BaseModelError where no layer has a target's name.
+    A is drawn and B is zero, or both are the principal part of their layer's matrix.
+
+    Raises: BaseModelError where a target names no layer.
     """
-    sites = list(backbone.sites())
-    chosen = _chosen(sites, shape.targets)
+    chosen = choose_sites(list(backbone.sites()), shape.targets)
     draw = torch.Generator().manual_seed(seed)
     adapters = {}
     for site in chosen:
@@ -46,52 +69,55 @@ def attach_lora(backbone: Backbone, shape: LoraShape, *, seed: int) -> dict[str,
             inputs=site.inputs,
             outputs=site.outputs,
             rank=shape.rank,
-            scale=shape.alpha / shape.rank,
+            scale=shape.scale,
             dropout=shape.dropout,
         )
         nn.init.kaiming_uniform_(adapter.a, a=math.sqrt(5), generator=draw)
         backbone.attach(site, adapter)
         adapters[site.path] = adapter
+    for seat in seats(backbone.module):
+        if shape.init == "pissa":
+            seat.adapter.take_principal(seat.matrix(), seed=seed)
+        if shape.dora:
+            seat.adapter.take_magnitudes(seat.matrix())
     return adapters
 
 
-def _chosen(sites: Sequence[Site], targets: tuple[str, ...] | None) -> list[Site]:
-    if targets is None:
-        return list(sites)
-    names = sorted({site.name for site in sites})
-    missing = [target for target in targets if target not in names]
-    if missing:
-        raise BaseModelError(
-            f"no layer is named {', '.join(missing)}",
-            where="train.lora.targets",
-            expected=f"some of {', '.join(names)}",
-        )
-    return [site for site in sites if site.name in targets]
-
-
 def save_lora(
-    folder: Path, adapters: Mapping[str, LowRank], shape: LoraShape, *, base: str, transposed: bool
+    folder: Path,
+    adapters: Mapping[str, LowRank],
+    shape: LoraShape,
+    *,
+    base: str,
+    backbone: Backbone,
 ) -> None:
-    """Write adapter weights and configuration as PEFT reads them.
+    """Write adapter weights and configuration as PEFT reads them on the base as published.
 
-    `transposed` says that the base stores its matrices input first (GPT-2).
+    What began as the principal part of a matrix is written as its difference from that, in
+    twice the rank: it fits the base itself, where PiSSA's own form would need a changed one.
     """
     folder.mkdir(parents=True, exist_ok=True)
     weights: dict[str, Tensor] = {}
     for path, adapter in adapters.items():
-        weights[f"{PREFIX}{path}.lora_A.weight"] = adapter.a.detach().float().contiguous()
-        weights[f"{PREFIX}{path}.lora_B.weight"] = adapter.b.detach().float().contiguous()
+        pair = adapter.factors()
+        weights[f"{PREFIX}{path}.lora_A.weight"] = pair.a.detach().float().contiguous()
+        weights[f"{PREFIX}{path}.lora_B.weight"] = pair.b.detach().float().contiguous()
+        if adapter.magnitude is not None:
+            weights[f"{PREFIX}{path}.{MAGNITUDE}"] = adapter.magnitude.detach().float()
+    rank = next(iter(adapters.values())).factors().a.shape[0]
     save_file(weights, folder / LORA_WEIGHTS, metadata={"format": "pt"})
     config = {
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",
         "base_model_name_or_path": base,
-        "r": shape.rank,
-        "lora_alpha": shape.alpha,
+        "r": rank,
+        "lora_alpha": shape.scale * (math.sqrt(rank) if shape.rslora else rank),
         "lora_dropout": shape.dropout,
-        "target_modules": sorted({path.rsplit(".", 1)[-1] for path in adapters}),
+        "use_rslora": shape.rslora,
+        "use_dora": shape.dora,
+        "target_modules": target_modules(adapters, list(backbone.sites())),
         "bias": "none",
-        "fan_in_fan_out": transposed,
+        "fan_in_fan_out": backbone.transposed,
         "inference_mode": True,
     }
     (folder / LORA_CONFIG).write_text(json.dumps(config, indent=1, sort_keys=True) + "\n", "utf-8")
@@ -119,32 +145,70 @@ def apply_adapter(backbone: Backbone, folder: Path) -> None:
     if holds_all(folder):
         _apply_tuned(backbone, load_file(folder / TUNED_WEIGHTS))
         return
-    config = json.loads((folder / LORA_CONFIG).read_text(encoding="utf-8"))
-    weights = load_file(folder / LORA_WEIGHTS)
-    used = 0
-    for site in list(backbone.sites()):
-        key = f"{PREFIX}{site.path}.lora_A.weight"
-        if key not in weights:
-            continue
-        a, b = weights[key], weights[key.replace("lora_A", "lora_B")]
-        if a.shape[1] != site.inputs or b.shape[0] != site.outputs:
+    saved = read_lora(folder)
+    sites = {site.path: site for site in backbone.sites()}
+    strange = [path for path in saved.pairs if path not in sites]
+    if strange:
+        raise _unfit(f"{len(strange)} of its {len(saved.pairs)} layers are none of the base's")
+    for path, pair in saved.pairs.items():
+        site = sites[path]
+        if pair.a.shape[1] != site.inputs or pair.b.shape[0] != site.outputs:
             raise _unfit(f"{site.path} is {site.outputs} x {site.inputs} in the base")
         adapter = LowRank(
             inputs=site.inputs,
             outputs=site.outputs,
-            rank=a.shape[0],
-            scale=config["lora_alpha"] / config["r"],
+            rank=pair.a.shape[0],
+            scale=saved.scale,
             dropout=0.0,
         )
         with torch.no_grad():
-            adapter.a.copy_(a)
-            adapter.b.copy_(b)
+            adapter.a.copy_(pair.a)
+            adapter.b.copy_(pair.b)
+        if path in saved.magnitudes:
+            adapter.magnitude = nn.Parameter(saved.magnitudes[path])
         backbone.attach(site, adapter.requires_grad_(False))
-        used += 2
-    if used != len(weights):
-        raise _unfit(
-            f"{len(weights) - used} of its {len(weights)} weights name no layer of the base"
-        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedLora:
+    """A low-rank adapter on disk, its weights by the path of their layer."""
+
+    scale: float
+    rslora: bool
+    pairs: Mapping[str, Factors]
+    magnitudes: Mapping[str, Tensor]
+
+
+def read_lora(folder: Path) -> SavedLora:
+    """The weights and the scale of an adapter in PEFT's layout.
+
+    Raises: BaseModelError where it asks for what is not computed here.
+    """
+    config = json.loads((folder / LORA_CONFIG).read_text(encoding="utf-8"))
+    asked = [key for key in UNCOMPUTED if config.get(key) not in (None, False, "none", [], {})]
+    if asked:
+        raise _unfit(f"it asks for {', '.join(asked)}, which is not computed here")
+    weights = load_file(folder / LORA_WEIGHTS)
+    ends = {"a": ".lora_A.weight", "b": ".lora_B.weight", "magnitude": f".{MAGNITUDE}"}
+    found = {kind: _by_path(weights, end) for kind, end in ends.items()}
+    left = len(weights) - sum(map(len, found.values()))
+    if left or found["a"].keys() != found["b"].keys():
+        raise _unfit(f"{left} of its {len(weights)} weights are of no known kind, or lack a pair")
+    rslora = bool(config.get("use_rslora"))
+    return SavedLora(
+        scale=config["lora_alpha"] / (math.sqrt(config["r"]) if rslora else config["r"]),
+        rslora=rslora,
+        pairs={path: Factors(a=a, b=found["b"][path]) for path, a in found["a"].items()},
+        magnitudes=found["magnitude"],
+    )
+
+
+def _by_path(weights: Mapping[str, Tensor], end: str) -> dict[str, Tensor]:
+    return {
+        name.removeprefix(PREFIX).removesuffix(end): value
+        for name, value in weights.items()
+        if name.startswith(PREFIX) and name.endswith(end)
+    }
 
 
 def _apply_tuned(backbone: Backbone, weights: Mapping[str, Tensor]) -> None:

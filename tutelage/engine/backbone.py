@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Literal, Protocol
 
 import torch
@@ -15,7 +15,8 @@ from tutelage.engine.architecture import Architecture
 from tutelage.engine.attention import Layout, backend_of
 from tutelage.engine.families import read_architecture, uncomputed
 from tutelage.engine.flat import FlatBackbone
-from tutelage.engine.projection import LowRank, initialise
+from tutelage.engine.lowrank import LowRank
+from tutelage.engine.projection import initialise
 from tutelage.engine.site import Site
 from tutelage.store.base import BaseFolder
 
@@ -48,6 +49,7 @@ class Backbone(Protocol):
     context: int
     logit_cap: float | None  # logits of the head are kept softly within it
     alone: str | None  # layers that would mix lessons of a row, by name; None where there are none
+    on_embeddings: Callable[[Tensor], Tensor] | None  # what training does to embeddings `[…, H]`
 
     @property
     def head(self) -> Tensor:

@@ -6,7 +6,7 @@ names.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,8 @@ from tutelage.engine.architecture import Architecture, Layer
 from tutelage.engine.attention import Layout, attend
 from tutelage.engine.flat_decoder import FlatDecoder
 from tutelage.engine.gather import take
-from tutelage.engine.projection import LowRank, Part, Projection
+from tutelage.engine.lowrank import LowRank
+from tutelage.engine.projection import Part, Projection
 from tutelage.engine.rope import Rope, Turn, rotate
 from tutelage.engine.site import Site
 
@@ -112,6 +113,7 @@ class FlatBackbone(nn.Module):
             None if shape.tied else nn.Parameter(torch.empty(shape.vocabulary, shape.hidden))
         )
         self.precision = torch.float32
+        self.on_embeddings: Callable[[Tensor], Tensor] | None = None
         self.vocabulary = shape.vocabulary
         self.context = shape.context
         self.family = shape.family
@@ -155,6 +157,7 @@ class FlatBackbone(nn.Module):
         Shapes: tokens `[T]`, position `[T]` depth in the tree, source `[S]` row indices.
         """
         x, turns = self.embed(tokens), self.turns(position)
+        x = x if self.on_embeddings is None else self.on_embeddings(x)
         last = len(self.blocks) - 1
         for index, block in enumerate(self.blocks):
             gathered = block.attend(*block.before(x, turns[block.layer.rope]), plan)
@@ -196,7 +199,7 @@ class FlatBackbone(nn.Module):
             for projection, home in _homes(block):
                 for part in projection.parts:
                     path = f"model.layers.{index}.{home}.{part.name}"
-                    inputs = projection.weight.shape[1]
+                    inputs = projection.inputs
                     yield Site(path=path, name=part.name, inputs=inputs, outputs=part.rows)
 
     def attach(self, site: Site, adapter: LowRank) -> None:

@@ -6,7 +6,7 @@ each other; no model code is written here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -15,13 +15,15 @@ from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from tutelage.core.errors import BaseModelError
+from tutelage.engine.adapted import Adapted, Packed, sizes_of
 from tutelage.engine.attention import Layout, attend
 from tutelage.engine.gather import take
 from tutelage.engine.hf_decoder import HfDecoder
-from tutelage.engine.projection import LowRank
+from tutelage.engine.lowrank import LowRank
 from tutelage.engine.site import Site
 
 OURS = "tutelage"
+LINEAR = (nn.Linear, Conv1D, Packed, Adapted)
 
 
 def packed_attention(
@@ -58,19 +60,6 @@ def window_mask(*_: Any, local_size: int | None = None, **__: Any) -> Tensor | N
     return None if local_size is None else torch.tensor(local_size)
 
 
-class Adapted(nn.Module):
-    """A transformers layer with an adapter beside it."""
-
-    def __init__(self, base: nn.Module, adapter: LowRank) -> None:
-        super().__init__()
-        self.base = base
-        self.adapter = adapter
-
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.base(x) + self.adapter(x)
-        return out
-
-
 class HfBackbone:
     """A transformers model behind the backbone protocol."""
 
@@ -84,11 +73,16 @@ class HfBackbone:
         self.logit_cap: float | None = None
         self.logit_scale = 1.0  # is in the hidden states
         self.precision = torch.float32
+        self.on_embeddings: Callable[[Tensor], Tensor] | None = None
+        model.get_input_embeddings().register_forward_hook(self._embedded)
         self.transposed = any(isinstance(layer, Conv1D) for layer in model.modules())
         self.vocabulary: int = model.get_output_embeddings().weight.shape[0]
         names = ("max_position_embeddings", "n_positions")
         found = [getattr(model.config, name, None) for name in names]
         self.context: int = next((int(x) for x in found if x), 2048)
+
+    def _embedded(self, _: nn.Module, __: object, x: Tensor) -> Tensor:
+        return x if self.on_embeddings is None else self.on_embeddings(x)
 
     @property
     def config(self) -> Any:
@@ -171,10 +165,10 @@ class HfBackbone:
         """Every linear layer an adapter may sit on, the head left out."""
         head = self._model.get_output_embeddings()
         for path, layer in self._model.named_modules():
-            if layer is head or not isinstance(layer, (nn.Linear, Conv1D)):
+            inner = path.endswith(".base")  # of an adapted layer, which stands for it
+            if layer is head or inner or not isinstance(layer, LINEAR):
                 continue
-            rows, columns = layer.weight.shape
-            inputs, outputs = (rows, columns) if isinstance(layer, Conv1D) else (columns, rows)
+            outputs, inputs = sizes_of(layer)
             yield Site(path=path, name=path.rsplit(".", 1)[-1], inputs=inputs, outputs=outputs)
 
     def attach(self, site: Site, adapter: LowRank) -> None:

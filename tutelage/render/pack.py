@@ -16,7 +16,15 @@ from tutelage.render.lessons import Ints, Lessons
 from tutelage.render.likeness import Ordered, in_order
 from tutelage.render.tree import PackedRow, fold, side_by_side, visible
 
-__all__ = ["PackedRow", "PackedRows", "one_a_row", "pack", "packed_apart", "tokens_saved", "visible"]
+__all__ = [
+    "PackedRow",
+    "PackedRows",
+    "one_a_row",
+    "pack",
+    "packed_apart",
+    "tokens_saved",
+    "visible",
+]
 
 # Neighbours in dictionary order look alike: a row is this many trees or more, so that a step
 # sees different ones.

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tutelage.core.errors import TrainingError
 from tutelage.core.recipe import Train
+from tutelage.engine.adamw8bit import moment_bytes
 from tutelage.engine.optimizer import sort_weights
 from tutelage.train.weights import Learner
 
@@ -43,7 +44,7 @@ def counted_memory(section: Train, learner: Learner) -> Memory:
     module = learner.backbone.module
     every = {id(one): one for one in (*module.parameters(), *module.buffers())}
     trained = sum(one.numel() * one.element_size() for one in learner.trainable().values())
-    state = _state_numbers(section, learner) * WORD
+    state = _state_bytes(section, learner)
     return Memory(
         weights=sum(one.numel() * one.element_size() for one in every.values()),
         gradients=trained,
@@ -52,12 +53,16 @@ def counted_memory(section: Train, learner: Learner) -> Memory:
     )
 
 
-def _state_numbers(section: Train, learner: Learner) -> int:
-    """Numbers the optimizers keep: two a weight, Muon one a matrix's."""
+def _state_bytes(section: Train, learner: Learner) -> int:
+    """What the optimizers keep: two numbers a weight, in eight bits or in fp32; Muon one a
+    matrix's.
+    """
     found = sort_weights(learner.backbone.module, learner.backbone.embeddings)
-    matrices = sum(one.weight.numel() for one in found.matrices)
-    others = sum(one.numel() for one in found.others)
-    return (matrices if section.optimizer == "muon" else 2 * matrices) + 2 * others
+    matrices = [one.weight.numel() for one in found.matrices]
+    others = [one.numel() for one in found.others]
+    if section.optimizer == "adamw8bit":
+        return sum(map(moment_bytes, [*matrices, *others]))
+    return WORD * (sum(matrices) * (1 if section.optimizer == "muon" else 2) + 2 * sum(others))
 
 
 def available_bytes() -> int | None:
@@ -77,8 +82,10 @@ def remedies(section: Train, memory: Memory, longest: int) -> list[str]:
         spared["`train.method: lora`"] = 0.9 * (memory.counted - memory.weights)
     elif section.precision == "fp32":
         spared["`train.precision: bf16`"] = 0.5 * memory.weights
-    if section.optimizer == "adamw" and section.method == "full":
-        spared["`train.optimizer: muon`"] = 0.4 * memory.optimizer
+    if section.method == "lora":
+        spared["`train.method: qlora`"] = 0.7 * memory.weights
+    if section.optimizer != "adamw8bit":
+        spared["`train.optimizer: adamw8bit`"] = 0.7 * memory.optimizer
     if section.gradient_checkpointing == "none":
         spared["`train.gradient_checkpointing: full`"] = 0.4 * memory.activations
     if section.rows_tokens > longest:

@@ -48,9 +48,17 @@ def place(learner: Learner, section: Train) -> torch.device:
 def compiles(section: Train, tokens: int) -> bool:
     """Whether layers are compiled: as the recipe says, or where so many planned tokens pay.
 
-    Raises: TrainingError where they must be and no compiler is there.
+    Those of a quantised base are not: compiled steps would keep its matrices written out.
+
+    Raises: TrainingError where they must be and cannot.
     """
-    able = any(map(shutil.which, ("g++", "clang++")))
+    if section.compile == "always" and section.base_form is not None:
+        raise TrainingError(
+            "layers of a quantised base are not compiled",
+            where="train.compile",
+            expected="`auto` or `never` with `method: qlora`",
+        )
+    able = any(map(shutil.which, ("g++", "clang++"))) and section.base_form is None
     if section.compile == "always" and not able:
         raise TrainingError(
             "no C++ compiler is there to compile layers with",

@@ -16,6 +16,7 @@ from tutelage.core.errors import Interrupted
 from tutelage.core.progress import Tick
 from tutelage.core.recipe import Train
 from tutelage.engine.check import check_folding
+from tutelage.engine.logprob import LossShape
 from tutelage.render.pack import PackedRows
 from tutelage.store.checkpoint import Checkpoints
 from tutelage.store.run import Run
@@ -34,7 +35,6 @@ from tutelage.train.step import clip, gradient, validation_loss
 from tutelage.train.trial import Trial
 from tutelage.train.weights import Learner, open_optimizers
 from tutelage.train.writer import Writer
-
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +89,11 @@ class Loop:
         self._check_folding()
         if compiles(section, sum(int(plan.rows.sizes[list(step)].sum()) for step in plan.steps)):
             learner.backbone.compile()
+        self.shape = LossShape(
+            label_smoothing=section.label_smoothing,
+            z_loss=section.z_loss,
+            cap=learner.backbone.logit_cap,
+        )
         checkpoint_layers(learner.backbone, section.gradient_checkpointing)
         kind, precision = self.device.type, learner.backbone.precision
         peak = matmul_peak(kind, precision, torch.get_num_threads())
@@ -172,7 +177,8 @@ class Loop:
         with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
             torch.manual_seed(self.run.seed(f"train.step.{number}"))
             with offloaded(self.section, self.device):
-                taught = gradient(self.learner.backbone, batches)
+                neftune = self.section.neftune
+                taught = gradient(self.learner.backbone, batches, self.shape, neftune)
         loss = taught.loss
         norm = clip(list(self.learner.trainable().values()), self.section.clip_norm)
         found = guard.judge(self.section, loss, norm, before, lambda: self.names(number))

@@ -24,6 +24,7 @@ from tutelage.store.release import CONTRACT
 from tutelage.store.run import Run
 from tutelage.store.store import Draft
 from tutelage.store.tables import LEDGER, METRICS, ROWS, read_rows, write_ledger
+from tutelage.train.start import start_digest
 from tutelage.train.tokens import Marks, check_tokens, lessons_in, make_tokens, marks_in
 
 VERSION = 3
@@ -44,6 +45,7 @@ UNRECORDED = {
     "gradient_checkpointing",
     "quotas",
     "sinks",
+    "start_from",  # by its digest
     "threads",
 }
 
@@ -98,6 +100,7 @@ def provenance_of(section: Train, material: Material, run: Run) -> Provenance:
             "tokens": material.tokens.digest,
             "taught": strong_digest(material.contract.taught()),
             **material.base.digests(),
+            **start_digest(section, material.base, run),
         },
         section={
             "train": section.model_dump(mode="json", exclude=UNRECORDED)

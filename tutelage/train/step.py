@@ -10,11 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from tutelage.engine.backbone import Backbone
-from tutelage.engine.logprob import logprobs, supervised_loss
+from tutelage.engine.logprob import PLAIN, LossShape, logprobs, supervised_loss
 from tutelage.train.batch import Batch
+from tutelage.train.noise import noisy
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Taught:
     """A step's loss, and the log-probability of each taught token, batch by batch.
 
@@ -25,17 +26,24 @@ class Taught:
     logprobs: list[Tensor]
 
 
-def gradient(backbone: Backbone, batches: Sequence[Batch]) -> Taught:
+def gradient(
+    backbone: Backbone,
+    batches: Sequence[Batch],
+    shape: LossShape = PLAIN,
+    neftune: float | None = None,
+) -> Taught:
     """Adds the step's gradient to the weights; returns its loss.
 
-    Any split of the same lessons into batches gives the same gradient.
+    Any split of the same lessons into batches gives the same gradient, noise apart.
     """
     weight = sum(float(batch.weight.sum()) for batch in batches)
     loss = 0.0
     told = []
     for batch in batches:
-        hidden = backbone.hidden(batch.tokens, batch.position, batch.plan, batch.source)
-        part = supervised_loss(hidden, backbone.head, batch.target, batch.weight / weight)
+        with noisy(backbone, neftune, batch.position):
+            hidden = backbone.hidden(batch.tokens, batch.position, batch.plan, batch.source)
+        share = batch.weight / weight
+        part = supervised_loss(hidden, backbone.head, batch.target, share, shape)
         part.total.backward()
         loss += float(part.total.detach())
         told.append(part.logprob)
@@ -55,7 +63,8 @@ def validation_loss(backbone: Backbone, batches: Iterable[Batch]) -> float:
     with as_served(backbone.module):
         for batch in batches:
             hidden = backbone.hidden(batch.tokens, batch.position, batch.plan, batch.source)
-            logprob = logprobs(hidden, backbone.head, batch.target)
+            shape = LossShape(cap=backbone.logit_cap)
+            logprob = logprobs(hidden, backbone.head, batch.target, shape)
             total -= float((logprob * batch.weight).sum())
             weight += float(batch.weight.sum())
     return total / weight

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,14 +10,21 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from tutelage.core.recipe import Train
+from tutelage.core.errors import BadRow, BaseModelError
+from tutelage.core.recipe import Quantisation, Train
+from tutelage.engine.adamw8bit import AdamW8bit
+from tutelage.engine.adapted import quantise
 from tutelage.engine.adapter import LoraShape, attach_lora, save_lora, save_tuned
 from tutelage.engine.backbone import Backbone, choose_precision, open_backbone
-from tutelage.engine.optimizer import Muon, sort_weights
-from tutelage.engine.projection import LowRank
+from tutelage.engine.lowrank import LowRank
+from tutelage.engine.optimizer import Muon, Sorted, sort_weights
+from tutelage.engine.targets import matches
 from tutelage.store.base import BaseFolder
 from tutelage.store.run import Run
 from tutelage.train.schedule import MUON_ADAM
+from tutelage.train.start import find_start, start_lora, start_whole
+
+BETAS = (0.9, 0.95)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,20 +35,31 @@ class Learner:
     base: str
     lora: LoraShape | None
     adapters: Mapping[str, LowRank]
+    size: int  # weights of the base, a tied head counted once
+    form: Quantisation | None = None  # in how few bits the base is kept
 
     def trainable(self) -> dict[str, nn.Parameter]:
         """The weights that take gradients, by name."""
         named = self.backbone.module.named_parameters()
         return {name: weight for name, weight in named if weight.requires_grad}
 
+    def kept(self) -> dict[str, Tensor]:
+        """What a checkpoint keeps: weights that take gradients, and what they are counted from."""
+        origins = {
+            f"{path}.{name}": value
+            for path, adapter in self.adapters.items()
+            for name, value in adapter.named_buffers()
+        }
+        return {**self.trainable(), **origins}
+
     def state(self) -> dict[str, Tensor]:
         """Trainable weights in the precision they are trained in."""
-        return {name: weight.detach() for name, weight in self.trainable().items()}
+        return {name: weight.detach() for name, weight in self.kept().items()}
 
     @torch.no_grad()
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Take back what `state` gave."""
-        for name, weight in self.trainable().items():
+        for name, weight in self.kept().items():
             weight.copy_(state[name])
 
     def save(self, folder: Path) -> None:
@@ -49,8 +67,7 @@ class Learner:
         if self.lora is None:
             save_tuned(folder, self.backbone, base=self.base)
             return
-        transposed = self.backbone.transposed
-        save_lora(folder, self.adapters, self.lora, base=self.base, transposed=transposed)
+        save_lora(folder, self.adapters, self.lora, base=self.base, backbone=self.backbone)
 
     def computed(self) -> dict[str, str]:
         """How steps are computed on this machine."""
@@ -58,11 +75,12 @@ class Learner:
             "backbone": self.backbone.kind,
             "precision": str(self.backbone.precision).removeprefix("torch."),
             "threads": str(torch.get_num_threads()),
+            "base": self.form or "as published",
         }
 
     def parameters(self) -> int:
         """Weights of the base, a tied head counted once."""
-        return sum(value.numel() for value in self.backbone.export().values())
+        return self.size
 
 
 @contextmanager
@@ -79,45 +97,137 @@ def using_threads(count: int | None) -> Iterator[None]:
 def open_learner(section: Train, base: BaseFolder, run: Run) -> Learner:
     """The base on its backbone, made ready for the recipe's method.
 
-    Raises: BaseModelError where weights are missing or a target names no layer.
+    Under `qlora` the frozen matrices are kept in few bits, so that the adapter learns on top of
+    what quantising changed; it is evaluated, served and released on the base as published.
+
+    Raises: BaseModelError where weights are missing, a target or a frozen name is none of the
+        base's, or an earlier adapter has another shape.
     """
     backbone = open_backbone(
         base,
         precision=choose_precision(section.precision),
         random_seed=run.seed("train.init") if section.init == "random" else None,
-        frozen=section.method == "lora",
+        frozen=section.method != "full",
     )
     backbone.module.eval()
+    size = sum(value.numel() for value in backbone.export().values())
+    started = find_start(section, base, run)
     if section.method == "full":
-        return Learner(backbone=backbone, base=base.name, lora=None, adapters={})
-    shape = LoraShape(
-        rank=section.lora.rank,
-        alpha=section.lora.alpha,
-        dropout=section.lora.dropout,
-        targets=None if section.lora.targets == "all" else section.lora.targets,
-    )
+        if started is not None:
+            start_whole(backbone, started)
+        freeze(backbone, section.freeze)
+        return Learner(backbone=backbone, base=base.name, lora=None, adapters={}, size=size)
+    if section.base_form is not None:
+        quantise(backbone.module, backbone.sites(), section.base_form)
+    shape = shape_of(section)
     adapters = attach_lora(backbone, shape, seed=run.seed("train.lora"))
+    if started is not None:
+        start_lora(adapters, shape, started)
     for adapter in adapters.values():
         adapter.train()
-    return Learner(backbone=backbone, base=base.name, lora=shape, adapters=adapters)
+    return Learner(
+        backbone=backbone,
+        base=base.name,
+        lora=shape,
+        adapters=adapters,
+        size=size,
+        form=section.base_form,
+    )
+
+
+def shape_of(section: Train) -> LoraShape:
+    """The adapter's shape as the recipe has it."""
+    lora = section.lora
+    return LoraShape(
+        rank=lora.rank,
+        alpha=lora.alpha,
+        dropout=lora.dropout,
+        targets=None if lora.targets == "all" else lora.targets,
+        rslora=lora.rslora,
+        dora=lora.dora,
+        init=lora.init,
+    )
+
+
+def freeze(backbone: Backbone, patterns: Sequence[str]) -> None:
+    """Take the gradient from weights by the hub's names.
+
+    Raises: BaseModelError with every pattern that names no weight, or only part of weights
+        that are computed as one.
+    """
+    named: dict[int, list[str]] = {}
+    for name, value in backbone.export().items():
+        named.setdefault(value.untyped_storage().data_ptr(), []).append(name)
+    every = [name for names in named.values() for name in names]
+    rows = [
+        BadRow(where=one, problem="names no weight")
+        for one in patterns
+        if not any(_frozen(name, [one]) for name in every)
+    ]
+    for weight in backbone.module.parameters():
+        names = named.get(weight.untyped_storage().data_ptr(), [])
+        chosen = [name for name in names if _frozen(name, patterns)]
+        if chosen and len(chosen) < len(names):
+            left = ", ".join(name for name in names if name not in chosen)
+            rows.append(BadRow(where=chosen[0], problem=f"is computed as one with {left}"))
+        weight.requires_grad_(not chosen)
+    if rows:
+        raise BaseModelError(
+            "these weights cannot be frozen",
+            where="train.freeze",
+            expected=f"names such as {every[0]}, ends of names, or regular expressions for "
+            "whole names; weights computed as one are frozen together",
+            rows=rows,
+        )
+    if not any(weight.requires_grad for weight in backbone.module.parameters()):
+        raise BaseModelError("every weight is frozen", where="train.freeze", expected="some left")
+
+
+def _frozen(name: str, patterns: Sequence[str]) -> bool:
+    plain = name.removesuffix(".weight")
+    return any(
+        name in (one, f"{one}.weight") or plain.endswith(f".{one}") or matches(one, name)
+        for one in patterns
+    )
 
 
 def open_optimizers(
     section: Train, learner: Learner, rate: float
 ) -> list[tuple[torch.optim.Optimizer, float]]:
-    """The update rules with their peak rates."""
-    sorted_weights = sort_weights(learner.backbone.module, learner.backbone.embeddings)
+    """The update rules with their peak rates.
+
+    Under LoRA+ the second matrices have a rate of their own. Source: arXiv 2402.12354.
+    """
+    weights = sort_weights(learner.backbone.module, learner.backbone.embeddings)
+    if section.lora.plus is None or section.method == "full":
+        return _rules(section, weights, rate)
+    second = {id(adapter.b) for adapter in learner.adapters.values()}
+    faster = tuple(one for one in weights.matrices if id(one.weight) in second)
+    rest = tuple(one for one in weights.matrices if id(one.weight) not in second)
+    return [
+        *_rules(section, Sorted(matrices=rest, others=weights.others), rate),
+        *_rules(section, Sorted(matrices=faster, others=()), rate * section.lora.plus),
+    ]
+
+
+def _rules(
+    section: Train, weights: Sorted, rate: float
+) -> list[tuple[torch.optim.Optimizer, float]]:
     if section.optimizer == "muon":
-        matrices = Muon(sorted_weights.matrices, lr=rate, weight_decay=section.weight_decay)
-        if not sorted_weights.others:
+        matrices = Muon(weights.matrices, lr=rate, weight_decay=section.weight_decay)
+        if not weights.others:
             return [(matrices, rate)]
         beside = MUON_ADAM * rate
-        return [(matrices, rate), (_adamw([(sorted_weights.others, 0.0)], beside), beside)]
-    decayed = tuple(matrix.weight for matrix in sorted_weights.matrices)
-    groups = [(decayed, section.weight_decay), (sorted_weights.others, 0.0)]
-    return [(_adamw(groups, rate), rate)]
+        return [(matrices, rate), (_adamw(section, [(weights.others, 0.0)], beside), beside)]
+    decayed = tuple(matrix.weight for matrix in weights.matrices)
+    groups = [(decayed, section.weight_decay), (weights.others, 0.0)]
+    return [(_adamw(section, groups, rate), rate)]
 
 
-def _adamw(groups: list[tuple[tuple[nn.Parameter, ...], float]], rate: float) -> torch.optim.AdamW:
+def _adamw(
+    section: Train, groups: list[tuple[tuple[nn.Parameter, ...], float]], rate: float
+) -> torch.optim.Optimizer:
     chosen = [{"params": list(w), "weight_decay": decay} for w, decay in groups if w]
-    return torch.optim.AdamW(chosen, lr=rate, betas=(0.9, 0.95), fused=True)
+    if section.optimizer == "adamw8bit":
+        return AdamW8bit(chosen, lr=rate, betas=BETAS)
+    return torch.optim.AdamW(chosen, lr=rate, betas=BETAS, fused=True)

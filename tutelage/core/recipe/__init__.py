@@ -34,6 +34,7 @@ from tutelage.core.recipe.serve import Serve as Serve
 from tutelage.core.recipe.train import EarlyStopping as EarlyStopping
 from tutelage.core.recipe.train import Lora as Lora
 from tutelage.core.recipe.train import Precision as Precision
+from tutelage.core.recipe.train import Quantisation as Quantisation
 from tutelage.core.recipe.train import Quotas as Quotas
 from tutelage.core.recipe.train import Teach as Teach
 from tutelage.core.recipe.train import Train as Train

@@ -4,22 +4,41 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from tutelage.core.conversation import Role
 from tutelage.core.recipe.section import Section
 
 Precision = Literal["auto", "bf16", "fp32"]
+Quantisation = Literal["nf4", "int8"]
 
 
 class Lora(Section):
-    """Low-rank weights added to the base; used by `method: lora`."""
+    """Low-rank weights added to the base; used by `method: lora` and `method: qlora`."""
 
     rank: int = Field(16, ge=1, description="Rank of each pair of matrices.")
     alpha: float = Field(32.0, gt=0, description="Scale: the update is multiplied by alpha / rank.")
     dropout: float = Field(0.0, ge=0, lt=1, description="Share of inputs left out in training.")
     targets: tuple[str, ...] | Literal["all"] = Field(
-        "all", description="Names of the linear layers to adapt, or `all` but the head."
+        "all",
+        description="Layers to adapt: names, or regular expressions for whole paths; "
+        "`all` but the head.",
+    )
+    rslora: bool = Field(
+        False, description="Multiply by alpha / sqrt(rank), so that a high rank learns as fast."
+    )
+    dora: bool = Field(False, description="Learn the length of each row apart from its direction.")
+    init: Literal["default", "pissa"] = Field(
+        "default",
+        description="`pissa` starts from each matrix's principal part; saved in twice the rank.",
+    )
+    plus: float | None = Field(
+        None,
+        gt=0,
+        description="Rate of the second matrices (B) as a multiple of the first's; LoRA+ takes 16.",
+    )
+    quantisation: Quantisation | None = Field(
+        None, description="How `method: qlora` keeps the base; `nf4` if left out."
     )
 
 
@@ -67,8 +86,12 @@ class Train(Section):
     base: str = Field(
         min_length=1, description="`tutelage/tiny`, a Hugging Face id, or a folder of a model."
     )
-    method: Literal["lora", "full"] = Field("lora", description="Adapter weights or all weights.")
-    optimizer: Literal["adamw", "muon"] = Field("adamw", description="Update rule.")
+    method: Literal["lora", "qlora", "full"] = Field(
+        "lora", description="Adapter weights, those over a base kept in few bits, or all weights."
+    )
+    optimizer: Literal["adamw", "adamw8bit", "muon"] = Field(
+        "adamw", description="Update rule; `adamw8bit` keeps its memory in a quarter of the bytes."
+    )
     learning_rate: float | None = Field(
         None, gt=0, description="Peak rate; by method, optimizer and size if left out."
     )
@@ -89,6 +112,23 @@ class Train(Section):
         default_factory=Quotas, description="How many rows may be lost on the way to a lesson."
     )
     lora: Lora = Field(default_factory=Lora, description="Shape of the adapter.")
+    freeze: tuple[str, ...] = Field(
+        (),
+        description="Weights that stay as they are with `method: full`: names, or regular "
+        "expressions for whole names.",
+    )
+    start_from: str | None = Field(
+        None, min_length=1, description="Adapter to go on from: an artifact's name, or a folder."
+    )
+    label_smoothing: float = Field(
+        0.0, ge=0, lt=1, description="Share of the target spread over the whole vocabulary."
+    )
+    z_loss: float = Field(
+        0.0, ge=0, description="Weight of the squared log-normaliser, which keeps logits small."
+    )
+    neftune: float | None = Field(
+        None, gt=0, description="Noise on embeddings in training (NEFTune's alpha); 5 is usual."
+    )
     validate_every_steps: int | None = Field(
         None, ge=1, description="Steps between validations; once an epoch if left out."
     )
@@ -132,3 +172,21 @@ class Train(Section):
     init: Literal["pretrained", "random"] = Field(
         "pretrained", description="`random` starts from untrained weights: the control run."
     )
+
+    @model_validator(mode="after")
+    def _keys_have_an_effect(self) -> Train:
+        idle = [
+            ("lora.quantisation", self.lora.quantisation is not None, "qlora"),
+            ("freeze", bool(self.freeze), "full"),
+        ]
+        for key, given, method in idle:
+            if given and self.method != method:
+                raise ValueError(f"`{key}` has no effect with `method: {self.method}`")
+        if self.start_from is not None and (self.init == "random" or self.lora.init == "pissa"):
+            raise ValueError("`start_from` brings the weights; leave `init` and `lora.init` out")
+        return self
+
+    @property
+    def base_form(self) -> Quantisation | None:
+        """In how few bits the base is kept while it is trained on; None where it is not."""
+        return (self.lora.quantisation or "nf4") if self.method == "qlora" else None
