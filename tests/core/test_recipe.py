@@ -273,13 +273,14 @@ def test_the_keys_of_every_section_are_these() -> None:
     assert keys["SourceFile"] == "path format fields origin licence author name"
     assert keys["Train"] == (
         "base method optimizer learning_rate epochs rows_tokens step_tokens warmup schedule decay "
-        "weight_decay clip_norm teach quotas lora freeze start_from label_smoothing z_loss neftune "
-        "validate_every_steps checkpoint_every_seconds "
+        "weight_decay clip_norm teach quotas lora freeze new_tokens start_from label_smoothing "
+        "z_loss neftune validate_every_steps checkpoint_every_seconds "
         "checkpoints_kept early_stopping keep on_nan on_spike precision device compile "
         "gradient_checkpointing activation_offload threads sinks init"
     )
     assert keys["EarlyStopping"] == "metric patience min_delta tasks"
     assert keys["Lora"] == "rank alpha dropout targets rslora dora init plus quantisation"
+    assert keys["NewToken"] == "text special"
     assert keys["Evaluate"] == "suites baselines few_shot_examples limit batch_tokens"
     assert keys["Suite"] == "path format fields name scorers slices"
     assert keys["Release"] == "notes waivers"

@@ -73,7 +73,8 @@ def row_loss(backbone: Backbone, row: PackedRow) -> Tensor:
     hidden = backbone.hidden(tokens, position, layout(row.end), source)
     shape = LossShape(cap=backbone.logit_cap)
     weight = torch.from_numpy(row.weight)
-    return supervised_loss(hidden, backbone.head, target, weight, shape).total
+    beside = backbone.beside_head(hidden)
+    return supervised_loss(hidden, backbone.head, target, weight, shape, beside).total
 
 
 def gradients(backbone: Backbone) -> Gradients:

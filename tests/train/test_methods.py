@@ -20,6 +20,7 @@ from tutelage.core.recipe import Train, loads
 from tutelage.engine.adapter import apply_adapter
 from tutelage.engine.attention import layout
 from tutelage.engine.backbone import Backbone, open_backbone
+from tutelage.engine.logprob import head_logits
 from tutelage.render.pack import pack
 from tutelage.store.base import BaseFolder
 from tutelage.store.run import Run
@@ -37,6 +38,11 @@ METHODS: dict[str, dict[str, Any]] = {
     "lora+": {"lora": {"plus": 4}},
     "pissa": {"lora": {"init": "pissa"}},
     "nf4": {"method": "qlora"},
+    "head": {"lora": {"targets": ["lm_head", "q_proj", "v_proj"]}},
+    "head of nf4, dora": {
+        "method": "qlora",
+        "lora": {"targets": ["lm_head", "o_proj"], "dora": True},
+    },
     "int8": {"method": "qlora", "lora": {"quantisation": "int8"}},
 }
 OPTIMIZERS = ("adamw", "adamw8bit", "muon")
@@ -81,7 +87,8 @@ def logits(backbone: Backbone) -> Tensor:
     every, plan = torch.arange(len(IDS)), layout(np.full(len(IDS), len(IDS), dtype=np.int32))
     backbone.module.eval()
     with torch.no_grad():
-        return backbone.hidden(IDS, every, plan, every) @ backbone.head.T
+        hidden = backbone.hidden(IDS, every, plan, every)
+        return head_logits(hidden, backbone.head, None, backbone.beside_head(hidden))
 
 
 def theirs(base: BaseFolder, adapter: Path) -> Tensor:

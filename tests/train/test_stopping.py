@@ -13,15 +13,23 @@ import pytest
 import torch
 
 from tests.journey.project import build
+from tutelage.core.digest import strong_digest
 from tutelage.core.errors import Interrupted, RecipeError
 from tutelage.core.progress import Silent, Tick
 from tutelage.core.recipe import load
 from tutelage.curate.run import run as curate
+from tutelage.engine.adapter import apply_adapter
+from tutelage.engine.backbone import Backbone, open_backbone
+from tutelage.engine.local import LocalEngine
+from tutelage.engine.protocol import Decoding, Identity
 from tutelage.pipeline import train
+from tutelage.store.base import find_base
 from tutelage.store.run import Run
 from tutelage.train.checkpoint import State
 from tutelage.train.loop import Loop, Places
 from tutelage.train.run import gather, judging_of, pack_lessons
+from tutelage.train.step import as_served
+from tutelage.train.trial import Trial
 from tutelage.train.weights import open_learner
 
 HOT = ("train.learning_rate=0.02", "train.epochs=40", "train.schedule=constant")
@@ -78,7 +86,7 @@ def training(folder: Path, *overrides: str, heard: Hearer | None = None) -> Iter
     with Run.open(recipe, progress=heard) as run:
         material = gather(recipe.train, curate(recipe.curate, {}, run), run)
         plan = pack_lessons(recipe.train, material.tokens, run)
-        key = "".join(overrides).encode().hex()[-12:]
+        key = strong_digest([*overrides])[:12]
         learner = open_learner(recipe.train, material.base, run)
         judging = judging_of(recipe.train, material, plan, run)
         heard.loop = Loop(recipe.train, learner, plan, run, judging)
@@ -138,6 +146,49 @@ def test_a_suites_metric_on_held_out_rows_may_be_gone_by(project: Path) -> None:
     measured = [row["tickets.parse"] for row in state.rows if "tickets.parse" in row]
     assert measured
     assert all(0 <= value <= 1 for value in measured)
+
+
+ADAPTERS = {
+    "lora": ("train.method=lora",),
+    "lora with dropout": ("train.method=lora", "train.lora.dropout=0.5"),
+    "dora": ("train.method=lora", "train.lora.dora=true"),
+    "a head": ("train.method=lora", "train.lora.targets=[lm_head, q_proj]"),
+    "nf4": ("train.method=qlora",),
+    "int8 and dora": ("train.method=qlora", "train.lora={quantisation: int8, dora: true}"),
+}
+
+
+@pytest.mark.parametrize("name", list(ADAPTERS))
+def test_a_suites_metric_is_that_of_the_adapted_model_as_it_is_served(
+    project: Path, name: str, tmp_path: Path
+) -> None:
+    metric = "train.early_stopping={metric: tickets.finished, patience: 9, tasks: 3}"
+    hot = ("train.learning_rate=0.05", "train.validate_every_steps=2")
+    with training(project, *ADAPTERS[name], *hot, metric) as one:
+        trial, learner = one.loop.judging.trial, one.loop.learner
+        assert trial is not None
+        state = one.run()
+        assert any("tickets.finished" in row for row in state.rows)
+        assert all(adapter.training for adapter in learner.adapters.values())
+        before = torch.get_rng_state()
+        first, second = (answers(trial, learner.backbone) for _ in range(2))
+        assert first == second  # nothing is dropped out
+        assert torch.equal(torch.get_rng_state(), before)
+        if learner.form is None:
+            learner.save(tmp_path)
+            base = find_base("base", project)
+            served = open_backbone(base, precision=torch.float32, frozen=True)
+            assert answers(trial, served) != first
+            apply_adapter(served, tmp_path)
+            assert answers(trial, served) == first
+
+
+def answers(trial: Trial, backbone: Backbone) -> list[tuple[int, ...]]:
+    """What the trial's engine answers, token by token."""
+    engine = LocalEngine(backbone, Identity(base="", adapter="", tokenizer=""), str)
+    decoding = Decoding(max_new_tokens=8, stop=trial.contract.stop_ids)
+    with as_served(backbone.module):
+        return [one.ids for one in engine.generate(trial.prompts, decoding)]
 
 
 def test_a_metric_that_is_not_there_is_told_before_anything_is_made(tmp_path: Path) -> None:

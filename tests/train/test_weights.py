@@ -230,9 +230,17 @@ def test_noise_is_drawn_from_the_stream_of_the_step(place: tuple[BaseFolder, Run
 
 
 def test_a_quantised_adapter_walks_to_a_release_that_answers(tmp_path: Path) -> None:
-    release = released(tmp_path, method="qlora\n  lora: {rank: 4, dora: true, rslora: true}")
+    walks(tmp_path, "qlora\n  lora: {rank: 4, dora: true, rslora: true}")
+
+
+def test_an_adapted_head_walks_to_a_release_that_answers(tmp_path: Path) -> None:
+    walks(tmp_path, "lora\n  lora: {rank: 4, targets: [lm_head, q_proj]}")
+
+
+def walks(folder: Path, method: str) -> None:
+    release = released(folder, method=method)
     assert release.form["adapter"]["layout"] == "lora"
-    opened = open_release(release, base=str(tmp_path / "base"))
+    opened = open_release(release, base=str(folder / "base"))
     prompt = Prompt(ids=opened.contract.prompt_ids(ASKED))
     (generation,) = opened.engine.generate([prompt], Decoding(max_new_tokens=4))
     assert generation.ids

@@ -175,6 +175,8 @@ def _draw_contract(console: Console, meant: Meant) -> None:
 def _lines(form: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "base", form["base"]
     yield "tokenizer", form["tokenizer"][:DIGITS]
+    if new := form.get("new_tokens"):
+        yield "new tokens", ", ".join(f"{text} ({id})" for text, id in new.items())
     yield "template", _version(form["template"])
     if form["arguments"]:
         yield "arguments", ", ".join(f"{key}: {one}" for key, one in form["arguments"].items())

@@ -31,7 +31,7 @@ def base_of(recipe: Recipe) -> BaseFolder:
     """
     if recipe.train is None:
         raise _lacks("train", "its base")
-    return find_base(recipe.train.base, recipe.base_dir)
+    return find_base(recipe.train.base, recipe.base_dir, recipe.train.added_tokens)
 
 
 def contract_of(recipe: Recipe) -> Contract:

@@ -11,7 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from tutelage.engine.frozen import frozen_linear
+from tutelage.engine.head import AdaptedHead
 from tutelage.engine.lowrank import LowRank
+from tutelage.engine.newrows import NewRows
 from tutelage.engine.projection import Projection, unmergeable
 from tutelage.engine.quantised import Form, Stored, store
 from tutelage.engine.site import Site
@@ -73,7 +75,7 @@ class Seat:
 def seats(model: nn.Module) -> Iterator[Seat]:
     """Every adapter of a backbone's module."""
     for module in model.modules():
-        if isinstance(module, Adapted):
+        if isinstance(module, Adapted | AdaptedHead):
             yield Seat(adapter=module.adapter, matrix=module.matrix)
         elif isinstance(module, Projection):
             for name, adapter in module.lowrank().items():
@@ -90,11 +92,16 @@ def matrix_of(layer: nn.Module) -> Tensor:
 def merge(model: nn.Module) -> None:
     """Put every adapter's change into the weights of its layer and let go of it.
 
+    A head that is tied to the embedding gets weights of its own.
+
     Raises: BaseModelError where the base is kept in few bits.
     """
     for path, module in list(model.named_modules()):
         if isinstance(module, Projection) and module.adapters:
             module.merge()
+        if isinstance(module, AdaptedHead | NewRows):
+            module.merge()
+            _put(model, path, None)
         if not isinstance(module, Adapted):
             continue
         if isinstance(module.base, Packed):
@@ -120,7 +127,7 @@ def stored_bytes(model: nn.Module) -> int:
     return sum(x.numel() * x.element_size() for one in held for x in one.buffers())
 
 
-def _put(model: nn.Module, path: str, layer: nn.Module) -> None:
+def _put(model: nn.Module, path: str, layer: nn.Module | None) -> None:
     home, _, name = path.rpartition(".")
     setattr(model.get_submodule(home), name, layer)
 

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -17,18 +17,19 @@ from tutelage.core.errors import BaseModelError
 from tutelage.engine.adapted import seats
 from tutelage.engine.backbone import Backbone
 from tutelage.engine.lowrank import Factors, LowRank
+from tutelage.engine.newrows import write_rows
 from tutelage.engine.targets import choose_sites, target_modules
 
 LORA_WEIGHTS, LORA_CONFIG = "adapter_model.safetensors", "adapter_config.json"
 TUNED_WEIGHTS, TUNED_CONFIG = "model.safetensors", "tuned.json"
 PREFIX, MAGNITUDE = "base_model.model.", "lora_magnitude_vector"
+ROWS, INDICES = "token_adapter.trainable_tokens_delta", "trainable_token_indices"
 # keys of PEFT that change what is computed in a way that is not computed here
 UNCOMPUTED = (
     "rank_pattern",
     "alpha_pattern",
     "bias",
     "modules_to_save",
-    "trainable_token_indices",
     "alora_invocation_tokens",
 )
 
@@ -61,7 +62,7 @@ def attach_lora(backbone: Backbone, shape: LoraShape, *, seed: int) -> dict[str,
 
     Raises: BaseModelError where a target names no layer.
     """
-    chosen = choose_sites(list(backbone.sites()), shape.targets)
+    chosen = choose_sites(list(backbone.sites()), shape.targets, backbone.head_site)
     draw = torch.Generator().manual_seed(seed)
     adapters = {}
     for site in chosen:
@@ -104,6 +105,9 @@ def save_lora(
         weights[f"{PREFIX}{path}.lora_B.weight"] = pair.b.detach().float().contiguous()
         if adapter.magnitude is not None:
             weights[f"{PREFIX}{path}.{MAGNITUDE}"] = adapter.magnitude.detach().float()
+    new = backbone.new_rows
+    learnt = {} if new is None else new.rows()
+    weights |= {f"{PREFIX}{path}.{ROWS}": rows.contiguous() for path, rows in learnt.items()}
     rank = next(iter(adapters.values())).factors().a.shape[0]
     save_file(weights, folder / LORA_WEIGHTS, metadata={"format": "pt"})
     config = {
@@ -115,7 +119,8 @@ def save_lora(
         "lora_dropout": shape.dropout,
         "use_rslora": shape.rslora,
         "use_dora": shape.dora,
-        "target_modules": target_modules(adapters, list(backbone.sites())),
+        "target_modules": target_modules(adapters, [*backbone.sites(), backbone.head_site]),
+        INDICES: None if new is None else dict.fromkeys(learnt, new.ids),
         "bias": "none",
         "fan_in_fan_out": backbone.transposed,
         "inference_mode": True,
@@ -146,7 +151,8 @@ def apply_adapter(backbone: Backbone, folder: Path) -> None:
         _apply_tuned(backbone, load_file(folder / TUNED_WEIGHTS))
         return
     saved = read_lora(folder)
-    sites = {site.path: site for site in backbone.sites()}
+    _apply_rows(backbone, saved)
+    sites = {site.path: site for site in (*backbone.sites(), backbone.head_site)}
     strange = [path for path in saved.pairs if path not in sites]
     if strange:
         raise _unfit(f"{len(strange)} of its {len(saved.pairs)} layers are none of the base's")
@@ -177,6 +183,8 @@ class SavedLora:
     rslora: bool
     pairs: Mapping[str, Factors]
     magnitudes: Mapping[str, Tensor]
+    rows: Mapping[str, Tensor]  # of tokens, by the path of their table
+    ids: Mapping[str, list[int]]  # whose rows they are
 
 
 def read_lora(folder: Path) -> SavedLora:
@@ -189,7 +197,8 @@ def read_lora(folder: Path) -> SavedLora:
     if asked:
         raise _unfit(f"it asks for {', '.join(asked)}, which is not computed here")
     weights = load_file(folder / LORA_WEIGHTS)
-    ends = {"a": ".lora_A.weight", "b": ".lora_B.weight", "magnitude": f".{MAGNITUDE}"}
+    ends = {"a": ".lora_A.weight", "b": ".lora_B.weight"}
+    ends |= {"magnitude": f".{MAGNITUDE}", "rows": f".{ROWS}"}
     found = {kind: _by_path(weights, end) for kind, end in ends.items()}
     left = len(weights) - sum(map(len, found.values()))
     if left or found["a"].keys() != found["b"].keys():
@@ -200,7 +209,26 @@ def read_lora(folder: Path) -> SavedLora:
         rslora=rslora,
         pairs={path: Factors(a=a, b=found["b"][path]) for path, a in found["a"].items()},
         magnitudes=found["magnitude"],
+        rows=found["rows"],
+        ids={path: _indices(config.get(INDICES), path) for path in found["rows"]},
     )
+
+
+def _indices(said: Any, path: str) -> list[int]:
+    """The tokens whose rows of a table are saved: a list is of the embedding's."""
+    named = said if isinstance(said, dict) else {path: said}
+    ends = [ids for name, ids in named.items() if path == name or path.endswith(f".{name}")]
+    return [int(one) for one in ends[0] or ()] if ends else []
+
+
+def _apply_rows(backbone: Backbone, saved: SavedLora) -> None:
+    for path, rows in saved.rows.items():
+        ids, table = saved.ids[path], backbone.tables.get(path)
+        if table is None or max(ids, default=0) >= len(table):
+            raise _unfit(f"it has rows of tokens that `{path}` has not")
+        if rows.shape != (len(ids), table.shape[1]):
+            raise _unfit(f"its rows of `{path}` are not those of {len(ids)} tokens")
+    write_rows(backbone.tables, saved.ids, saved.rows)
 
 
 def _by_path(weights: Mapping[str, Tensor], end: str) -> dict[str, Tensor]:

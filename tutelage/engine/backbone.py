@@ -15,9 +15,11 @@ from tutelage.engine.architecture import Architecture
 from tutelage.engine.attention import Layout, backend_of
 from tutelage.engine.families import read_architecture, uncomputed
 from tutelage.engine.flat import FlatBackbone
-from tutelage.engine.lowrank import LowRank
+from tutelage.engine.lowrank import Beside, LowRank
+from tutelage.engine.newrows import NewRows, start_rows
 from tutelage.engine.projection import initialise
 from tutelage.engine.site import Site
+from tutelage.render.tokenizer import read_tokenizer
 from tutelage.store.base import BaseFolder
 
 log = logging.getLogger(__name__)
@@ -49,11 +51,26 @@ class Backbone(Protocol):
     context: int
     logit_cap: float | None  # logits of the head are kept softly within it
     alone: str | None  # layers that would mix lessons of a row, by name; None where there are none
+    new_rows: NewRows | None  # what rows of new tokens have learnt beside frozen tables
     on_embeddings: Callable[[Tensor], Tensor] | None  # what training does to embeddings `[…, H]`
 
     @property
     def head(self) -> Tensor:
-        """Output weights `[V, H]`."""
+        """Output weights `[V, H]`, without what an adapter adds."""
+
+    def beside_head(self, hidden: Tensor) -> Beside | None:
+        """What an adapter on the head, or new rows, add to the logits of hidden states `[S, H]`."""
+
+    @property
+    def tables(self) -> dict[str, nn.Parameter]:
+        """Weights that have a row a token, by path: the embedding, and an untied head."""
+
+    def resize(self, rows: int) -> None:
+        """Makes room in the tables for more tokens."""
+
+    @property
+    def head_site(self) -> Site:
+        """The head, where an adapter may sit too."""
 
     @property
     def module(self) -> nn.Module:
@@ -76,7 +93,7 @@ class Backbone(Protocol):
         """Every linear layer an adapter may sit on, the head left out."""
 
     def attach(self, site: Site, adapter: LowRank) -> None:
-        """Put an adapter on a layer."""
+        """Put an adapter on a layer, or on the head."""
 
     def export(self) -> dict[str, Tensor]:
         """Base weights under the hub's names."""
@@ -122,6 +139,8 @@ def open_backbone(
     else:
         log.info("backbone: flat (%s)", shape.family)
         backbone = _open_flat(base, shape, random_seed)
+    if base.new_tokens:
+        _make_room(backbone, base)
     backbone.precision = precision
     if backbone.alone is not None:
         log.info("rows hold one lesson each: the base has %s", backbone.alone)
@@ -148,6 +167,14 @@ def _open_flat(base: BaseFolder, shape: Architecture, random_seed: int | None) -
             f"the weights of `{base.name}` do not fit its config.json: {error}", where="train.base"
         ) from error
     return model
+
+
+def _make_room(backbone: Backbone, base: BaseFolder) -> None:
+    """Rows for the new tokens, each the mean of its pieces'."""
+    pieces = read_tokenizer(base).pieces
+    if max(pieces) >= backbone.vocabulary:
+        backbone.resize(max(pieces) + 1)
+    start_rows(backbone.tables, pieces)
 
 
 def read_weights(base: BaseFolder) -> dict[str, Tensor]:

@@ -78,5 +78,7 @@ def _logprobs(backbone: Backbone, row: PackedRow, device: torch.device) -> NDArr
     plan = layout(row.end)
     hidden = backbone.hidden(moved(row.tokens), moved(row.position), plan, moved(row.source))
     target, shape = moved(row.tokens[row.target]), LossShape(cap=backbone.logit_cap)
-    found: NDArray[np.float32] = logprobs(hidden, backbone.head, target, shape).cpu().numpy()
-    return found
+    beside = backbone.beside_head(hidden)
+    found = logprobs(hidden, backbone.head, target, shape, beside)
+    scored: NDArray[np.float32] = found.cpu().numpy()
+    return scored

@@ -7,6 +7,7 @@ names.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +16,9 @@ from tutelage.engine.architecture import Architecture, Layer
 from tutelage.engine.attention import Layout, attend
 from tutelage.engine.flat_decoder import FlatDecoder
 from tutelage.engine.gather import take
-from tutelage.engine.lowrank import LowRank
+from tutelage.engine.head import AdaptedHead
+from tutelage.engine.lowrank import Beside, LowRank
+from tutelage.engine.newrows import NewRows, larger
 from tutelage.engine.projection import Part, Projection
 from tutelage.engine.rope import Rope, Turn, rotate
 from tutelage.engine.site import Site
@@ -109,9 +112,9 @@ class FlatBackbone(nn.Module):
         self.embedding = nn.Parameter(torch.empty(shape.vocabulary, shape.hidden))
         self.layers = nn.ModuleList(Block(shape, layer) for layer in shape.attention)
         self.norm = _norm(shape, shape.hidden)
-        self.untied = (
-            None if shape.tied else nn.Parameter(torch.empty(shape.vocabulary, shape.hidden))
-        )
+        self.untied = None if shape.tied else nn.Parameter(torch.empty_like(self.embedding))
+        self.head_adapter: AdaptedHead | None = None
+        self.new_rows: NewRows | None = None
         self.precision = torch.float32
         self.on_embeddings: Callable[[Tensor], Tensor] | None = None
         self.vocabulary = shape.vocabulary
@@ -147,9 +150,30 @@ class FlatBackbone(nn.Module):
 
     @property
     def head(self) -> Tensor:
-        """Output weights `[V, H]` in the compute precision."""
-        weight = self.embedding if self.untied is None else self.untied
-        return weight.to(self.precision)
+        """Output weights `[V, H]` in the compute precision, without what an adapter adds."""
+        return self.embeddings[-1].to(self.precision)
+
+    def beside_head(self, hidden: Tensor) -> Beside | None:
+        """What an adapter on the head, or new rows, add to the logits of hidden states `[S, H]`."""
+        trained = self.head_adapter or self.new_rows
+        return None if trained is None else trained.beside(hidden)
+
+    @property
+    def tables(self) -> dict[str, nn.Parameter]:
+        """Weights that have a row a token, by path: the embedding, and an untied head."""
+        return dict(zip(("model.embed_tokens", "lm_head"), self.embeddings, strict=False))
+
+    def resize(self, rows: int) -> None:
+        """Makes room in the tables for more tokens; the new rows are zero."""
+        self.embedding = larger(self.embedding, rows)
+        self.untied = None if self.untied is None else larger(self.untied, rows)
+        self.vocabulary = rows
+
+    @property
+    def head_site(self) -> Site:
+        """The head, where an adapter may sit too."""
+        outputs, inputs = self.embedding.shape
+        return Site(path="lm_head", name="lm_head", inputs=inputs, outputs=outputs)
 
     def forward(self, tokens: Tensor, position: Tensor, plan: Layout, source: Tensor) -> Tensor:
         """Hidden states `[S, H]` at `source`, ready for the head.
@@ -176,6 +200,7 @@ class FlatBackbone(nn.Module):
     def embed(self, tokens: Tensor) -> Tensor:
         """The layers' input `[T, H]`, fp32."""
         x = nn.functional.embedding(tokens, self.embedding).float()
+        x = x if self.new_rows is None else self.new_rows.added(tokens, x)
         return x if self.shape.embedding_scale is None else x * self.shape.embedding_scale
 
     def turns(self, position: Tensor) -> dict[Rope | None, Turn | None]:
@@ -203,7 +228,11 @@ class FlatBackbone(nn.Module):
                     yield Site(path=path, name=part.name, inputs=inputs, outputs=part.rows)
 
     def attach(self, site: Site, adapter: LowRank) -> None:
-        """Put an adapter on a layer."""
+        """Put an adapter on a layer, or on the head."""
+        if site.path == self.head_site.path:
+            put = partial(setattr, self, "untied")
+            self.head_adapter = AdaptedHead(lambda: self.embeddings[-1], put, adapter)
+            return
         block = self.blocks[int(site.path.split(".")[2])]
         for projection, _ in _homes(block):
             if any(part.name == site.name for part in projection.parts):

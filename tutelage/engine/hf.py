@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,11 +19,14 @@ from tutelage.core.errors import BaseModelError
 from tutelage.engine.adapted import Adapted, Packed, sizes_of
 from tutelage.engine.attention import Layout, attend
 from tutelage.engine.gather import take
+from tutelage.engine.head import AdaptedHead
 from tutelage.engine.hf_decoder import HfDecoder
-from tutelage.engine.lowrank import LowRank
+from tutelage.engine.lowrank import Beside, LowRank
+from tutelage.engine.newrows import NewRows
 from tutelage.engine.site import Site
 
 OURS = "tutelage"
+BESIDE = (".adapter.", ".new_rows.")  # in names of weights that are none of the base's
 LINEAR = (nn.Linear, Conv1D, Packed, Adapted)
 
 
@@ -81,7 +85,19 @@ class HfBackbone:
         found = [getattr(model.config, name, None) for name in names]
         self.context: int = next((int(x) for x in found if x), 2048)
 
-    def _embedded(self, _: nn.Module, __: object, x: Tensor) -> Tensor:
+    @property
+    def new_rows(self) -> NewRows | None:
+        """What the rows of new tokens have learnt beside the frozen ones."""
+        found = getattr(self._model.get_input_embeddings(), "new_rows", None)
+        return found if isinstance(found, NewRows) else None
+
+    @new_rows.setter
+    def new_rows(self, rows: NewRows | None) -> None:
+        self._model.get_input_embeddings().new_rows = rows
+
+    def _embedded(self, table: nn.Module, given: tuple[Tensor, ...], x: Tensor) -> Tensor:
+        if self.new_rows is not None:
+            x = self.new_rows.added(given[0], x, getattr(table, "embed_scale", 1.0))
         return x if self.on_embeddings is None else self.on_embeddings(x)
 
     @property
@@ -97,9 +113,36 @@ class HfBackbone:
 
     @property
     def head(self) -> Tensor:
-        """Output weights `[V, H]` in the compute precision."""
+        """Output weights `[V, H]` in the compute precision, without what an adapter adds."""
         weight: Tensor = self._model.get_output_embeddings().weight
         return weight.to(self.precision)
+
+    def beside_head(self, hidden: Tensor) -> Beside | None:
+        """What an adapter on the head, or new rows, add to the logits of hidden states `[S, H]`."""
+        adapted = getattr(self._model.get_output_embeddings(), "adapter", None)
+        trained = adapted if isinstance(adapted, AdaptedHead) else self.new_rows
+        return None if trained is None else trained.beside(hidden)
+
+    @property
+    def tables(self) -> dict[str, nn.Parameter]:
+        """Weights that have a row a token, by path: the embedding, and an untied head."""
+        ends = (self._model.get_input_embeddings(), self._model.get_output_embeddings())
+        tied = ends[0].weight is ends[1].weight
+        found = {id(layer): path for path, layer in self._model.named_modules()}
+        return {found[id(one)]: one.weight for one in (ends[:1] if tied else ends)}
+
+    def resize(self, rows: int) -> None:
+        """Makes room in the tables for more tokens; what the new rows are is left open."""
+        self._model.resize_token_embeddings(rows, mean_resizing=False)
+        self.vocabulary = rows
+
+    @property
+    def head_site(self) -> Site:
+        """The head, where an adapter may sit too."""
+        head = self._model.get_output_embeddings()
+        path = next(path for path, layer in self._model.named_modules() if layer is head)
+        outputs, inputs = head.weight.shape
+        return Site(path=path, name=path.rsplit(".", 1)[-1], inputs=inputs, outputs=outputs)
 
     @property
     def embeddings(self) -> tuple[nn.Parameter, ...]:
@@ -172,8 +215,12 @@ class HfBackbone:
             yield Site(path=path, name=path.rsplit(".", 1)[-1], inputs=inputs, outputs=outputs)
 
     def attach(self, site: Site, adapter: LowRank) -> None:
-        """Put an adapter on a layer."""
+        """Put an adapter on a layer, or on the head."""
         layer = self._model.get_submodule(site.path)
+        if layer is self._model.get_output_embeddings():
+            put = partial(setattr, layer, "weight")
+            layer.adapter = AdaptedHead(lambda: layer.weight, put, adapter)
+            return
         home, _, name = site.path.rpartition(".")
         setattr(self._model.get_submodule(home), name, Adapted(layer, adapter))
 
@@ -185,7 +232,7 @@ class HfBackbone:
         return {
             name: value.detach()
             for name, value in state.items()
-            if ".adapter." not in name and not (tied and name == "lm_head.weight")
+            if not any(one in name for one in BESIDE) and not (tied and name == "lm_head.weight")
         }
 
     @torch.no_grad()

@@ -14,12 +14,12 @@ from torch import Tensor
 from tutelage.core.digest import file_digest, strong_digest
 from tutelage.core.errors import ContractError
 from tutelage.engine.adapter import apply_adapter, holds_all
-from tutelage.engine.attention import capped, layout
+from tutelage.engine.attention import layout
 from tutelage.engine.backbone import Backbone, Precision, choose_precision, open_backbone
-from tutelage.engine.logprob import LossShape, logprobs
+from tutelage.engine.logprob import LossShape, head_logits, logprobs
 from tutelage.engine.protocol import Chunk, Decoding, Generation, Identity, Prompt, Stop
 from tutelage.render.pack import PackedRow
-from tutelage.store.base import BaseFolder
+from tutelage.store.base import BaseFolder, check_new_tokens
 
 Decode = Callable[[Sequence[int]], str]
 COLDEST = 1e-4  # below it logits divided by the temperature overflow
@@ -62,6 +62,7 @@ class LocalEngine:
         )
         digest = ""
         if adapter is not None:
+            check_new_tokens(base, adapter)
             apply_adapter(backbone, adapter)
             digest = strong_digest({p.name: file_digest(p) for p in sorted(adapter.iterdir())})
         backbone.module.eval()
@@ -121,7 +122,8 @@ class LocalEngine:
         )
         hidden = self._backbone.hidden(tokens, position, layout(row.end), source)
         shape = LossShape(cap=self._backbone.logit_cap)
-        found = logprobs(hidden, self._backbone.head, target, shape)
+        beside = self._backbone.beside_head(hidden)
+        found = logprobs(hidden, self._backbone.head, target, shape, beside)
         scored: NDArray[np.float32] = found.cpu().numpy()
         return scored
 
@@ -138,7 +140,9 @@ class LocalEngine:
             )
 
     def _logits(self, hidden: Tensor) -> Tensor:
-        return capped(hidden @ self._backbone.head.T, self._backbone.logit_cap)
+        backbone = self._backbone
+        beside = backbone.beside_head(hidden)
+        return head_logits(hidden, backbone.head, backbone.logit_cap, beside)
 
     def _room(self, longest: int, decoding: Decoding) -> int:
         return min(decoding.max_new_tokens, self._backbone.context - longest)

@@ -19,6 +19,22 @@ class Factors:
     b: Tensor
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """What an adapter makes of inputs, the product with the second matrix not yet taken.
+
+    The outputs from row `first` on become `longer * (out + scale * low up^T)`.
+
+    Shapes: low `[…, r]`, up `[rows, r]`, longer `[rows]` or None for ones.
+    """
+
+    low: Tensor
+    up: Tensor
+    scale: float = 1.0
+    longer: Tensor | None = None
+    first: int = 0
+
+
 class LowRank(nn.Module):
     """The adapter of one matrix W: `scale * B A x`, B starting at zero.
 
@@ -66,16 +82,24 @@ class LowRank(nn.Module):
 
     def forward(self, x: Tensor, out: Tensor, dense: Callable[[], Tensor]) -> Tensor:
         """What is added to `out`, which is `x W^T`; `dense` gives W."""
+        made = self.beside(x, dense)
+        change: Tensor = (made.low @ made.up.to(x.dtype).T) * made.scale
+        if made.longer is None:
+            return change
+        longer = made.longer.to(x.dtype)
+        return (longer - 1) * out + longer * change
+
+    def beside(self, x: Tensor, dense: Callable[[], Tensor]) -> Beside:
+        """What it makes of `x`; `dense` gives W."""
         if self.dropout and self.training:
             x = nn.functional.dropout(x, self.dropout)
-        pair = self.factors()
-        change: Tensor = ((x @ pair.a.to(x.dtype).T) @ pair.b.to(x.dtype).T) * self.scale
-        if self.magnitude is None:
-            return change
-        with torch.no_grad():
-            norm = torch.linalg.vector_norm(self._sum(dense().float()), dim=1)
-        longer: Tensor = (self.magnitude / norm).to(x.dtype)
-        return (longer - 1) * out + longer * change
+        pair, longer = self.factors(), None
+        if self.magnitude is not None:
+            with torch.no_grad():
+                norm = torch.linalg.vector_norm(self._sum(dense().float()), dim=1)
+            longer = self.magnitude / norm
+        low = x @ pair.a.to(x.dtype).T
+        return Beside(low=low, up=pair.b, scale=self.scale, longer=longer)
 
     @torch.no_grad()
     def merged(self, weight: Tensor) -> Tensor:

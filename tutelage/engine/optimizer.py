@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from tutelage.engine.newrows import NewRows
 from tutelage.engine.projection import Projection
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
@@ -36,7 +37,8 @@ class Sorted:
 
 def sort_weights(model: nn.Module, embeddings: Iterable[nn.Parameter]) -> Sorted:
     """Hidden matrices apart from embeddings, heads, norms and biases, which Muon does not suit."""
-    apart = {id(weight) for weight in embeddings}
+    new = (module for module in model.modules() if isinstance(module, NewRows))
+    apart = {id(weight) for weight in (*embeddings, *(x for one in new for x in one.changes))}
     fused = {
         id(module.weight): tuple(part.rows for part in module.parts)
         for module in model.modules()

@@ -13,7 +13,13 @@ from tutelage.engine.liveness import Fingerprint, check_alive, scores
 from tutelage.engine.protocol import Engine
 from tutelage.render.contract import Contract
 from tutelage.render.difference import SHOWN, changed_lines
-from tutelage.store.base import TEMPLATE_FILES, TOKENIZER_FILES, BaseFolder, find_base
+from tutelage.store.base import (
+    TEMPLATE_FILES,
+    TOKENIZER_FILES,
+    BaseFolder,
+    find_base,
+    read_new_tokens,
+)
 from tutelage.store.release import TOKENIZER, ReleaseFolder
 
 DIGITS = 12
@@ -54,12 +60,13 @@ def open_release(
 def release_base(
     release: ReleaseFolder, base: str | None = None, relative_to: Path | None = None
 ) -> BaseFolder:
-    """The base a release names, or the one given in its place.
+    """The base a release names, or the one given in its place, with the tokens it added.
 
     Raises: BaseModelError where there is none.
     """
     home = relative_to or (Path() if base else release.project or Path())
-    return find_base(base or release.form["base"]["name"], home)
+    tokens = read_new_tokens(release.adapter)
+    return find_base(base or release.form["base"]["name"], home, tokens)
 
 
 def release_contract(release: ReleaseFolder, base: BaseFolder) -> Contract:

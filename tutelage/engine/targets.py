@@ -9,13 +9,16 @@ from tutelage.core.errors import BadRow, BaseModelError
 from tutelage.engine.site import Site
 
 
-def choose_sites(sites: Sequence[Site], targets: tuple[str, ...] | None) -> list[Site]:
+def choose_sites(sites: Sequence[Site], targets: tuple[str, ...] | None, head: Site) -> list[Site]:
     """The layers that are targets: by name, by the end of their path, or by a pattern for it.
+
+    The head is one only where it is named.
 
     Raises: BaseModelError with every target that names no layer.
     """
     if targets is None:
         return list(sites)
+    sites = [*sites, head]
     idle = [target for target in targets if not any(_names(target, site) for site in sites)]
     if idle:
         raise BaseModelError(

@@ -35,7 +35,7 @@ def run(section: Evaluate, inputs: Mapping[str, Artifact], run: Run) -> Artifact
     if train is None:
         raise RecipeError("evaluation needs the base model", where="train.base")
     check_recipe(run.recipe)
-    base = find_base(train.base, run.recipe.base_dir)
+    base = find_base(train.base, run.recipe.base_dir, train.added_tokens)
     digests = base.digests()
     check_base(inputs["adapter"], base.name, digests)
     contract = trained_contract(inputs["adapter"], base, run)

@@ -69,7 +69,7 @@ def run(
         raise RecipeError("a release needs the base model", where="train.base")
     verdict = read_json(inputs["verdict"].file(VERDICT))
     waived = admit(verdict, section.waivers, today or datetime.now(UTC).date())
-    base = find_base(train.base, run.recipe.base_dir)
+    base = find_base(train.base, run.recipe.base_dir, train.added_tokens)
     contract = measured_contract(inputs["report"], base, run)
     made = Made(
         precision=train.precision,

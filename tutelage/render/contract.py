@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from typing import Any
 
@@ -52,6 +52,7 @@ class Contract:
     decoding: Decoding
     output_schema: Json
     goldens: Mapping[str, Golden | None]  # None where the template refuses it
+    new_tokens: Mapping[str, int] = field(default_factory=dict)  # ids of what was added
     warnings: tuple[str, ...] = ()
 
     @classmethod
@@ -65,7 +66,8 @@ class Contract:
         try:
             warnings = defaults_taken(section, base, found)
             warnings += tuple(section.doubts(form["context"]))
-            return _contract(form, base, found, warnings)
+            contract = _contract(form, base, found, warnings)
+            return replace(contract, warnings=warnings + _hidden(contract, base))
         except ContractError as error:
             raise ContractError(
                 error.message,
@@ -104,6 +106,7 @@ class Contract:
             "schema": SCHEMA,
             "base": self.base,
             "tokenizer": self.tokenizer_digest,
+            **({"new_tokens": {**self.new_tokens}} if self.new_tokens else {}),
             "template": template_form(template.name, {**template.texts}, of_base=self.of_base),
             "specials": {**template.variables},
             "arguments": {**template.arguments},
@@ -209,6 +212,7 @@ def _contract(
         closing=closing,
         forged=form["forged"],
     )
+    new = {one.text: int(found.tokenizer.token_to_id(one.text)) for one in base.new_tokens}
     return Contract(
         base=base.name,
         of_base=form["template"]["of_base"],
@@ -221,8 +225,21 @@ def _contract(
         forged=form["forged"],
         decoding=Decoding(**form["decoding"]),
         output_schema=form["output_schema"],
-        goldens=goldens_of(renderer),
+        goldens=goldens_of(renderer, list(new)),
+        new_tokens=new,
         warnings=warnings,
+    )
+
+
+def _hidden(contract: Contract, base: BaseFolder) -> tuple[str, ...]:
+    """What a user should hear of new tokens that requests do not hold, for the template does."""
+    markers = contract.renderer.encoder.marker_texts
+    held = [f"`{one.text}`" for one in base.new_tokens if not one.special and one.text in markers]
+    if not held:
+        return ()
+    return (
+        f"{', '.join(held)} of `train.new_tokens` stands in the template and is a marker: "
+        "it is spelt out in what users write",
     )
 
 

@@ -35,6 +35,7 @@ CAUSES: Mapping[str, str] = {
     "truncate": "long lessons are to be cut elsewhere",
     "forged": "forged markers are to be treated otherwise",
     "forgeable": "the template writes other markers as plain text",
+    "new_tokens": "the tokens added to the tokenizer are not those that were taught",
     "tokenizer": "the tokenizer is not the one the model was taught with",
     "specials": "the special tokens are not those that were taught",
     "stop_tokens": "answers end in another stop token than was taught",

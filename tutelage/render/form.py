@@ -93,6 +93,7 @@ class Form(Part):
     stop_tokens: list[str]
     stop_ids: list[int]
     closing: int | None
+    new_tokens: dict[str, int] = {}
     goldens: dict[str, Rendered | None]
 
     @model_validator(mode="after")

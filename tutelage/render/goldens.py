@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tutelage.core.conversation import Conversation, Message, ToolCall
@@ -71,9 +71,21 @@ class Golden:
         return {"text": self.text, "ids": [*self.ids], "tokens": [*self.tokens]}
 
 
-def goldens_of(renderer: Renderer) -> dict[str, Golden | None]:
-    """Every golden as rendered; None where the template refuses it."""
-    return {name: _golden(renderer, one) for name, one in GOLDENS.items()}
+def goldens_of(renderer: Renderer, new_tokens: Sequence[str] = ()) -> dict[str, Golden | None]:
+    """Every golden as rendered; None where the template refuses it.
+
+    Where tokens were added, one more holds each of them, asked and answered.
+    """
+    every = dict(GOLDENS)
+    if new_tokens:
+        said = " ".join(new_tokens)
+        turns = (
+            Message(role="user", content=f"Say: {said}"),
+            Message(role="assistant", content=said),
+            ASKED,
+        )
+        every["new_tokens"] = Conversation(messages=turns)
+    return {name: _golden(renderer, one) for name, one in every.items()}
 
 
 def _golden(renderer: Renderer, conversation: Conversation) -> Golden | None:

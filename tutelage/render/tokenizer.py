@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +11,9 @@ from typing import Any
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
-from tutelage.core.errors import BaseModelError
+from tutelage.core.errors import BadRow, BaseModelError
 from tutelage.render.template import DEFAULT
-from tutelage.store.base import BaseFolder
+from tutelage.store.base import TEMPLATE_FILES, BaseFolder
 
 NAMED = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
 END_OF_TEXT = "<|endoftext|>"  # GPT-2's only special token, in its vocabulary but not marked
@@ -26,6 +27,7 @@ class TokenizerFolder:
     templates: Mapping[str, str]  # empty where the base has none
     specials: Mapping[str, str]  # `eos_token` -> `<|im_end|>`, as templates read them
     end_ids: tuple[int, ...]  # end-of-text ids, the tokenizer's own first
+    pieces: Mapping[int, tuple[int, ...]]  # of each new token's id: what its text was before
 
 
 def read_tokenizer(base: BaseFolder) -> TokenizerFolder:
@@ -46,12 +48,47 @@ def read_tokenizer(base: BaseFolder) -> TokenizerFolder:
         specials["eos_token"] = tokenizer.id_to_token(ends[0])
     fresh = [text for text in specials.values() if text not in _added(tokenizer)]
     tokenizer.add_special_tokens([AddedToken(text, normalized=False) for text in fresh])
+    pieces = _add(tokenizer, base)
     return TokenizerFolder(
         tokenizer=tokenizer,
         templates=_templates(base, settings),
         specials=specials,
         end_ids=ends,
+        pieces=pieces,
     )
+
+
+def write_tokenizer(folder: Path, base: BaseFolder) -> None:
+    """The base's tokenizer and template as the hub's libraries open them, new tokens included."""
+    found = read_tokenizer(base)
+    text = found.tokenizer.to_str(pretty=True)
+    (folder / "tokenizer.json").write_text(text, encoding="utf-8")
+    for name in TEMPLATE_FILES:
+        if (base.folder / name).exists():
+            shutil.copyfile(base.folder / name, folder / name)
+
+
+def _add(tokenizer: Any, base: BaseFolder) -> dict[int, tuple[int, ...]]:
+    """Adds the new tokens; what each one's text was read as before, by its id."""
+    rows = []
+    before = {}
+    for one in base.new_tokens:
+        before[one.text] = tuple(tokenizer.encode(one.text, add_special_tokens=False).ids)
+        if tokenizer.token_to_id(one.text) is not None:
+            rows.append(BadRow(where=f"`{one.text}`", problem="is a token of the base already"))
+        elif not before[one.text]:
+            rows.append(BadRow(where=f"`{one.text}`", problem="is nothing to its tokenizer"))
+    if rows:
+        raise BaseModelError(
+            f"{len(rows)} of {len(base.new_tokens)} tokens cannot be added to `{base.name}`",
+            where="train.new_tokens",
+            expected="texts that are no tokens yet",
+            rows=rows,
+        )
+    for one in base.new_tokens:
+        add = tokenizer.add_special_tokens if one.special else tokenizer.add_tokens
+        add([AddedToken(one.text, normalized=False)])
+    return {tokenizer.token_to_id(text): pieces for text, pieces in before.items()}
 
 
 def _tokenizer(base: BaseFolder, settings: Mapping[str, Any]) -> Any:

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from tutelage.core.digest import file_digest, strong_digest
-from tutelage.core.errors import BaseModelError
+from tutelage.core.errors import BadRow, BaseModelError
+from tutelage.core.recipe import NewToken
 from tutelage.store.ingest import uri_of
 
 EMBEDDED = "tutelage/tiny"
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "merges.txt")
+NEW_TOKENS = "new_tokens.json"  # in an adapter's folder
 TEMPLATE_FILES = ("chat_template.jinja", "tokenizer_config.json", "special_tokens_map.json")
 
 LENGTH = 8  # bytes of a safetensors file that say how long its header is
@@ -24,12 +26,14 @@ LENGTH = 8  # bytes of a safetensors file that say how long its header is
 class BaseFolder:
     """A base model's folder: configuration, tokenizer, and weights unless they are random.
 
-    `name` is as the recipe writes it, without folders of this machine.
+    `name` is as the recipe writes it, without folders of this machine. With `new_tokens` its
+    tokenizer, and the weights that are a token's, are those of the folder and these beside.
     """
 
     name: str
     folder: Path
     config: Mapping[str, Any]
+    new_tokens: tuple[NewToken, ...] = ()
 
     def weight_files(self) -> list[Path]:
         """The safetensors shards, in order; empty for a folder with a configuration only."""
@@ -45,14 +49,17 @@ class BaseFolder:
         }
 
     def tokenizer_digest(self) -> str:
-        """SHA-256 over the tokenizer's files and its chat template."""
+        """SHA-256 over the tokenizer's files, its chat template and what was added to it."""
         present = [self.folder / name for name in (*TOKENIZER_FILES, *TEMPLATE_FILES)]
-        return strong_digest({path.name: file_digest(path) for path in present if path.exists()})
+        files = {path.name: file_digest(path) for path in present if path.exists()}
+        if not self.new_tokens:
+            return strong_digest(files)
+        return strong_digest({"files": files, "new_tokens": _forms(self.new_tokens)})
 
 
-def find_base(name: str, relative_to: Path) -> BaseFolder:
+def find_base(name: str, relative_to: Path, new_tokens: tuple[NewToken, ...] = ()) -> BaseFolder:
     """The folder of `tutelage/tiny`, of a path, or of a Hugging Face id that is on this machine
-    or can be fetched.
+    or can be fetched; `new_tokens` are added to it.
 
     Raises: BaseModelError where nothing of that name is found or it is no model.
     """
@@ -74,7 +81,7 @@ def find_base(name: str, relative_to: Path) -> BaseFolder:
         raise BaseModelError(
             f"config.json of `{name}` is no JSON object", where="train.base", expected="{...}"
         )
-    base = BaseFolder(name=uri_of(name), folder=folder, config=config)
+    base = BaseFolder(name=uri_of(name), folder=folder, config=config, new_tokens=new_tokens)
     for weights in base.weight_files():
         if _cut(weights):
             raise BaseModelError(
@@ -84,6 +91,60 @@ def find_base(name: str, relative_to: Path) -> BaseFolder:
                 hint="fetch or copy it again; a clone without git-lfs has pointers in its place",
             )
     return base
+
+
+def write_new_tokens(folder: Path, base: BaseFolder) -> None:
+    """Says in an adapter's folder which tokens were added to its base."""
+    form = {"schema": 1, "added": len(base.new_tokens), "tokens": _forms(base.new_tokens)}
+    text = json.dumps(form, indent=1, ensure_ascii=False)
+    (folder / NEW_TOKENS).write_text(f"{text}\n", encoding="utf-8")
+
+
+def read_new_tokens(folder: Path) -> tuple[NewToken, ...]:
+    """The tokens an adapter's folder says were added to its base.
+
+    Raises: BaseModelError where what it says cannot be read.
+    """
+    path = folder / NEW_TOKENS
+    if not path.exists():
+        return ()
+    try:
+        form = json.loads(path.read_text(encoding="utf-8"))
+        return tuple(NewToken.model_validate(one) for one in form["tokens"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise BaseModelError(
+            f"{NEW_TOKENS} cannot be read: {error}", where=folder.name, hint="train again"
+        ) from error
+
+
+def check_new_tokens(base: BaseFolder, folder: Path) -> None:
+    """Whether an adapter was trained with the tokens that are added to the base.
+
+    Raises: BaseModelError with each token that only one of them has.
+    """
+    theirs, ours = read_new_tokens(folder), base.new_tokens
+    if theirs == ours:
+        return
+    rows = [
+        BadRow(where=f"`{one.text}`", problem=says)
+        for ones, others, says in (
+            (theirs, ours, "was added when it was trained, and is not"),
+            (ours, theirs, "is added, and was not when it was trained"),
+        )
+        for one in ones
+        if one not in others
+    ]
+    raise BaseModelError(
+        "the adapter was trained with other new tokens than are added to its base",
+        where="train.new_tokens",
+        expected="the same, in the same order",
+        rows=rows,
+        hint="put `train.new_tokens` back as it was, or train again",
+    )
+
+
+def _forms(tokens: tuple[NewToken, ...]) -> list[dict[str, Any]]:
+    return [one.model_dump(mode="json") for one in tokens]
 
 
 def _cut(path: Path) -> bool:

@@ -18,9 +18,10 @@ from tutelage.core.row import Split
 from tutelage.render.contract import Contract
 from tutelage.render.lessons import Lessons
 from tutelage.render.pack import one_a_row, pack, packed_apart, tokens_saved
+from tutelage.render.tokenizer import write_tokenizer
 from tutelage.store.artifact import Artifact
-from tutelage.store.base import BaseFolder, find_base
-from tutelage.store.release import CONTRACT
+from tutelage.store.base import BaseFolder, find_base, write_new_tokens
+from tutelage.store.release import ADAPTER, CONTRACT
 from tutelage.store.run import Run
 from tutelage.store.store import Draft
 from tutelage.store.tables import LEDGER, METRICS, ROWS, read_rows, write_ledger
@@ -82,7 +83,7 @@ def gather(section: Train, dataset: Artifact, run: Run) -> Material:
     Raises: BaseModelError; ContractError; TrainingError where nothing is taught or more
         rows are lost than the quotas allow.
     """
-    base = find_base(section.base, run.recipe.base_dir)
+    base = find_base(section.base, run.recipe.base_dir, section.added_tokens)
     contract = Contract.open(run.recipe.contract, base, run.recipe)
     for warning in contract.warnings:
         run.progress.warn(warning)
@@ -138,7 +139,11 @@ def _build(section: Train, material: Material, run: Run, draft: Draft, key: str)
         loop = Loop(section, learner, taught, run, judging)
         state = loop.train(places)
         draft.environment.update(learner.computed())
-    learner.save(draft.folder / "adapter")
+    learner.save(draft.folder / ADAPTER)
+    if material.base.new_tokens:
+        write_new_tokens(draft.folder / ADAPTER, material.base)
+        write_tokenizer(draft.folder / ADAPTER, material.base)
+        draft.counts["new_tokens"] = len(material.base.new_tokens)
     write_metrics(draft.folder / METRICS, state.rows)
     if wrong := entries(state.rows, loop.names):
         write_ledger(draft.folder / LEDGER, wrong)

@@ -10,7 +10,7 @@ from tutelage.core.digest import file_digest, strong_digest
 from tutelage.core.errors import BadRow, BaseModelError, StoreError
 from tutelage.core.recipe import Train
 from tutelage.store.artifact import MANIFEST, read_manifest
-from tutelage.store.base import BaseFolder
+from tutelage.store.base import BaseFolder, check_new_tokens
 from tutelage.store.release import ADAPTER
 from tutelage.store.run import Run
 
@@ -25,8 +25,8 @@ CONFIGS = {"adapter_config.json": "low-rank weights", "tuned.json": "every weigh
 def find_start(section: Train, base: BaseFolder, run: Run) -> Path | None:
     """The folder of the weights to go on from; None where the recipe names none.
 
-    Raises: BaseModelError where there is none of that name, it was trained on another base or
-        with a method of the other kind.
+    Raises: BaseModelError where there is none of that name, it was trained on another base, with
+        other new tokens or with a method of the other kind.
     """
     if section.start_from is None:
         return None
@@ -40,6 +40,7 @@ def find_start(section: Train, base: BaseFolder, run: Run) -> Path | None:
             where="train.start_from",
             expected=f"an adapter that holds {wanted}, as `method: {section.method}` goes on from",
         )
+    check_new_tokens(base, folder)
     if (whole / MANIFEST).is_file():
         _check_base(section.start_from, whole, base)
     return folder
@@ -124,6 +125,14 @@ def start_lora(adapters: Mapping[str, LowRank], shape: LoraShape, folder: Path) 
         adapter.b.data.copy_(pair.b)
         if adapter.magnitude is not None:
             adapter.magnitude.data.copy_(saved.magnitudes[path])
+
+
+def start_new_rows(backbone: Backbone, folder: Path) -> None:
+    """Take over the rows of new tokens."""
+    from tutelage.engine.adapter import read_lora
+
+    if backbone.new_rows is not None:
+        backbone.new_rows.start(read_lora(folder).rows)
 
 
 def _short(value: object) -> str:

@@ -43,7 +43,8 @@ def gradient(
         with noisy(backbone, neftune, batch.position):
             hidden = backbone.hidden(batch.tokens, batch.position, batch.plan, batch.source)
         share = batch.weight / weight
-        part = supervised_loss(hidden, backbone.head, batch.target, share, shape)
+        beside = backbone.beside_head(hidden)
+        part = supervised_loss(hidden, backbone.head, batch.target, share, shape, beside)
         part.total.backward()
         loss += float(part.total.detach())
         told.append(part.logprob)
@@ -64,7 +65,8 @@ def validation_loss(backbone: Backbone, batches: Iterable[Batch]) -> float:
         for batch in batches:
             hidden = backbone.hidden(batch.tokens, batch.position, batch.plan, batch.source)
             shape = LossShape(cap=backbone.logit_cap)
-            logprob = logprobs(hidden, backbone.head, batch.target, shape)
+            beside = backbone.beside_head(hidden)
+            logprob = logprobs(hidden, backbone.head, batch.target, shape, beside)
             total -= float((logprob * batch.weight).sum())
             weight += float(batch.weight.sum())
     return total / weight

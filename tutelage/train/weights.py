@@ -17,12 +17,14 @@ from tutelage.engine.adapted import quantise
 from tutelage.engine.adapter import LoraShape, attach_lora, save_lora, save_tuned
 from tutelage.engine.backbone import Backbone, choose_precision, open_backbone
 from tutelage.engine.lowrank import LowRank
+from tutelage.engine.newrows import NewRows
 from tutelage.engine.optimizer import Muon, Sorted, sort_weights
 from tutelage.engine.targets import matches
+from tutelage.render.tokenizer import read_tokenizer
 from tutelage.store.base import BaseFolder
 from tutelage.store.run import Run
 from tutelage.train.schedule import MUON_ADAM
-from tutelage.train.start import find_start, start_lora, start_whole
+from tutelage.train.start import find_start, start_lora, start_new_rows, start_whole
 
 BETAS = (0.9, 0.95)
 
@@ -121,8 +123,11 @@ def open_learner(section: Train, base: BaseFolder, run: Run) -> Learner:
         quantise(backbone.module, backbone.sites(), section.base_form)
     shape = shape_of(section)
     adapters = attach_lora(backbone, shape, seed=run.seed("train.lora"))
+    if base.new_tokens:
+        learn_new_rows(backbone, base, adapters)
     if started is not None:
         start_lora(adapters, shape, started)
+        start_new_rows(backbone, started)
     for adapter in adapters.values():
         adapter.train()
     return Learner(
@@ -133,6 +138,22 @@ def open_learner(section: Train, base: BaseFolder, run: Run) -> Learner:
         size=size,
         form=section.base_form,
     )
+
+
+def learn_new_rows(backbone: Backbone, base: BaseFolder, adapters: Mapping[str, LowRank]) -> None:
+    """Let the rows of new tokens take gradients, beside tables that do not.
+
+    Raises: BaseModelError where an adapter changes those rows already.
+    """
+    if backbone.head_site.path in adapters:
+        raise BaseModelError(
+            "an adapter on the head and new tokens both change the head's new rows",
+            where="train.lora.targets",
+            expected="targets without the head, or no `train.new_tokens`",
+            hint="`method: full` trains all of both",
+        )
+    first = min(read_tokenizer(base).pieces)
+    backbone.new_rows = NewRows(lambda: backbone.tables, first, len(base.new_tokens))
 
 
 def shape_of(section: Train) -> LoraShape:

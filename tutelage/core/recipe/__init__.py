@@ -33,6 +33,7 @@ from tutelage.core.recipe.serve import Guardrail as Guardrail
 from tutelage.core.recipe.serve import Serve as Serve
 from tutelage.core.recipe.train import EarlyStopping as EarlyStopping
 from tutelage.core.recipe.train import Lora as Lora
+from tutelage.core.recipe.train import NewToken as NewToken
 from tutelage.core.recipe.train import Precision as Precision
 from tutelage.core.recipe.train import Quantisation as Quantisation
 from tutelage.core.recipe.train import Quotas as Quotas

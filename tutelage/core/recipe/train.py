@@ -22,7 +22,7 @@ class Lora(Section):
     targets: tuple[str, ...] | Literal["all"] = Field(
         "all",
         description="Layers to adapt: names, or regular expressions for whole paths; "
-        "`all` but the head.",
+        "`all` but the head, which is adapted where it is named (`lm_head`).",
     )
     rslora: bool = Field(
         False, description="Multiply by alpha / sqrt(rank), so that a high rank learns as fast."
@@ -80,6 +80,15 @@ class EarlyStopping(Section):
     tasks: int = Field(64, ge=1, description="Tasks that are answered at each validation.")
 
 
+class NewToken(Section):
+    """A token that the base's tokenizer does not have yet."""
+
+    text: str = Field(min_length=1, pattern=r"\S", description="What it stands for.")
+    special: bool = Field(
+        False, description="A marker: only the template writes it, and messages cannot forge it."
+    )
+
+
 class Train(Section):
     """Dataset to an Adapter."""
 
@@ -116,6 +125,10 @@ class Train(Section):
         (),
         description="Weights that stay as they are with `method: full`: names, or regular "
         "expressions for whole names.",
+    )
+    new_tokens: tuple[str | NewToken, ...] = Field(
+        (),
+        description="Tokens added to the base's, and trained: texts, or {text, special: true}.",
     )
     start_from: str | None = Field(
         None, min_length=1, description="Adapter to go on from: an artifact's name, or a folder."
@@ -182,9 +195,17 @@ class Train(Section):
         for key, given, method in idle:
             if given and self.method != method:
                 raise ValueError(f"`{key}` has no effect with `method: {self.method}`")
+        texts = [one.text for one in self.added_tokens]
+        if twice := sorted({one for one in texts if texts.count(one) > 1}):
+            raise ValueError(f"`new_tokens` names twice: {', '.join(twice)}")
         if self.start_from is not None and (self.init == "random" or self.lora.init == "pissa"):
             raise ValueError("`start_from` brings the weights; leave `init` and `lora.init` out")
         return self
+
+    @property
+    def added_tokens(self) -> tuple[NewToken, ...]:
+        """`new_tokens`, a plain text being a token that is no marker."""
+        return tuple(NewToken(text=one) if isinstance(one, str) else one for one in self.new_tokens)
 
     @property
     def base_form(self) -> Quantisation | None:
