@@ -145,7 +145,7 @@ class Together:
 def test_a_head_in_shards_gives_the_whole_ones_loss_and_gradients(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(logprob, "_rows", lambda _: 5)  # shards must go at one pace
+    monkeypatch.setattr(logprob, "_rows", lambda _, few: 5)  # shards must go at one pace
     given = drawn(torch.float32)
     names = ("hidden", "head", "target", "weight")
     whole = supervised_loss(*(given[k] for k in names), SHAPES[name])
@@ -172,3 +172,13 @@ def test_a_head_in_shards_gives_the_whole_ones_loss_and_gradients(
         torch.testing.assert_close(loss.logprob, whole.logprob)
         torch.testing.assert_close(slope, expected[0])
     torch.testing.assert_close(torch.cat([found[one][2] for one in firsts]), expected[1])
+
+
+def test_the_log_probability_of_what_is_next_to_impossible_is_exact() -> None:
+    hidden = torch.tensor([[60.0, 0.0], [3.0, 0.0]])
+    head = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0]])
+    target, weight = torch.tensor([1, 1]), torch.ones(2)
+    told = supervised_loss(hidden, head, target, weight).logprob
+    expected = torch.log_softmax(hidden.double() @ head.double().T, -1)[:, 1]
+    assert told.tolist() == pytest.approx(expected.tolist(), abs=1e-5)
+    assert told[0] == pytest.approx(-120)

@@ -7,14 +7,16 @@ here with per-token weights and the sum left undivided.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
-CHUNK_BYTES = 32 << 20
+CHUNK_BYTES = 64 << 20  # of slopes, the only thing of tokens by vocabulary that is kept
+CACHE_BYTES = 8 << 20  # of fp32 logits made at a time
+FAINT = -80.0  # log-probabilities whose share fp32 holds with fewer digits
 Reduce = Callable[[Tensor, Literal["max", "sum"]], Tensor]  # the same over every shard
 
 
@@ -69,12 +71,12 @@ def supervised_loss(
 
 def logprobs(hidden: Tensor, head: Tensor, target: Tensor, shape: LossShape = PLAIN) -> Tensor:
     """Log-probability of each target, `[S]` float32, without gradients."""
-    rows = _rows(head)
+    rows = _rows(head, few=True)
     parts = []
     with torch.no_grad():
         for part, ids in zip(hidden.split(rows), target.split(rows), strict=True):
             logits = _logits(part, head, shape)
-            parts.append(_chosen(logits, ids, shape) - _shares(logits, shape).norm)
+            parts.append(_shares(logits, ids, shape).logprob)
     return torch.cat(parts) if parts else hidden.new_zeros(0, dtype=torch.float32)
 
 
@@ -87,18 +89,29 @@ class _Given(NamedTuple):
 
 
 class _Shares(NamedTuple):
-    """Each token's probabilities `[S, V]` and log-normaliser `[S]`, in float32 or wider."""
+    """Each token's probabilities `[S, V]`, log-normaliser and its target's log-probability `[S]`.
+
+    In float32 or wider.
+    """
 
     share: Tensor
     norm: Tensor
+    logprob: Tensor
 
 
 def _wide(x: Tensor) -> torch.dtype:
     return torch.promote_types(x.dtype, torch.float32)
 
 
-def _rows(head: Tensor) -> int:
-    return max(1, CHUNK_BYTES // (4 * head.shape[0]))
+def _rows(head: Tensor, *, few: bool) -> int:
+    """How many tokens' slopes are held at once, or, of those, made at once."""
+    size = 4 if few else head.element_size()
+    return max(1, (CACHE_BYTES if few else CHUNK_BYTES) // (size * head.shape[0]))
+
+
+def _parts(span: slice, rows: int) -> Iterator[slice]:
+    for low in range(span.start, span.stop, rows):
+        yield slice(low, min(low + rows, span.stop))
 
 
 def _logits(hidden: Tensor, head: Tensor, shape: LossShape) -> Tensor:
@@ -108,24 +121,31 @@ def _logits(hidden: Tensor, head: Tensor, shape: LossShape) -> Tensor:
     return logits if shape.cap is None else shape.cap * torch.tanh(logits / shape.cap)
 
 
-def _shares(logits: Tensor, shape: LossShape) -> _Shares:
+def _shares(logits: Tensor, ids: Tensor, shape: LossShape) -> _Shares:
     if shape.shard is not None:
         wide = logits.to(_wide(logits))
         top = shape.shard.reduce(wide.amax(-1), "max")
         raised = torch.exp(wide - top[:, None])
         total = shape.shard.reduce(raised.sum(-1), "sum")
-        return _Shares(raised / total[:, None], top + total.log())
+        norm = top + total.log()
+        own, held = _chosen(logits, ids, shape)
+        logit = shape.shard.reduce(own * held, "sum")
+        return _Shares(raised / total[:, None], norm, logit - norm)
     share = torch.softmax(logits, -1, dtype=_wide(logits))
-    highest, place = logits.max(-1, keepdim=True)
-    norm = highest - share.gather(1, place).log()  # exact: the top share is >= 1/V
-    return _Shares(share, norm.squeeze(1))
+    own, _ = _chosen(logits, ids, shape)
+    logprob = share.gather(1, ids[:, None]).squeeze(1).log()
+    faint = (logprob < FAINT).nonzero().squeeze(1)
+    if len(faint):  # their share is rounded, or nothing: by the greatest, which is not
+        highest, place = logits[faint].max(-1, keepdim=True)
+        most = highest.to(share.dtype) - share[faint].gather(1, place).log()
+        logprob[faint] = own[faint] - most.squeeze(1)
+    return _Shares(share, own - logprob, logprob)
 
 
-def _chosen(logits: Tensor, ids: Tensor, shape: LossShape) -> Tensor:
-    """The target's logit `[S]`."""
+def _chosen(logits: Tensor, ids: Tensor, shape: LossShape) -> tuple[Tensor, Tensor]:
+    """The target's logit where it is held here `[S]`, and whether it is."""
     local, held = _local(ids, logits, shape)
-    own = logits.gather(1, local[:, None]).squeeze(1).to(_wide(logits)) * held
-    return own if shape.shard is None else shape.shard.reduce(own, "sum")
+    return logits.gather(1, local[:, None]).squeeze(1).to(_wide(logits)), held
 
 
 def _local(ids: Tensor, logits: Tensor, shape: LossShape) -> tuple[Tensor, Tensor]:
@@ -146,7 +166,11 @@ def _mean(logits: Tensor, shape: LossShape) -> Tensor:
 
 
 class _Supervised(torch.autograd.Function):
-    """Shapes: as `supervised_loss`; bias `[V]` or None."""
+    """Shapes: as `supervised_loss`; bias `[V]` or None.
+
+    Slopes of many tokens are multiplied with the head at once; those of a few at a time are
+    made, in numbers as wide as the loss needs, so that these stay in the processor's cache.
+    """
 
     @staticmethod
     def forward(ctx, hidden: Tensor, head: Tensor, bias: Tensor | None, given: _Given):  # type: ignore[no-untyped-def]
@@ -158,23 +182,25 @@ class _Supervised(torch.autograd.Function):
         grad_bias = head.new_zeros(head.shape[0], dtype=wide) if need_bias else None
         logprob = hidden.new_empty(len(hidden), dtype=_wide(hidden))
         extra = logprob.new_zeros(())
-        rows = _rows(head)
-        for low in range(0, len(hidden), rows):
-            span = slice(low, low + rows)
-            logits = _logits(hidden[span], head, shape)
-            share, norm = _shares(logits, shape)
-            logprob[span] = _chosen(logits, target[span], shape) - norm
-            extra = extra + _extra(logits, norm, logprob[span], weight[span], shape)
-            if not (need_hidden or need_head or need_bias):
-                continue
-            slope = _slope(share, norm, logits, target[span], shape)
-            slope = slope.mul_(weight[span, None]).to(hidden.dtype)
+        some = _rows(head, few=False)
+        slopes = hidden.new_empty(min(some, len(hidden)), head.shape[0])
+        for low in range(0, len(hidden), some):
+            span = slice(low, min(low + some, len(hidden)))
+            slope = slopes[: span.stop - low]
+            for part in _parts(span, _rows(head, few=True)):
+                logits = _logits(hidden[part], head, shape)
+                share, norm, logprob[part] = _shares(logits, target[part], shape)
+                extra = extra + _extra(logits, norm, logprob[part], weight[part], shape)
+                if need_hidden or need_head or need_bias:
+                    own = slope[part.start - low : part.stop - low]
+                    own.copy_(_slope(share, norm, logits, target[part], shape))
+            heavy = weight[span, None]
             if grad_hidden is not None:
-                torch.mm(slope, head, out=grad_hidden[span])
+                torch.mm(slope, head, out=grad_hidden[span]).mul_(heavy)
             if grad_head is not None:
-                grad_head += (slope.T @ hidden[span]).to(wide)
+                grad_head += slope.T @ (hidden[span] * heavy).to(slope.dtype)
             if grad_bias is not None:
-                grad_bias += slope.sum(0, dtype=wide)
+                grad_bias += (slope * heavy).sum(0, dtype=wide)
         if grad_hidden is not None and shape.shard is not None:
             grad_hidden = shape.shard.reduce(grad_hidden, "sum")
         ctx.grads = (grad_hidden, grad_head, grad_bias, head.dtype)
