@@ -279,7 +279,7 @@ def test_the_keys_of_every_section_are_these() -> None:
         "base method optimizer learning_rate epochs rows_tokens step_tokens warmup schedule decay "
         "weight_decay clip_norm teach quotas lora validate_every_steps checkpoint_every_seconds "
         "checkpoints_kept early_stopping keep on_nan on_spike precision device compile "
-        "gradient_checkpointing activation_offload threads sinks init"
+        "gradient_checkpointing activation_offload threads parallel sinks init"
     )
     assert keys["EarlyStopping"] == "metric patience min_delta tasks"
     assert keys["Evaluate"] == "suites baselines few_shot_examples limit batch_tokens"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -17,6 +17,7 @@ from tutelage.engine.optimizer import Muon, sort_weights
 from tutelage.engine.projection import LowRank
 from tutelage.store.base import BaseFolder
 from tutelage.store.run import Run
+from tutelage.train.group import Group
 from tutelage.train.schedule import MUON_ADAM
 
 
@@ -28,6 +29,7 @@ class Learner:
     base: str
     lora: LoraShape | None
     adapters: Mapping[str, LowRank]
+    group: Group = field(default_factory=Group)  # who trains it
 
     def trainable(self) -> dict[str, nn.Parameter]:
         """The weights that take gradients, by name."""
@@ -58,7 +60,14 @@ class Learner:
             "backbone": self.backbone.kind,
             "precision": str(self.backbone.precision).removeprefix("torch."),
             "threads": str(torch.get_num_threads()),
+            "ranks": str(self.group.size),
+            **self._parallel(),
         }
+
+    def _parallel(self) -> dict[str, str]:
+        if self.group.size == 1:
+            return {}
+        return {"parallel": "shard" if self.group.sharded else "replicate"}
 
     def parameters(self) -> int:
         """Weights of the base, a tied head counted once."""
@@ -108,7 +117,8 @@ def open_optimizers(
     """The update rules with their peak rates."""
     sorted_weights = sort_weights(learner.backbone.module, learner.backbone.embeddings)
     if section.optimizer == "muon":
-        matrices = Muon(sorted_weights.matrices, lr=rate, weight_decay=section.weight_decay)
+        kind = _muon(learner)
+        matrices = kind(sorted_weights.matrices, lr=rate, weight_decay=section.weight_decay)
         if not sorted_weights.others:
             return [(matrices, rate)]
         beside = MUON_ADAM * rate
@@ -116,6 +126,15 @@ def open_optimizers(
     decayed = tuple(matrix.weight for matrix in sorted_weights.matrices)
     groups = [(decayed, section.weight_decay), (sorted_weights.others, 0.0)]
     return [(_adamw(groups, rate), rate)]
+
+
+def _muon(learner: Learner) -> type[Muon]:
+    if not learner.group.sharded:
+        return Muon
+
+    from tutelage.train.shard import ShardedMuon
+
+    return ShardedMuon
 
 
 def _adamw(groups: list[tuple[tuple[nn.Parameter, ...], float]], rate: float) -> torch.optim.AdamW:
