@@ -48,8 +48,8 @@ def main() -> None:
     ends, cpu, steps = [], [], []
 
     class Timed(loop.Loop):
-        def step(self, number: int) -> dict[str, float]:
-            row = super().step(number)
+        def step(self, number: int, before: Any = ()) -> dict[str, float]:
+            row = super().step(number, before)
             rows = [self.plan.rows[index] for index in self.plan.steps[number]]
             lessons = self.plan.rows.lessons.records[
                 sorted({int(one) for row in rows for one in row.lesson})

@@ -276,7 +276,7 @@ def test_the_keys_of_every_section_are_these() -> None:
         "weight_decay clip_norm teach quotas lora freeze start_from label_smoothing z_loss neftune "
         "validate_every_steps checkpoint_every_seconds "
         "checkpoints_kept early_stopping keep on_nan on_spike precision device compile "
-        "gradient_checkpointing activation_offload threads sinks init"
+        "gradient_checkpointing activation_offload threads parallel sinks init"
     )
     assert keys["EarlyStopping"] == "metric patience min_delta tasks"
     assert keys["Lora"] == "rank alpha dropout targets rslora dora init plus quantisation"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -219,13 +220,12 @@ def test_noise_is_as_great_as_the_lesson_allows_and_ends_with_the_block(
     assert float(share.mean()) == pytest.approx(0.5, abs=0.02)
 
 
-def test_noise_is_drawn_from_the_stream_of_the_step(place: tuple[BaseFolder, Run]) -> None:
+def test_noise_is_drawn_from_the_stream_of_the_row(place: tuple[BaseFolder, Run]) -> None:
     losses = []
     for seed in (1, 1, 2):
         backbone = open_backbone(place[0], precision=torch.float32)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            losses.append(gradient(backbone, batches(), neftune=5.0).loss)
+        rows = [replace(one, seed=seed + at) for at, one in enumerate(batches())]
+        losses.append(gradient(backbone, rows, neftune=5.0).loss)
     assert losses[0] == losses[1] != losses[2]
 
 

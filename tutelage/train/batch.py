@@ -28,6 +28,7 @@ class Batch:
     source: Tensor
     target: Tensor
     weight: Tensor
+    seed: int = 0  # of what training draws in it
 
 
 def batch_of(row: PackedRow, device: torch.device | str = "cpu") -> Batch:
@@ -49,6 +50,23 @@ def batch_of(row: PackedRow, device: torch.device | str = "cpu") -> Batch:
         source=source.to(device),
         target=tokens[target].to(device),
         weight=torch.from_numpy(np.pad(row.weight, (0, idle))).to(device),
+    )
+
+
+def idle_batch(device: torch.device | str = "cpu") -> Batch:
+    """A row that teaches nothing: the turn of a rank that has none left."""
+    nothing = np.zeros(1, dtype=np.int32)
+    return batch_of(
+        PackedRow(
+            tokens=nothing,
+            position=nothing,
+            end=nothing + 1,
+            source=nothing,
+            target=nothing,
+            weight=np.zeros(1, dtype=np.float32),
+            lesson=nothing,
+        ),
+        device,
     )
 
 

@@ -20,7 +20,7 @@ from tutelage.core.errors import StoreError
 from tutelage.store.checkpoint import Checkpoint, Checkpoints
 from tutelage.train.weights import Learner
 
-FILE = "state.pt"
+FILE, PARTS = "state.pt", "parts"
 Optimizers = Sequence[tuple[torch.optim.Optimizer, float]]
 
 
@@ -35,7 +35,14 @@ class State:
 def saving(
     checkpoints: Checkpoints, state: State, learner: Learner, optimizers: Optimizers
 ) -> Callable[[], object]:
-    """Writes the state as it is now, whole or not at all, whenever it is called."""
+    """Writes the state as it is now, whole or not at all, whenever it is called.
+
+    Of copies rank 0 writes one; of weights in parts every rank has written its own already.
+    """
+    if learner.group.sharded:
+        return _parts(checkpoints, state, learner, optimizers)
+    if not learner.group.first:
+        return _nothing
     whole: dict[str, Any] = {
         "weights": learner.state(),
         "optimizers": [optimizer.state_dict() for optimizer, _ in optimizers],
@@ -46,6 +53,10 @@ def saving(
 
 def saving_weights(checkpoints: Checkpoints, step: int, learner: Learner) -> Callable[[], object]:
     """Writes the trainable weights as they are now, whole or not at all."""
+    if learner.group.sharded:
+        return _parts(checkpoints, State(step=step), learner, ())
+    if not learner.group.first:
+        return _nothing
     return _writing(checkpoints, step, {"weights": learner.state()})
 
 
@@ -57,7 +68,13 @@ def resume(checkpoints: Checkpoints, learner: Learner, optimizers: Optimizers) -
     found = checkpoints.latest()
     if found is None:
         return State()
+    if (found.folder / PARTS).exists():
+        return State(step=found.step, rows=_load(found, learner, optimizers))
     whole = _read(found)
+    if learner.group.sharded:
+        from tutelage.train.parts import parted
+
+        whole = parted(whole, learner, optimizers)
     learner.restore(whole["weights"])
     for (optimizer, _), kept in zip(optimizers, whole["optimizers"], strict=True):
         optimizer.load_state_dict(kept)
@@ -69,7 +86,30 @@ def restore_weights(checkpoints: Checkpoints, step: int, learner: Learner) -> No
 
     Raises: StoreError where they are missing or damaged.
     """
-    learner.restore(_read(checkpoints.at(step))["weights"])
+    found = checkpoints.at(step)
+    if (found.folder / PARTS).exists():
+        _load(found, learner, ())
+        return
+    learner.restore(_read(found)["weights"])
+
+
+def _parts(
+    checkpoints: Checkpoints, state: State, learner: Learner, optimizers: Optimizers
+) -> Callable[[], object]:
+    from tutelage.train.parts import save_parts
+
+    save_parts(checkpoints, state.step, state.rows, learner, optimizers)
+    return _nothing
+
+
+def _load(found: Checkpoint, learner: Learner, optimizers: Optimizers) -> list[dict[str, float]]:
+    from tutelage.train.parts import load_parts
+
+    return load_parts(found, learner, optimizers)
+
+
+def _nothing() -> None:
+    """What is left to write where all is written, or another rank writes it."""
 
 
 def _writing(checkpoints: Checkpoints, step: int, whole: Mapping[str, Any]) -> Callable[[], object]:

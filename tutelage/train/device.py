@@ -31,8 +31,8 @@ def choose_device(section: Train) -> torch.device:
     return torch.device("cuda" if there and section.device != "cpu" else "cpu")
 
 
-def place(learner: Learner, section: Train) -> torch.device:
-    """Moves the learner to its device; there `auto` precision is bf16."""
+def settle(learner: Learner, section: Train) -> None:
+    """Chooses what is computed in, before weights are moved or sharded: on CUDA `auto` is bf16."""
     device = choose_device(section)
     backbone = learner.backbone
     if device.type == "cuda" and section.precision == "auto":
@@ -40,7 +40,15 @@ def place(learner: Learner, section: Train) -> torch.device:
         for weight in backbone.module.parameters():
             if not weight.requires_grad:
                 weight.data = weight.data.to(torch.bfloat16)
-    backbone.module.to(device)
+
+
+def place(learner: Learner, section: Train) -> torch.device:
+    """Moves the learner to its device; sharded weights are there."""
+    if not learner.group.sharded:
+        settle(learner, section)
+    device, backbone = choose_device(section), learner.backbone
+    if not learner.group.sharded:
+        backbone.module.to(device)
     log.info("training runs on %s in %s", device, backbone.precision)
     return device
 
