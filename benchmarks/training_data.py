@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -74,8 +75,10 @@ def calls() -> Iterator[list[dict[str, str]]]:
     """Requests and the function calls that answer them."""
     columns = {"system": "instruction", "user": "input", "assistant": "output"}
     with gzip.open(ROOT / "examples/intents/data/train.jsonl.gz", "rt", encoding="utf-8") as file:
-        for row in map(json.loads, file):
-            yield [{"role": role, "content": row[name]} for role, name in columns.items()]
+        rows = list(map(json.loads, file))
+    random.Random(0).shuffle(rows)  # they stand by what they call
+    for row in rows:
+        yield [{"role": role, "content": row[name]} for role, name in columns.items()]
 
 
 def write_rows(path: Path, rows: list[list[dict[str, str]]]) -> None:

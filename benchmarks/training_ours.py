@@ -21,6 +21,7 @@ train:
   method: {method}
   optimizer: adamw
   learning_rate: 0.0005
+  rows_tokens: {rows_tokens}
   step_tokens: {step_tokens}
   threads: {threads}
   compile: {compiled}
@@ -32,6 +33,8 @@ def main() -> None:
     folder = Path(job["folder"])
     compiled = "always" if job["system"] == "compiled" else "never"
     recipe = folder / "recipe.yaml"
+    job["step_tokens"] = round(job["step_tokens"] * job["folded"])
+    job["rows_tokens"] = min(2048, job["step_tokens"])
     recipe.write_text(RECIPE.format(**job, compiled=compiled), encoding="utf-8")
 
     import numpy as np
