@@ -6,6 +6,7 @@ import pytest
 
 from tests.journey.project import build
 from tutelage import pipeline
+from tutelage.core.errors import TrainingError
 from tutelage.core.progress import Silent
 from tutelage.core.recipe import Train, load
 from tutelage.core.world import World
@@ -38,3 +39,22 @@ def test_one_process_is_told_that_there_is_nothing_to_shard(tmp_path: Path) -> N
     outcome = pipeline.run(recipe, until="train", progress=hearer)
     assert "`train.parallel: shard` changes nothing in one process" in hearer.warnings
     assert outcome.artifacts["train"].manifest.environment["ranks"] == "1"
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"method": "qlora"},
+        {"method": "full", "optimizer": "adamw8bit"},
+        {"lora": {"dora": True}},
+        {"lora": {"init": "pissa"}},
+    ],
+)
+def test_what_needs_whole_matrices_is_not_sharded(keys: dict[str, object]) -> None:
+    group = Group(World(size=2))
+    asked = Train.model_validate({"base": "b", "parallel": "shard", **keys})
+    with pytest.raises(TrainingError, match="weights are not sharded with") as caught:
+        shards(asked, 10**12, group)
+    assert caught.value.where == "train.parallel"
+    left_open = Train.model_validate({"base": "b", "parallel": "auto", **keys})
+    assert not shards(left_open, 10**12, group)
