@@ -36,7 +36,7 @@ from statistics import median
 from typing import Any
 
 from methods import RESULTS, commit, hardware
-from training_data import BASE, texts, write_base, write_held, write_rows
+from training_data import BASE, spread, texts, write_base, write_held, write_rows
 
 THREADS = 2
 WARM = 2  # steps left out
@@ -120,7 +120,7 @@ def measure(case: str, folder: Path, rival: str, rounds: int) -> None:
     else:
         write_base(folder / "base", job["config"])
     said = list(texts(rows))
-    write_rows(folder / "rows.jsonl", said[:count])
+    write_rows(folder / "rows.jsonl", spread(said[:-HELD] if job["every"] else said, count))
     if job["every"]:
         write_held(folder, said[-HELD:])
     found: dict[str, list[dict[str, Any]]] = {system: [] for system in systems}

@@ -81,6 +81,14 @@ def calls() -> Iterator[list[dict[str, str]]]:
         yield [{"role": role, "content": row[name]} for role, name in columns.items()]
 
 
+def spread(rows: list[list[dict[str, str]]], count: int) -> list[list[dict[str, str]]]:
+    """So many rows, evenly spread over those sorted by length with the longest, in a mixed order."""
+    ranked = sorted(rows, key=lambda said: -sum(len(one["content"]) for one in said))
+    chosen = [ranked[at * len(ranked) // count] for at in range(min(count, len(ranked)))]
+    random.Random(1).shuffle(chosen)
+    return chosen
+
+
 def write_rows(path: Path, rows: list[list[dict[str, str]]]) -> None:
     lines = [json.dumps({"messages": messages}) + "\n" for messages in rows]
     path.write_text("".join(lines), encoding="utf-8")
