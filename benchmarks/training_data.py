@@ -82,7 +82,7 @@ def calls() -> Iterator[list[dict[str, str]]]:
 
 
 def spread(rows: list[list[dict[str, str]]], count: int) -> list[list[dict[str, str]]]:
-    """So many rows, evenly spread over those sorted by length with the longest, in a mixed order."""
+    """So many rows, evenly spread over those sorted by length, the longest too; mixed."""
     ranked = sorted(rows, key=lambda said: -sum(len(one["content"]) for one in said))
     chosen = [ranked[at * len(ranked) // count] for at in range(min(count, len(ranked)))]
     random.Random(1).shuffle(chosen)
