@@ -53,6 +53,9 @@ def write_base(folder: Path, config: dict[str, Any]) -> None:
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
 
 
+LONG = 400  # characters: the longest answers of the set
+
+
 def texts(kind: str) -> Iterator[list[dict[str, str]]]:
     """Conversations of a kind, in the order of their file."""
     if kind == "calls":
@@ -61,7 +64,7 @@ def texts(kind: str) -> Iterator[list[dict[str, str]]]:
     name = "xquad" if kind == "longprompt" else "dolly"
     with gzip.open(DATA / f"{name}.jsonl.gz", "rt", encoding="utf-8") as file:
         for number, row in enumerate(map(json.loads, file)):
-            if kind == "longresp" and len(row["answer"]) < 900:
+            if kind == "longresp" and len(row["answer"]) < LONG:
                 continue
             if kind == "shared" and len(row["answer"]) > 400:
                 continue
