@@ -19,7 +19,7 @@ from tutelage.engine.optimizer import orthogonalise
 def test_loss_and_gradients_are_those_of_cross_entropy(
     rows_at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(logprob, "CHUNK_BYTES", rows_at_once * 4 * 50)
+    monkeypatch.setattr(logprob, "CHUNK_BYTES", {"cpu": rows_at_once * 4 * 50})
     draw = torch.Generator().manual_seed(0)
     hidden = torch.randn(17, 8, generator=draw, requires_grad=True)
     head = torch.randn(50, 8, generator=draw, requires_grad=True)
@@ -98,7 +98,7 @@ def written_out(given: dict[str, Tensor], shape: LossShape) -> Tensor:
 def test_every_loss_has_the_value_and_the_gradients_of_torchs_own(
     kind: torch.dtype, biased: bool, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(logprob, "CHUNK_BYTES", 5 * 4 * 50)
+    monkeypatch.setattr(logprob, "CHUNK_BYTES", {"cpu": 5 * 4 * 50})
     given = drawn(kind, bias=biased)
     shape = replace(SHAPES[name], bias=given["bias"] if biased else None)
     leaves = [given["hidden"], given["head"], *([given["bias"]] if biased else [])]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from typing import Literal, Protocol
+from typing import Protocol
 
 import torch
 from safetensors.torch import load_file
@@ -21,8 +21,6 @@ from tutelage.engine.site import Site
 from tutelage.store.base import BaseFolder
 
 log = logging.getLogger(__name__)
-
-Precision = Literal["auto", "bf16", "fp32"]
 
 
 class Decoder(Protocol):
@@ -85,16 +83,6 @@ class Backbone(Protocol):
         """Fill base weights from the hub's names; those not named stay."""
 
 
-def choose_precision(wanted: Precision) -> torch.dtype:
-    """bf16 where the processor multiplies it, else fp32; by capability, so that it repeats."""
-    if wanted != "auto":
-        return torch.bfloat16 if wanted == "bf16" else torch.float32
-    fast = torch.backends.cpu.get_cpu_capability() == "AVX512" and (
-        torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    )
-    return torch.bfloat16 if fast else torch.float32
-
-
 def open_backbone(
     base: BaseFolder,
     *,
@@ -121,11 +109,10 @@ def open_backbone(
         )
     else:
         log.info("backbone: flat (%s)", shape.family)
-        backbone = _open_flat(base, shape, random_seed)
+        backbone = _open_flat(base, shape, random_seed, precision if frozen else torch.float32)
     backbone.precision = precision
     if backbone.alone is not None:
         log.info("rows hold one lesson each: the base has %s", backbone.alone)
-    log.info("attention: %s", backend_of(backbone.embeddings[0].device, precision))
     if frozen:
         for weight in backbone.module.parameters():
             weight.requires_grad_(False)
@@ -133,11 +120,14 @@ def open_backbone(
     return backbone
 
 
-def _open_flat(base: BaseFolder, shape: Architecture, random_seed: int | None) -> FlatBackbone:
+def _open_flat(
+    base: BaseFolder, shape: Architecture, random_seed: int | None, stored: torch.dtype
+) -> FlatBackbone:
     model = FlatBackbone(shape)
     if random_seed is not None:
         initialise(model, seed=random_seed, layers=shape.layers)
         return model
+    model.to(stored)  # before they are read: a large base is held once, in few bytes
     weights = read_weights(base)
     if "model.embed_tokens.weight" not in weights and "embed_tokens.weight" in weights:
         weights = {f"model.{name}": value for name, value in weights.items()}
@@ -148,6 +138,12 @@ def _open_flat(base: BaseFolder, shape: Architecture, random_seed: int | None) -
             f"the weights of `{base.name}` do not fit its config.json: {error}", where="train.base"
         ) from error
     return model
+
+
+def settle(backbone: Backbone, device: torch.device) -> None:
+    """Moves a backbone, with all that sits on it, to its device."""
+    backbone.module.to(device)
+    log.info("attention: %s", backend_of(device, backbone.precision))
 
 
 def read_weights(base: BaseFolder) -> dict[str, Tensor]:

@@ -14,8 +14,10 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-CHUNK_BYTES = 64 << 20  # of slopes, the only thing of tokens by vocabulary that is kept
-CACHE_BYTES = 8 << 20  # of fp32 logits made at a time
+# Bytes of slopes, the only thing of tokens by vocabulary that is kept; a CUDA device wants larger
+# products, and of fp32 logits made at a time, which a processor wants in its cache.
+CHUNK_BYTES = {"cpu": 64 << 20, "cuda": 256 << 20}
+CACHE_BYTES = {"cpu": 8 << 20, "cuda": 256 << 20}
 FAINT = -80.0  # log-probabilities whose share fp32 holds with fewer digits
 Reduce = Callable[[Tensor, Literal["max", "sum"]], Tensor]  # the same over every shard
 
@@ -105,8 +107,8 @@ def _wide(x: Tensor) -> torch.dtype:
 
 def _rows(head: Tensor, *, few: bool) -> int:
     """How many tokens' slopes are held at once, or, of those, made at once."""
-    size = 4 if few else head.element_size()
-    return max(1, (CACHE_BYTES if few else CHUNK_BYTES) // (size * head.shape[0]))
+    size, room = (4, CACHE_BYTES) if few else (head.element_size(), CHUNK_BYTES)
+    return max(1, room.get(head.device.type, room["cpu"]) // (size * head.shape[0]))
 
 
 def _parts(span: slice, rows: int) -> Iterator[slice]:

@@ -26,7 +26,7 @@ from tutelage.train.activations import checkpoint_layers, offloaded
 from tutelage.train.asked import Asked, asked_to_stop
 from tutelage.train.batch import Batch, batch_of, idle_batch
 from tutelage.train.checkpoint import State
-from tutelage.train.device import compiles, place
+from tutelage.train.device import compiles, place, repeatable
 from tutelage.train.meters import Meters, matmul_peak, work_of
 from tutelage.train.schedule import peak_rate, rate_factor
 from tutelage.train.sinks import Sink, open_sinks
@@ -88,7 +88,8 @@ class Loop:
         self.device = place(learner, section)
         self.optimizers = open_optimizers(section, learner, self.peak)
         self._check_folding()
-        if compiles(section, sum(int(plan.rows.sizes[list(step)].sum()) for step in plan.steps)):
+        tokens = sum(int(plan.rows.sizes[list(step)].sum()) for step in plan.steps)
+        if compiles(section, tokens, self.device):
             learner.backbone.compile()
         self.shape = LossShape(
             label_smoothing=section.label_smoothing,
@@ -125,6 +126,7 @@ class Loop:
                 self.sinks = stack.enter_context(open_sinks(self.section, self.run, state.step))
             writer = stack.enter_context(Writer())
             asked = stack.enter_context(asked_to_stop())
+            stack.enter_context(repeatable(self.learner.backbone, self.device))
             self._steps(state, places, writer, asked)
         self.group.any(False)  # rank 0 has written the best step's weights
         self._keep_best(state, places.best)

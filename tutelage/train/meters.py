@@ -11,11 +11,14 @@ from functools import cache
 import numpy as np
 import torch
 
-from tutelage.core.memory import held_bytes
 from tutelage.engine.backbone import Backbone
 from tutelage.render.pack import PackedRow
+from tutelage.train.room import Room
 
-SIDE, SECONDS = 1024, 0.25  # of the matrices the peak is measured with, and how long
+# Sides of the matrices the peak is measured with: as large as it takes, on a CUDA device so that
+# starting a product is nothing beside it.
+SIDES = {"cpu": 1024, "cuda": 8192}
+SECONDS = 0.25
 QUERIES = ("q_proj", "c_attn", "query_key_value", "qkv_proj")
 
 
@@ -56,14 +59,20 @@ def work_of(backbone: Backbone) -> Work:
 @cache  # of a device and a precision it is measured once in a process
 def matmul_peak(device: str, precision: torch.dtype, threads: int) -> float:
     """Operations a second of large matrix products, the best of a quarter of a second."""
-    left, right = (torch.ones(SIDE, SIDE, dtype=precision, device=device) for _ in range(2))
-    best, began = float("inf"), time.perf_counter()
+    side = SIDES[device]
+    draw = np.random.default_rng(0)  # of zeros or ones a CUDA device multiplies more
+    drawn = torch.from_numpy(draw.standard_normal((side, side), dtype=np.float32))
+    left = drawn.to(device, precision)
+    right, best, began = left.clone(), float("inf"), time.perf_counter()
     while time.perf_counter() - began < SECONDS:
         start = time.perf_counter()
         product = left @ right
         float(product[0, 0])  # waits for it
         best = min(best, time.perf_counter() - start)
-    return 2.0 * SIDE**3 / best
+    if device == "cuda":  # of a training's peak these matrices are no part
+        del left, right, product
+        torch.cuda.reset_peak_memory_stats()
+    return 2.0 * side**3 / best
 
 
 @dataclass(slots=True, kw_only=True)
@@ -91,7 +100,7 @@ class Meters:
             "tokens_per_second": tokens / seconds,
             "supervised_per_second": supervised / seconds,
             "mfu": operations / seconds / self.peak,
-            "memory_mb": held_bytes() / (1 << 20) if self.device == "cpu" else self._device_mb(),
+            "memory_mb": self._room_mb(),
         }
 
     def figures(self) -> dict[str, float]:
@@ -108,7 +117,10 @@ class Meters:
         told = self.figures()
         mfu = told.pop("mfu")
         speeds = {name: f"{value:.0f}" for name, value in told.items()}
-        return speeds | {"mfu": f"{mfu:.3f}", "matmul_gflops": f"{self.peak / 1e9:.0f}"}
+        speeds |= {"mfu": f"{mfu:.3f}", "matmul_gflops": f"{self.peak / 1e9:.0f}"}
+        own = {} if self.device == "cpu" else {"peak_device_memory_mb": f"{self._room_mb():.0f}"}
+        return speeds | own
 
-    def _device_mb(self) -> float:
-        return float(torch.cuda.max_memory_allocated()) / (1 << 20)
+    def _room_mb(self) -> float:
+        room = Room(device=torch.device(self.device))
+        return (room.peak() if room.apart else room.held()) / (1 << 20)

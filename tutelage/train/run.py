@@ -161,7 +161,6 @@ def train_on(section: Train, material: Material, run: Run, key: str, group: Any)
 
     Raises: TrainingError, PeerLost.
     """
-    from tutelage.train.device import settle
     from tutelage.train.group import threads_of
     from tutelage.train.loop import Loop, Places
     from tutelage.train.weights import open_learner, using_threads
@@ -177,7 +176,6 @@ def train_on(section: Train, material: Material, run: Run, key: str, group: Any)
         judging = judging_of(section, material, taught, run)
         if group.size == 1 and section.parallel == "shard":
             run.progress.warn("`train.parallel: shard` changes nothing in one process")
-        settle(learner, section)
         if group.size > 1:
             from tutelage.train.shard import among
 

@@ -15,12 +15,14 @@ from tutelage.core.recipe import Quantisation, Train
 from tutelage.engine.adamw8bit import AdamW8bit
 from tutelage.engine.adapted import quantise
 from tutelage.engine.adapter import LoraShape, attach_lora, save_lora, save_tuned
-from tutelage.engine.backbone import Backbone, choose_precision, open_backbone
+from tutelage.engine.backbone import Backbone, open_backbone
+from tutelage.engine.device import choose_precision
 from tutelage.engine.lowrank import LowRank
 from tutelage.engine.optimizer import Muon, Sorted, sort_weights
 from tutelage.engine.targets import matches
 from tutelage.store.base import BaseFolder
 from tutelage.store.run import Run
+from tutelage.train.device import choose_device
 from tutelage.train.group import Group
 from tutelage.train.schedule import MUON_ADAM
 from tutelage.train.start import find_start, start_lora, start_whole
@@ -114,7 +116,7 @@ def open_learner(section: Train, base: BaseFolder, run: Run) -> Learner:
     """
     backbone = open_backbone(
         base,
-        precision=choose_precision(section.precision),
+        precision=choose_precision(section.precision, choose_device(section)),
         random_seed=run.seed("train.init") if section.init == "random" else None,
         frozen=section.method != "full",
     )
