@@ -7,6 +7,7 @@ stopping, the best step and the guards go by is read off the measured rows.
 
 from __future__ import annotations
 
+import logging
 import pickle
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,8 +21,11 @@ from tutelage.core.errors import StoreError
 from tutelage.store.checkpoint import Checkpoint, Checkpoints
 from tutelage.train.weights import Learner
 
+log = logging.getLogger(__name__)
+
 FILE, PARTS = "state.pt", "parts"
 Optimizers = Sequence[tuple[torch.optim.Optimizer, float]]
+Rows = list[dict[str, float]]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -60,17 +64,44 @@ def saving_weights(checkpoints: Checkpoints, step: int, learner: Learner) -> Cal
     return _writing(checkpoints, step, {"weights": learner.state()})
 
 
-def resume(checkpoints: Checkpoints, learner: Learner, optimizers: Optimizers) -> State:
-    """The state of the newest whole checkpoint, put back; a fresh one where there is none.
+def resume(
+    checkpoints: Checkpoints,
+    learner: Learner,
+    optimizers: Optimizers,
+    usable: Callable[[Rows], bool] = lambda _: True,
+) -> State:
+    """The state of the newest whole checkpoint whose measured rows are `usable`, put back; a
+    fresh one where there is none.
 
     Raises: StoreError where it was written over with something else.
     """
-    found = checkpoints.latest()
-    if found is None:
-        return State()
-    if (found.folder / PARTS).exists():
-        return State(step=found.step, rows=_load(found, learner, optimizers))
-    whole = _read(found)
+    for found in checkpoints.newest():
+        parts = (found.folder / PARTS).exists()
+        whole = {"rows": _rows(found)} if parts else _read(found)
+        if not usable(whole["rows"]):
+            log.warning("%s is passed over: the best step's weights are gone", found.folder.name)
+        elif parts:
+            return State(step=found.step, rows=_load(found, learner, optimizers))
+        else:
+            return State(step=found.step, rows=_fitted(found, whole, learner, optimizers))
+    return State()
+
+
+def _fitted(
+    found: Checkpoint, whole: dict[str, Any], learner: Learner, optimizers: Optimizers
+) -> Rows:
+    try:
+        return _put_back(whole, learner, optimizers)
+    except (KeyError, ValueError) as error:
+        raise StoreError(
+            f"this checkpoint does not fit the training: {type(error).__name__}: {error}",
+            where=str(found.folder / FILE),
+            expected="one that this version of tutelage wrote",
+            hint=f"remove {found.folder.parent.name} and run again: training starts anew",
+        ) from error
+
+
+def _put_back(whole: dict[str, Any], learner: Learner, optimizers: Optimizers) -> Rows:
     if learner.group.sharded:
         from tutelage.train.parts import parted
 
@@ -78,7 +109,7 @@ def resume(checkpoints: Checkpoints, learner: Learner, optimizers: Optimizers) -
     learner.restore(whole["weights"])
     for (optimizer, _), kept in zip(optimizers, whole["optimizers"], strict=True):
         optimizer.load_state_dict(kept)
-    return State(step=found.step, rows=list(whole["rows"]))
+    return list(whole["rows"])
 
 
 def restore_weights(checkpoints: Checkpoints, step: int, learner: Learner) -> None:
@@ -102,10 +133,16 @@ def _parts(
     return _nothing
 
 
-def _load(found: Checkpoint, learner: Learner, optimizers: Optimizers) -> list[dict[str, float]]:
+def _load(found: Checkpoint, learner: Learner, optimizers: Optimizers) -> Rows:
     from tutelage.train.parts import load_parts
 
     return load_parts(found, learner, optimizers)
+
+
+def _rows(found: Checkpoint) -> Rows:
+    from tutelage.train.parts import read_rows
+
+    return read_rows(found)
 
 
 def _nothing() -> None:

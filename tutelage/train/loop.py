@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -119,7 +120,9 @@ class Loop:
 
         Raises: Interrupted where a signal asked to stop, the last step saved.
         """
-        state = checkpoint.resume(places.states, self.learner, self.optimizers)
+        state = checkpoint.resume(
+            places.states, self.learner, self.optimizers, partial(self._usable, places.best)
+        )
         self.group.check_step(state.step)
         with ExitStack() as stack:
             if self.group.first:
@@ -164,6 +167,12 @@ class Loop:
             if self.group.any(late):
                 writer.give(save)
                 saved = time.monotonic()
+
+    def _usable(self, best: Checkpoints, rows: Sequence[dict[str, float]]) -> bool:
+        """Whether one may go on after these rows: the best step's weights are there, if kept."""
+        step = standing(rows, self.judging.goal).step
+        needed = self.judging.keep_best and 0 < step < len(self.plan.steps)
+        return not needed or best.has(step)
 
     def _keep_best(self, state: State, best: Checkpoints) -> None:
         found = standing(state.rows, self.judging.goal)
@@ -218,7 +227,7 @@ class Loop:
         if self._validates(number + 1):
             row |= self._validated(number + 1)
             self.meters.last = time.monotonic()
-        return row
+        return guard.finite(row, self.run.progress.warn)
 
     def _turns(self, number: int, rows: Sequence[PackedRow]) -> list[Batch]:
         """The rows of a step that this rank takes."""

@@ -15,13 +15,12 @@ from torch.distributed.checkpoint.state_dict_loader import load
 from torch.distributed.checkpoint.state_dict_saver import save
 
 from tutelage.store.checkpoint import Checkpoint, Checkpoints
-from tutelage.train.checkpoint import PARTS, Optimizers
+from tutelage.train.checkpoint import PARTS, Optimizers, Rows
 from tutelage.train.shard import part_of
 from tutelage.train.weights import Learner
 
 ROWS = "rows.json"
 WEIGHTS, OPTIMIZER = "weights.", "optimizer"
-Rows = list[dict[str, float]]
 
 
 def save_parts(
@@ -64,6 +63,11 @@ def load_parts(found: Checkpoint, learner: Learner, optimizers: Optimizers) -> R
     learner.restore({name.removeprefix(WEIGHTS): tensors[name] for name in kept})
     for name, number, weight, key in _slots(known, trained):
         optimizers[number][0].state[weight][key] = tensors[name]
+    return read_rows(found)
+
+
+def read_rows(found: Checkpoint) -> Rows:
+    """What was measured before a state was written in parts."""
     rows: Rows = json.loads((found.folder / ROWS).read_text(encoding="utf-8"))
     return rows
 

@@ -126,7 +126,7 @@ def _trial(section: Train, run: Run) -> dict[str, Json]:
 
 def _build(section: Train, material: Material, run: Run, draft: Draft, key: str) -> None:
     from tutelage.train.group import joined
-    from tutelage.train.guard import entries
+    from tutelage.train.guard import check_weights, entries
     from tutelage.train.loop import write_metrics
 
     announced = {"dataset": material.dataset.key, "tokens": material.tokens.key, "adapter": key}
@@ -134,6 +134,7 @@ def _build(section: Train, material: Material, run: Run, draft: Draft, key: str)
         loop, state = train_on(section, material, run, key, group)
         draft.environment.update(loop.learner.computed())
         learner = gathered(loop.learner)
+    check_weights(learner.trainable(), loop.kept_step(state))
     learner.save(draft.folder / "adapter")
     write_metrics(draft.folder / METRICS, state.rows)
     if wrong := entries(state.rows, loop.names):

@@ -15,6 +15,8 @@ from tutelage.store.release import ADAPTER
 from tutelage.store.run import Run
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from tutelage.engine.adapter import LoraShape
     from tutelage.engine.backbone import Backbone
     from tutelage.engine.lowrank import LowRank
@@ -111,6 +113,11 @@ def start_lora(adapters: Mapping[str, LowRank], shape: LoraShape, folder: Path) 
         for what, (before, now) in found.items()
         if before != now
     ]
+    rows += [
+        BadRow(where=path, problem=f"{_sizes(pair.a, pair.b)} there, {_sizes(own.a, own.b)} here")
+        for path, own in adapters.items()
+        if (pair := saved.pairs.get(path)) and _sizes(pair.a, pair.b) != _sizes(own.a, own.b)
+    ]
     if rows:
         raise BaseModelError(
             "the adapter to go on from has another shape",
@@ -124,6 +131,10 @@ def start_lora(adapters: Mapping[str, LowRank], shape: LoraShape, folder: Path) 
         adapter.b.data.copy_(pair.b)
         if adapter.magnitude is not None:
             adapter.magnitude.data.copy_(saved.magnitudes[path])
+
+
+def _sizes(a: Tensor, b: Tensor) -> str:
+    return f"{b.shape[0]} x {a.shape[1]}"
 
 
 def _short(value: object) -> str:

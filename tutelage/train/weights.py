@@ -231,12 +231,15 @@ def _rules(
     section: Train, weights: Sorted, rate: float, *, sharded: bool
 ) -> list[tuple[torch.optim.Optimizer, float]]:
     if section.optimizer == "muon":
-        kind = _muon(sharded=sharded)
-        matrices = kind(weights.matrices, lr=rate, weight_decay=section.weight_decay)
-        if not weights.others:
-            return [(matrices, rate)]
-        beside = MUON_ADAM * rate
-        return [(matrices, rate), (_adamw(section, [(weights.others, 0.0)], beside), beside)]
+        rules: list[tuple[torch.optim.Optimizer, float]] = []
+        if weights.matrices:
+            kind = _muon(sharded=sharded)
+            decay = section.weight_decay
+            rules.append((kind(weights.matrices, lr=rate, weight_decay=decay), rate))
+        if weights.others:
+            beside = MUON_ADAM * rate
+            rules.append((_adamw(section, [(weights.others, 0.0)], beside), beside))
+        return rules
     decayed = tuple(matrix.weight for matrix in weights.matrices)
     groups = [(decayed, section.weight_decay), (weights.others, 0.0)]
     return [(_adamw(section, groups, rate), rate)]
