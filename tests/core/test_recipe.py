@@ -153,8 +153,9 @@ def test_a_suite_is_named_once() -> None:
 
 
 def test_an_adapter_on_untrained_weights_is_a_fault_where_it_is_to_be_evaluated() -> None:
-    control = ("train.init=random", "train.method=lora")
-    assert "cannot be evaluated" in faults(QUICK_START, *control)["--set train.init=random"]
+    for method in ("lora", "qlora"):
+        control = ("train.init=random", f"train.method={method}")
+        assert "cannot be evaluated" in faults(QUICK_START, *control)["--set train.init=random"]
     assert loads(QUICK_START, overrides=["train.init=random"]).train is not None
     alone = "name: a\ntrain: {base: b, init: random, method: lora}\n"
     assert loads(alone).evaluate is None

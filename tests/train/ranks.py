@@ -21,7 +21,6 @@ from tutelage.core.errors import TutelageError
 from tutelage.core.recipe import Recipe, load
 from tutelage.core.world import World
 from tutelage.render.contract import Contract
-from tutelage.render.pack import PackedRow
 from tutelage.store.base import find_base
 from tutelage.store.run import Run
 from tutelage.train.group import Group, open_group
@@ -169,8 +168,8 @@ def not_a_number(loop: Loop, number: int) -> None:
     if number == 2:
         turns = loop._turns
 
-        def poisoned(at: int, rows: list[PackedRow]) -> Any:
-            return [replace(one, weight=one.weight * float("nan")) for one in turns(at, rows)]
+        def poisoned(*step: Any) -> Any:
+            return [replace(one, weight=one.weight * float("nan")) for one in turns(*step)]
 
         loop._turns = poisoned  # type: ignore[assignment, method-assign]
 

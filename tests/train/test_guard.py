@@ -74,6 +74,7 @@ def test_what_counts_as_a_leap() -> None:
     assert not spikes(0.09, low)  # under 0.1 nats
     assert spikes(0.2, low)
     assert spikes(1.7, [*CALM, *[{"loss": 50.0, "spike": 1.0}] * 60])  # leaps do not count
+    assert spikes(1.7, [*CALM, *[{"loss": 50.0, "skipped": 1.0}] * 60])  # nor what was left out
 
 
 def test_what_is_not_finite_is_not_written_down() -> None:

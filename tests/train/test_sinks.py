@@ -121,7 +121,7 @@ def test_a_tracker_that_is_missing_says_what_to_install(
     monkeypatch.setitem(sys.modules, "wandb", None)
     with pytest.raises(TrainingError, match="`wandb` is not installed") as caught:
         told(tmp_path, "wandb")
-    assert "pip install wandb" in caught.value.hint
+    assert "pip install tutelage[track]" in caught.value.hint
 
 
 @pytest.mark.parametrize("failing", [2, 9], ids=["a step", "the end"])

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 BUCKET = 25 << 20  # bytes of gradients that travel at once
 PATIENCE = timedelta(hours=1)  # a process that died is noticed by whoever launched it
 WEIGHT_BITS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
-Any = TypeVar("Any")
+Value = TypeVar("Value")
 
 
 class Group:
@@ -42,13 +42,11 @@ class Group:
         return self.rank == 0
 
     def share(self, rows: Sequence[PackedRow], width: int) -> tuple[int, ...]:
-        """The places of the rows this rank takes; where weights are sharded, every rank takes
-        as many turns (`idle_turns`).
-        """
+        """The places of the rows this rank takes."""
         return self._shares(rows, width)[self.rank]
 
     def idle_turns(self, rows: Sequence[PackedRow], width: int) -> int:
-        """Turns without a row, so that no rank waits for one that has none."""
+        """Turns without a row: ranks that hold parts of the weights all take as many."""
         if not self.sharded:
             return 0
         every = self._shares(rows, width)
@@ -88,16 +86,16 @@ class Group:
         """Whether it is so on one rank at least."""
         return self.sum(float(flag))[0] > 0
 
-    def collect(self, mine: Mapping[int, Any]) -> list[Any]:
+    def collect(self, mine: Mapping[int, Value]) -> list[Value]:
         """What all ranks have, ordered by place."""
         if self.size == 1:
             return [mine[place] for place in sorted(mine)]
-        every: list[Mapping[int, Any]] = [{} for _ in range(self.size)]
+        every: list[Mapping[int, Value]] = [{} for _ in range(self.size)]
         dist.all_gather_object(every, dict(mine))
         found = {place: value for one in every for place, value in one.items()}
         return [found[place] for place in sorted(found)]
 
-    def same(self, value: Any) -> Any:
+    def same(self, value: Value) -> Value:
         """Rank 0's value, on every rank."""
         if self.size == 1:
             return value
@@ -139,10 +137,14 @@ class Group:
                     "command goes on from the last checkpoint",
                 )
 
+    def wait(self) -> None:
+        """Returns when all ranks have come this far."""
+        self.sum(0.0)
+
     def close(self) -> None:
         """Leaves the group, when all ranks have come this far."""
         if self.size > 1:
-            self.sum(0.0)
+            self.wait()
             dist.destroy_process_group()
 
 

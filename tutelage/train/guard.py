@@ -40,8 +40,9 @@ def spikes(loss: float, before: Rows) -> bool:
     deviation, half of the median, and 0.1 nats. The last 64 steps count that were taught and
     were no spike themselves; while there are fewer than 16, nothing is one.
     """
-    taught = [row["loss"] for row in before[-2 * WINDOW :] if "loss" in row and "spike" not in row]
-    window = taught[-WINDOW:]
+    near = before[-2 * WINDOW :]
+    calm = [row for row in near if not row.keys() & {"spike", "skipped"}]
+    window = [row["loss"] for row in calm if "loss" in row][-WINDOW:]
     if len(window) < LEAST:
         return False
     middle = median(window)

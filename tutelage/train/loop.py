@@ -100,7 +100,11 @@ class Loop:
         checkpoint_layers(learner.backbone, section.gradient_checkpointing)
         kind, precision = self.device.type, learner.backbone.precision
         peak = matmul_peak(kind, precision, torch.get_num_threads())
-        self.meters = Meters(work=work_of(learner.backbone), peak=peak, device=kind)
+        self.meters = Meters(
+            work=work_of(learner.backbone, frozen=learner.lora is not None),
+            peak=peak,
+            device=kind,
+        )
         self.group = learner.group
         self.width = learner.backbone.head.shape[1]
         self.now: dict[str, float] = {}  # the meters at the last step
@@ -131,7 +135,7 @@ class Loop:
             asked = stack.enter_context(asked_to_stop())
             stack.enter_context(repeatable(self.learner.backbone, self.device))
             self._steps(state, places, writer, asked)
-        self.group.any(False)  # rank 0 has written the best step's weights
+        self.group.wait()  # rank 0 has written the best step's weights
         self._keep_best(state, places.best)
         return state
 
@@ -198,7 +202,7 @@ class Loop:
         with drawn, offloaded(self.section, self.device):
             taught = gradient(
                 self.learner.backbone,
-                self._turns(number, chosen),
+                self._turns(number, chosen, mine),
                 weight,
                 self.shape,
                 self.section.neftune,
@@ -229,14 +233,14 @@ class Loop:
             self.meters.last = time.monotonic()
         return guard.finite(row, self.run.progress.warn)
 
-    def _turns(self, number: int, rows: Sequence[PackedRow]) -> list[Batch]:
-        """The rows of a step that this rank takes."""
+    def _turns(self, number: int, rows: Sequence[PackedRow], mine: Sequence[int]) -> list[Batch]:
+        """The rows of a step that this rank takes, and turns it takes without one."""
         turns = [
             replace(
                 batch_of(rows[at], self.device),
                 seed=self.run.seed(f"train.step.{number}.{at}"),
             )
-            for at in self.group.share(rows, self.width)
+            for at in mine
         ]
         return turns + [idle_batch(self.device)] * self.group.idle_turns(rows, self.width)
 
@@ -286,7 +290,7 @@ class Loop:
         if not self.group.first:
             return
         row = state.rows[-1]
-        shown = {name: row[name] for name in ("loss",) if name in row}
+        shown = {"loss": row["loss"]} if "loss" in row else {}
         figures: Mapping[str, float] = shown | self.meters.figures()
         total = len(self.plan.steps)
         self.run.progress.tick(

@@ -19,7 +19,9 @@ from tutelage.train.room import Room
 # starting a product is nothing beside it.
 SIDES = {"cpu": 1024, "cuda": 8192}
 SECONDS = 0.25
-QUERIES = ("q_proj", "c_attn", "query_key_value", "qkv_proj")
+# Projections that give queries; of those that give keys and values too, queries are as wide as
+# their input in the models that have them.
+QUERY, FUSED = "q_proj", ("c_attn", "query_key_value", "qkv_proj")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,13 +29,14 @@ class Work:
     """Useful operations of a model, of which a multiplication and its addition are two.
 
     Source: the count of PaLM, arXiv 2204.02311, appendix B, with the attention a packed row
-        has, the head where tokens are taught only, and no gradient of frozen weights.
+        has, the head where tokens are taught only, and no gradient of a base under an adapter.
+        A layer with a window is counted as one without.
     """
 
     matrices: int  # weights of the layers' matrices, each used once a token
     width: int  # of all queries of all layers
     head: int  # weights of the head, used once a taught token
-    passes: int  # 3: forward and both gradients; 2 where the base is frozen
+    passes: int  # 3: forward and both gradients; 2 under an adapter, whose base takes none
 
     def of(self, row: PackedRow) -> float:
         """Operations of a row's forward and backward pass."""
@@ -42,15 +45,14 @@ class Work:
         return linear + 2.0 * 3 * 2 * self.width * pairs
 
 
-def work_of(backbone: Backbone) -> Work:
-    """The work of a backbone, from its layers' shapes."""
+def work_of(backbone: Backbone, *, frozen: bool) -> Work:
+    """The work of a backbone, from its layers' shapes; `frozen` under an adapter."""
     sites = list(backbone.sites())
-    queries = [site for site in sites if site.name in QUERIES]
-    width = sum(min(site.inputs, site.outputs) for site in queries)
-    frozen = not any(one.requires_grad for one in backbone.embeddings)
+    apart = sum(site.outputs for site in sites if site.name == QUERY)
+    fused = sum(min(site.inputs, site.outputs) for site in sites if site.name in FUSED)
     return Work(
         matrices=sum(site.inputs * site.outputs for site in sites),
-        width=width,
+        width=apart + fused,
         head=backbone.head.numel(),
         passes=2 if frozen else 3,
     )

@@ -33,11 +33,7 @@ from tutelage.train.weights import Learner
 log = logging.getLogger(__name__)
 
 ROOM = 0.8  # share of a GPU's memory that weights and states may take; the rest is activations
-BYTES = {
-    "adamw": 18,
-    "adamw8bit": 12,
-    "muon": 14,
-}  # a trained weight: master, gradient, bf16 copy, states
+BYTES = {"adamw": 18, "muon": 14}  # a trained weight: master, gradient, bf16 copy, states
 
 
 def among(section: Train, learner: Learner, group: Group) -> Learner:

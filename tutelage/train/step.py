@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 
 from tutelage.engine.backbone import Backbone
 from tutelage.engine.logprob import PLAIN, LossShape, logprobs, supervised_loss
+from tutelage.engine.served import as_served
 from tutelage.train.batch import Batch
 from tutelage.train.group import Group
 from tutelage.train.noise import noisy
@@ -85,15 +85,3 @@ def validation_loss(
     if group is not None:
         total, weight = group.sum(total, weight)
     return total / weight
-
-
-@contextmanager
-def as_served(module: nn.Module) -> Iterator[None]:
-    """Switches off what only training does, and on again what was on."""
-    trained = [part for part in module.modules() if part.training]
-    module.eval()
-    try:
-        yield
-    finally:
-        for part in trained:
-            part.training = True

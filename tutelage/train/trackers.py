@@ -127,5 +127,5 @@ def _imported(name: str, module: str) -> Any:
         raise TrainingError(
             f"`{name}` is not installed",
             where="train.sinks",
-            hint=f"`pip install {name}`, or leave it out of the key",
+            hint=f"`pip install tutelage[track]`, or leave `{name}` out of the key",
         ) from error
