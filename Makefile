@@ -4,7 +4,9 @@ export VENV
 BIN := $(VENV)/bin
 CODE := tutelage tests scripts examples $(wildcard benchmarks)
 
-.PHONY: env demo demo-support test check format bench bench-contract bench-detectors docs bench-rendering
+.PHONY: env demo demo-support test check format docs bench bench-contract bench-detectors \
+  bench-rendering bench-train bench-losses bench-packing bench-plan bench-train-kill bench-matrix \
+  bench-attention bench-gpu
 
 env:
 	@scripts/env.sh
@@ -34,7 +36,8 @@ format: env
 	$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/ruff format $(CODE)
 
-# Each alone on the machine: they are timed.
+# Each alone on the machine: they are timed. What takes long, needs another interpreter (RIVAL, one
+# that has trl, peft and datasets) or a GPU has a target of its own.
 bench: env
 	@set -e; for name in methods repeat served_prompts serve feedback_kill; do \
 	  echo "benchmarks/$$name.py" >&2; $(BIN)/python "benchmarks/$$name.py"; done
@@ -47,9 +50,37 @@ bench-contract: env
 bench-detectors: env
 	$(BIN)/python benchmarks/detectors.py $(FOLDER)
 
-# RIVAL is an interpreter that has trl and datasets.
 bench-rendering: env
 	$(BIN)/python benchmarks/rendering.py --rival $(RIVAL)
+
+bench-train: env
+	$(BIN)/python benchmarks/training.py --rival $(RIVAL)
+
+bench-losses: env
+	$(BIN)/python benchmarks/losses.py --rival $(RIVAL)
+
+# Without a RIVAL ours alone are measured, here and on a GPU.
+bench-packing: env
+	$(BIN)/python benchmarks/packing.py $(if $(RIVAL),--rival $(RIVAL))
+
+# What a plan predicts beside what training takes.
+bench-plan: env
+	$(BIN)/python benchmarks/plan.py
+
+# A training killed again and again, beside one that is not.
+bench-train-kill: env
+	$(BIN)/python benchmarks/train_kill.py
+
+# Every method with every optimizer.
+bench-matrix: env
+	$(BIN)/python benchmarks/matrix.py
+
+bench-attention: env
+	$(BIN)/python benchmarks/attention.py
+
+# On one CUDA device; the environment needs torch's CUDA build.
+bench-gpu: env
+	$(BIN)/python benchmarks/gpu.py $(if $(RIVAL),--rival $(RIVAL))
 
 docs: env
 	$(BIN)/python scripts/reference.py

@@ -62,7 +62,8 @@ def compare(model: str, folder: Path, rival: str) -> None:
 
 
 def write(model: str, folder: Path) -> None:
-    from training import BASE, COMMON, SHAPES, write_base
+    from training import COMMON, SHAPES
+    from training_data import BASE, write_base
 
     if model == "tutelage/tiny":
         (folder / "base").mkdir()

@@ -10,6 +10,9 @@ positions alone, no gradient checkpointing. `trl packed` is its packing by best 
 its defaults. Systems take turns (A B B A); one JSON line a system and case is appended to
 `benchmarks/results/training.jsonl`: the median over rounds with the least and the most.
 
+"to a held-out loss" trains the shipped base on function calls with both; every ten steps, the clock
+stopped, the loss of rows held out is measured, and `seconds_to_loss` says when it fell to `GOAL`.
+
 `supervised/s` counts taught tokens, which are the same for all. MFU is the useful work (each token
 of each lesson once, the head only at taught ones) by the product of matrices measured in the same
 process. `cpu/wall` under the number of threads says that the machine did something else.
@@ -18,25 +21,27 @@ process. `cpu/wall` under the number of threads says that the machine did someth
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from methods import RESULTS, ROOT, commit, hardware
+from methods import RESULTS, commit, hardware
+from training_data import BASE, spread, texts, write_base, write_held, write_rows
 
-BASE = ROOT / "tutelage" / "bases" / "tiny"
-DATA = ROOT / "benchmarks" / "data"
 THREADS = 2
 WARM = 2  # steps left out
+HELD, EVERY, GOAL = 200, 10, 0.15  # rows held out, steps between looks at them, nats a token
+FOLDED = 0.52  # tokens of those rows once their shared prompt is folded: both take as many steps
 SHAPES = {  # a Qwen3 of 7 M weights, and that of SmolLM2-135M
     "7m": {
         "architectures": ["Qwen3ForCausalLM"],
@@ -72,38 +77,17 @@ COMMON = {
     "pad_token_id": 3,
     "torch_dtype": "float32",
 }
-POLICY = (
-    "You answer for {0}. Be brief and friendly, and answer in the language of the request. Say "
-    "only what you know: where a fact is missing, say that it is missing and name who would "
-    "know it. Never ask for passwords, card numbers or other secrets, and never repeat one that"
-    " was sent to you. Requests about {1} are yours; everything about contracts, refunds or "
-    "complaints goes to a person, whom you announce with one sentence. Do not give medical, "
-    "legal or tax advice. Where a request would harm somebody, decline in one sentence and "
-    "offer what is safe instead. Write lists only where the request has several parts; write "
-    "numbers as digits, dates as day, month and year, and amounts with their currency. Links "
-    "are left out. If the request is a greeting, greet back and ask what is needed. If it is "
-    "rude, stay calm and answer what can be answered. Close with no signature and no "
-    "advertisement."
-)
-POLICIES = [
-    POLICY.format(*who)
-    for who in (
-        ("a public library", "books, opening hours and reading rooms"),
-        ("a bicycle shop", "repairs, spare parts and rides"),
-        ("a city's parks office", "trees, playgrounds and events"),
-        ("a small museum", "tickets, tours and the collection"),
-    )
-]
 # name: shape, rows, method, how many rows, tokens a step, systems
 CASES: dict[str, tuple[str, str, str, int, int, tuple[str, ...]]] = {
-    "7m": ("7m", "inst", "full", 1600, 2048, ("ours", "compiled", "best", "packed")),
-    "7m default": ("7m", "inst", "full", 400, 2048, ("compiled", "default")),
-    "7m lora": ("7m", "inst", "lora", 1600, 2048, ("ours", "compiled", "best")),
-    "7m long prompts": ("7m", "longprompt", "full", 600, 2048, ("ours", "compiled", "best")),
-    "7m long answers": ("7m", "longresp", "full", 500, 2048, ("ours", "compiled", "best")),
-    "7m shared": ("7m", "shared", "full", 1200, 4096, ("ours", "compiled", "best")),
-    "135m": ("135m", "inst", "full", 120, 2048, ("ours", "best")),
-    "135m lora": ("135m", "inst", "lora", 120, 2048, ("ours", "best")),
+    "7m": ("7m", "inst", "full", 400, 2048, ("ours", "compiled", "best", "packed")),
+    "7m default": ("7m", "inst", "full", 150, 2048, ("compiled", "default")),
+    "7m lora": ("7m", "inst", "lora", 400, 2048, ("ours", "compiled", "best")),
+    "7m long prompts": ("7m", "longprompt", "full", 250, 2048, ("ours", "best")),
+    "7m long answers": ("7m", "longresp", "full", 200, 2048, ("ours", "best")),
+    "7m shared": ("7m", "shared", "full", 260, 4096, ("ours", "compiled", "best")),
+    "to a held-out loss": ("tiny", "calls", "full", 2400, 2048, ("ours", "best")),
+    "135m": ("135m", "inst", "full", 60, 2048, ("ours", "best")),
+    "135m lora": ("135m", "inst", "lora", 60, 2048, ("ours", "best")),
 }
 
 
@@ -126,10 +110,19 @@ def measure(case: str, folder: Path, rival: str, rounds: int) -> None:
         "method": method,
         "step_tokens": step_tokens,
         "threads": THREADS,
-        "config": {**COMMON, **SHAPES[shape]},
+        "config": {**COMMON, **SHAPES.get(shape, {})},
+        "every": EVERY if shape == "tiny" else 0,
+        "folded": FOLDED if shape == "tiny" else 1.0,
     }
-    write_base(folder / "base", job["config"])
-    write_rows(folder / "rows.jsonl", list(texts(rows))[:count])
+    if shape == "tiny":
+        shutil.copytree(BASE, folder / "base")
+        job["config"] = json.loads((BASE / "config.json").read_text(encoding="utf-8"))
+    else:
+        write_base(folder / "base", job["config"])
+    said = list(texts(rows))
+    write_rows(folder / "rows.jsonl", spread(said[:-HELD] if job["every"] else said, count))
+    if job["every"]:
+        write_held(folder, said[-HELD:])
     found: dict[str, list[dict[str, Any]]] = {system: [] for system in systems}
     for number in range(rounds):
         for system in systems if number % 2 == 0 else systems[::-1]:
@@ -153,11 +146,24 @@ def summary(runs: list[dict[str, Any]], rival: list[dict[str, Any]]) -> dict[str
     out["mfu"] = round(middle(runs, "mfu"), 3)
     out["peak_gflops"] = round(middle(runs, "peak_gflops"))
     out["cpu_by_wall"] = round(middle(runs, "cpu_by_wall"), 2)
+    if "curve" in runs[0]:
+        times = [seconds_to(GOAL, one["curve"]) for one in runs]
+        theirs = [seconds_to(GOAL, one["curve"]) for one in rival]
+        out["seconds_to_loss"] = [round(one, 1) for one in times]
+        out["times_rival_to_loss"] = round(median(theirs) / median(times), 2)
     out["loss"] = [round(one["loss"], 4) for one in runs]
     speed = "supervised_per_second"
     out["times_rival"] = round(middle(runs, speed) / middle(rival, speed), 2)
     out["memory_of_rival"] = round(middle(runs, "peak_mib") / middle(rival, "peak_mib"), 2)
     return out
+
+
+def seconds_to(goal: float, curve: list[list[float]]) -> float:
+    """When the loss fell to the goal, between two looks by a straight line."""
+    for (began, high), (ended, low) in pairwise(curve):
+        if low <= goal:
+            return began + (ended - began) * (high - goal) / max(high - low, 1e-9)
+    return float("inf")
 
 
 def middle(runs: list[dict[str, Any]], name: str) -> float:
@@ -180,40 +186,24 @@ def run(system: str, job: dict[str, Any], rival: str) -> dict[str, Any]:
     return form
 
 
-def write_base(folder: Path, config: dict[str, Any]) -> None:
-    """The shape with random weights, and the shipped base's tokenizer."""
-    import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
+class Curve:
+    """The held-out loss over the seconds of training; looking at it takes none."""
 
-    folder.mkdir()
-    for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
-        if (BASE / name).exists():
-            (folder / name).write_bytes((BASE / name).read_bytes())
-    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    torch.manual_seed(0)
-    model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(folder))
-    model.save_pretrained(folder)
-    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    def __init__(self, job: dict[str, Any], look: Callable[[], float]) -> None:
+        self.every, self.look = job["every"], look
+        self.points: list[list[float]] = []
+        self.idle, self.began = 0.0, 0.0
 
+    def step(self, done: int) -> None:
+        """Called after each step; the first begins the clock."""
+        now = time.time()
+        self.began = self.began or now
+        if self.every and done % self.every == 1:
+            self.points.append([now - self.began - self.idle, self.look()])
+            self.idle += time.time() - now
 
-def texts(kind: str) -> Iterator[list[dict[str, str]]]:
-    """Conversations of a kind, in the order of their file."""
-    name = "xquad" if kind == "longprompt" else "dolly"
-    with gzip.open(DATA / f"{name}.jsonl.gz", "rt", encoding="utf-8") as file:
-        for number, row in enumerate(map(json.loads, file)):
-            if kind == "longresp" and len(row["answer"]) < 900:
-                continue
-            if kind == "shared" and len(row["answer"]) > 400:
-                continue
-            said = [("user", row["request"]), ("assistant", row["answer"])]
-            if kind == "shared":
-                said = [("system", POLICIES[number % len(POLICIES)]), *said]
-            yield [{"role": role, "content": text} for role, text in said]
-
-
-def write_rows(path: Path, rows: list[list[dict[str, str]]]) -> None:
-    lines = [json.dumps({"messages": messages}) + "\n" for messages in rows]
-    path.write_text("".join(lines), encoding="utf-8")
+    def figures(self) -> dict[str, Any]:
+        return {"curve": self.points} if self.points else {}
 
 
 def figures(

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from training import cpu_seconds, figures
+from training import Curve, cpu_seconds, figures
 
 RECIPE = """\
 name: training
@@ -21,6 +21,7 @@ train:
   method: {method}
   optimizer: adamw
   learning_rate: 0.0005
+  rows_tokens: {rows_tokens}
   step_tokens: {step_tokens}
   threads: {threads}
   compile: {compiled}
@@ -32,14 +33,22 @@ def main() -> None:
     folder = Path(job["folder"])
     compiled = "always" if job["system"] == "compiled" else "never"
     recipe = folder / "recipe.yaml"
+    job["step_tokens"] = round(job["step_tokens"] * job["folded"])
+    job["rows_tokens"] = min(2048, job["step_tokens"])
     recipe.write_text(RECIPE.format(**job, compiled=compiled), encoding="utf-8")
+
+    import numpy as np
 
     from tutelage import __version__
     from tutelage.core.recipe import load
     from tutelage.curate.run import run as curate
+    from tutelage.render.lesson import Lesson
+    from tutelage.render.pack import pack
     from tutelage.store.run import Run
     from tutelage.train import loop
+    from tutelage.train.batch import batch_of
     from tutelage.train.run import run as train
+    from tutelage.train.step import validation_loss
 
     read = load(recipe)
     with Run.open(read) as opened:  # rows are read before the clock starts, as TRL's are
@@ -48,8 +57,8 @@ def main() -> None:
     ends, cpu, steps = [], [], []
 
     class Timed(loop.Loop):
-        def step(self, number: int) -> dict[str, float]:
-            row = super().step(number)
+        def step(self, number: int, before: Any = ()) -> dict[str, float]:
+            row = super().step(number, before)
             rows = [self.plan.rows[index] for index in self.plan.steps[number]]
             lessons = self.plan.rows.lessons.records[
                 sorted({int(one) for row in rows for one in row.lesson})
@@ -62,14 +71,31 @@ def main() -> None:
                     "loss": row["loss"],
                 }
             )
-            ends.append(time.time())
+            ends.append(time.time() - curve.idle)
             cpu.append(cpu_seconds())
+            curve.step(len(ends))
             return row
 
-    loop.Loop = Timed  # type: ignore[misc]
+        def look(self) -> float:
+            held = json.loads((folder / "held.json").read_text(encoding="utf-8"))
+            lessons = [
+                Lesson(prompt=tuple(prompt), completion=tuple(said), weight=1.0, row="r", turn=0)
+                for prompt, said in held
+            ]
+            rows = pack(lessons, 2048, np.random.default_rng(0))
+            return validation_loss(self.learner.backbone, [batch_of(row) for row in rows])
+
+    class Made(Timed):
+        def __init__(self, *given: Any) -> None:
+            super().__init__(*given)
+            curve.look = self.look
+
+    curve = Curve(job, lambda: 0.0)
+    loop.Loop = Made  # type: ignore[misc]
     with Run.open(read, force=True) as opened:
         train(read.train, {"dataset": dataset}, opened)
-    print(json.dumps({**figures(job, steps, ends, cpu), "versions": {"tutelage": __version__}}))
+    told = {**figures(job, steps, ends, cpu), **curve.figures()}
+    print(json.dumps({**told, "versions": {"tutelage": __version__}}))
 
 
 if __name__ == "__main__":

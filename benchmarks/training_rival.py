@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from training import cpu_seconds, figures
+from training import Curve, cpu_seconds, figures
 
 WAYS: dict[str, dict[str, Any]] = {
     "default": {},
@@ -76,8 +76,9 @@ def main() -> None:
         def on_step_end(self, *_: Any, **__: Any) -> None:
             steps.append({name: sum(one[name] for one in seen) for name in seen[0]})
             seen.clear()
-            ends.append(time.time())
+            ends.append(time.time() - curve.idle)
             cpu.append(cpu_seconds())
+            curve.step(len(ends))
 
     seen: list[dict[str, float]] = []
     trainer = Timed(
@@ -90,12 +91,39 @@ def main() -> None:
         else None,
         callbacks=[Clock()],
     )
+    curve = Curve(job, lambda: held_loss(model, folder))
     trainer.train()
     logged = [one["loss"] for one in trainer.state.log_history if "loss" in one]
     for step, loss in zip(steps, logged, strict=True):
         step["loss"] = loss
     versions = {one.__name__: one.__version__ for one in (trl, transformers, torch)}
-    print(json.dumps({**figures(job, steps, ends, cpu), "versions": versions}))
+    told = {**figures(job, steps, ends, cpu), **curve.figures()}
+    print(json.dumps({**told, "versions": versions}))
+
+
+def held_loss(model: Any, folder: Path, batch: int = 20) -> float:
+    """Mean loss of the taught tokens of rows held out."""
+    import torch
+
+    held = json.loads((folder / "held.json").read_text(encoding="utf-8"))
+    total = count = 0.0
+    model.eval()
+    for at in range(0, len(held), batch):
+        some = held[at : at + batch]
+        width = max(len(prompt) + len(said) for prompt, said in some)
+        ids, labels = torch.full((len(some), width), 3), torch.full((len(some), width), -100)
+        for row, (prompt, said) in enumerate(some):
+            whole = torch.tensor([*prompt, *said])
+            ids[row, : len(whole)] = whole
+            labels[row, len(prompt) : len(whole)] = whole[len(prompt) :]
+        with torch.no_grad():
+            logits = model(ids).logits[:, :-1].float().flatten(0, 1)
+        total += float(
+            torch.nn.functional.cross_entropy(logits, labels[:, 1:].flatten(), reduction="sum")
+        )
+        count += float((labels[:, 1:] != -100).sum())
+    model.train()
+    return total / count
 
 
 def alike(rows: list[Any], lengths: list[int], batch: int) -> list[Any]:

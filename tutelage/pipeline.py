@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar, get_args
 from tutelage.core.errors import GateShut, RecipeError, TutelageError
 from tutelage.core.progress import Hearing, Progress, Silent
 from tutelage.core.recipe import Monitor, Recipe, load
+from tutelage.core.world import World
 from tutelage.curate.run import run as curate_door
 from tutelage.evaluate.run import run as evaluate_door
 from tutelage.gate.run import run as gate_door
@@ -105,6 +106,17 @@ def run(
                 break
     reused = tuple(stage for stage in artifacts if stage in hearing.reused)
     return Outcome(recipe=whole, folder=opened.folder, artifacts=artifacts, reused=reused)
+
+
+def follow(recipe: Recipe, world: World) -> None:
+    """What every process but rank 0 does while rank 0 walks the road: it trains along.
+
+    Raises: RecipeError without a section `train`; PeerLost where rank 0 is gone; whatever
+        training raises.
+    """
+    from tutelage.train.follow import follow as train_along
+
+    train_along(needed(recipe.train, "train"), Run.beside(recipe), world)
 
 
 def curate(recipe: Recipe | Path | str, *, force: bool = False) -> Artifact:

@@ -153,8 +153,9 @@ def test_a_suite_is_named_once() -> None:
 
 
 def test_an_adapter_on_untrained_weights_is_a_fault_where_it_is_to_be_evaluated() -> None:
-    control = ("train.init=random", "train.method=lora")
-    assert "cannot be evaluated" in faults(QUICK_START, *control)["--set train.init=random"]
+    for method in ("lora", "qlora"):
+        control = ("train.init=random", f"train.method={method}")
+        assert "cannot be evaluated" in faults(QUICK_START, *control)["--set train.init=random"]
     assert loads(QUICK_START, overrides=["train.init=random"]).train is not None
     alone = "name: a\ntrain: {base: b, init: random, method: lora}\n"
     assert loads(alone).evaluate is None
@@ -276,7 +277,7 @@ def test_the_keys_of_every_section_are_these() -> None:
         "weight_decay clip_norm teach quotas lora freeze new_tokens start_from label_smoothing "
         "z_loss neftune validate_every_steps checkpoint_every_seconds "
         "checkpoints_kept early_stopping keep on_nan on_spike precision device compile "
-        "gradient_checkpointing activation_offload threads sinks init"
+        "gradient_checkpointing activation_offload threads parallel sinks init"
     )
     assert keys["EarlyStopping"] == "metric patience min_delta tasks"
     assert keys["Lora"] == "rank alpha dropout targets rslora dora init plus quantisation"

@@ -10,7 +10,7 @@ import pytest
 from tutelage.core.conversation import Message
 from tutelage.core.errors import RecipeError, RowError
 from tutelage.core.ledger import Reason
-from tutelage.core.recipe import Curate
+from tutelage.core.recipe import Curate, loads
 from tutelage.core.row import Example, Source, Split
 from tutelage.curate.mix import Mixed, mix, share_out
 
@@ -120,11 +120,24 @@ def test_a_stage_that_asks_for_more_rows_than_there_are_is_refused() -> None:
     assert [row.where for row in caught.value.rows] == ["a"]
 
 
-def test_a_mix_of_what_is_no_source_is_refused_with_their_names() -> None:
-    examples, names = rows(a=10)
-    with pytest.raises(RecipeError, match="no source is called `d`") as caught:
-        mix(examples, names, section([{"name": "one", "mix": {"d": 1}}], "a"), seed=7)
-    assert caught.value.expected == "some of a"
+def test_stages_that_name_no_source_or_several_or_each_other_are_refused_at_once() -> None:
+    text = """name: a
+curate:
+  sources:
+    - {path: a.jsonl, origin: human, licence: CC0-1.0}
+    - {path: old/b.jsonl, origin: human, licence: CC0-1.0}
+    - {path: new/b.jsonl, origin: human, licence: CC0-1.0}
+  stages:
+    - {name: one, mix: {a: 1, d: 1}}
+    - {name: one, mix: {b: 1}}
+"""
+    with pytest.raises(RecipeError) as caught:
+        loads(text)
+    assert [(row.where, row.problem) for row in caught.value.rows] == [
+        ("recipe:8:31", "no source is called `d`; expected some of a, b"),
+        ("recipe:9:8", "stage `one` is named twice"),
+        ("recipe:9:25", "several sources are called `b`; give them a `name` each"),
+    ]
 
 
 def test_two_stages_that_only_share_sources_must_say_how_long_they_are() -> None:
@@ -132,11 +145,6 @@ def test_two_stages_that_only_share_sources_must_say_how_long_they_are() -> None
     stages = [{"name": "one", "mix": {"a": 1}}, {"name": "two", "mix": {"a": 1}}]
     with pytest.raises(RecipeError, match="how long is stage `two`"):
         mix(examples, names, section(stages, "a"), seed=7)
-
-
-def test_two_stages_of_one_name_are_refused() -> None:
-    with pytest.raises(ValueError, match="two stages have the same name"):
-        section([{"name": "one", "mix": {"a": 1}}, {"name": "one", "mix": {"b": 1}}])
 
 
 def test_a_source_is_called_by_its_file_unless_it_is_named() -> None:

@@ -170,6 +170,9 @@ def test_every_target_that_names_no_layer_is_told(tmp_path: Path) -> None:
         attach_lora(opened(base), shape(targets=("query", "q_proj", "*")), seed=1)
     assert [row.where for row in caught.value.rows] == ["query", "*"]
     assert "not valid" in caught.value.rows[1].problem
+    with pytest.raises(BaseModelError, match="name no layer") as caught:
+        attach_lora(opened(base), shape(targets=()), seed=1)
+    assert "nothing is named" in caught.value.rows[0].problem
 
 
 @pytest.mark.parametrize(

@@ -9,14 +9,15 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.attention.flex_attention import flex_attention
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.nn.attention.flex_attention import BlockMask, flex_attention
 
 from tutelage.engine import attention_chains
 from tutelage.engine.attention import Layout, attend, backend_of, layout
-from tutelage.engine.attention_cuda import BLOCK, block_mask, blocks, documents, flex
+from tutelage.engine.attention_cuda import BLOCK, block_mask, blocks, documents, flex, varlen
 from tutelage.render.pack import visible
 
-CPU = torch.device("cpu")
+CPU, CUDA = torch.device("cpu"), torch.device("cuda", 0)
 
 
 def forest(size: int, fork: float, seed: int) -> NDArray[np.int32]:
@@ -172,7 +173,31 @@ def test_a_row_without_forks_is_documents_and_another_is_not() -> None:
 
 
 def test_each_device_has_its_backend() -> None:
-    cuda = torch.device("cuda", 0)
-    assert "flex attention" in backend_of(cuda, torch.float32)
-    assert "varlen" in backend_of(cuda, torch.bfloat16)
-    assert "batched products" in backend_of(CPU, torch.bfloat16)
+    assert "flash for chains above 768 tokens" in backend_of(CPU, torch.bfloat16)
+    if torch.cuda.is_available():
+        return
+    # torch cannot make kernels for what is not there
+    assert backend_of(CUDA, torch.bfloat16) == "batched products, for want of Triton"
+
+
+@pytest.mark.parametrize("row", ["alike", "one long", "one token"])
+def test_varlen_takes_documents_on_a_cuda_device_as_it_is_given_them(row: str) -> None:
+    plan = layout(ROWS[row])
+    with FakeTensorMode():
+        q, k, v = (x.to(CUDA, torch.bfloat16) for x in heads(len(plan.end)))
+        whole = documents(plan, CUDA)
+        assert whole is not None
+        out = varlen(q, k, v, whole, 0.25)
+    assert out.shape == q.shape
+    assert out.device == q.device
+
+
+@pytest.mark.parametrize("window", [None, 7, 200])
+@pytest.mark.parametrize("row", list(ROWS))
+def test_a_mask_lists_blocks_by_key_as_torch_would(row: str, window: int | None) -> None:
+    mask = block_mask(layout(ROWS[row]).within(window), CPU)
+    again = BlockMask.from_kv_blocks(
+        mask.kv_num_blocks, mask.kv_indices, mask.full_kv_num_blocks, mask.full_kv_indices
+    )
+    for name in ("q_num_blocks", "q_indices", "full_q_num_blocks", "full_q_indices"):
+        assert torch.equal(getattr(mask, name), getattr(again, name))

@@ -9,7 +9,7 @@ import torch
 
 from tests.engine.models import saved_model
 from tutelage.core.errors import BaseModelError
-from tutelage.engine.backbone import open_backbone
+from tutelage.engine.backbone import open_backbone, settle
 from tutelage.store.base import BaseFolder, find_base
 
 
@@ -23,7 +23,7 @@ def test_the_log_says_which_backbone_and_attention_compute_and_why(
     assert capfd.readouterr().err == ""  # no progress bar of its own
     assert "backbone: hf (model_type: gpt2)" in caplog.messages
     base, _ = saved_model("gemma2", tmp_path)
-    open_backbone(base, precision=torch.float32)
+    settle(open_backbone(base, precision=torch.float32), torch.device("cpu"))
     assert "backbone: flat (gemma2)" in caplog.messages
     assert "attention: batched products, flash for chains above 640 tokens" in caplog.messages
 

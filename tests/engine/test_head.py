@@ -149,7 +149,7 @@ def scored(kind: torch.dtype, name: str, dropout: float) -> tuple[Beside, list[T
 def test_loss_and_gradients_are_those_of_logits_written_out(
     name: str, loss: LossShape, dropout: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(logprob, "CHUNK_BYTES", 5 * 4 * 11)
+    monkeypatch.setattr(logprob, "CHUNK_BYTES", {"cpu": 5 * 4 * 11})
     draw = torch.Generator().manual_seed(3)
     target, share = torch.randint(11, (17,), generator=draw), torch.rand(17, generator=draw)
     beside, trained, weight = scored(torch.float32, name, dropout)

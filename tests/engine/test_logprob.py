@@ -19,7 +19,7 @@ from tutelage.engine.optimizer import orthogonalise
 def test_loss_and_gradients_are_those_of_cross_entropy(
     rows_at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(logprob, "CHUNK_BYTES", rows_at_once * 4 * 50)
+    monkeypatch.setattr(logprob, "CHUNK_BYTES", {"cpu": rows_at_once * 4 * 50})
     draw = torch.Generator().manual_seed(0)
     hidden = torch.randn(17, 8, generator=draw, requires_grad=True)
     head = torch.randn(50, 8, generator=draw, requires_grad=True)
@@ -98,7 +98,7 @@ def written_out(given: dict[str, Tensor], shape: LossShape) -> Tensor:
 def test_every_loss_has_the_value_and_the_gradients_of_torchs_own(
     kind: torch.dtype, biased: bool, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(logprob, "CHUNK_BYTES", 5 * 4 * 50)
+    monkeypatch.setattr(logprob, "CHUNK_BYTES", {"cpu": 5 * 4 * 50})
     given = drawn(kind, bias=biased)
     shape = replace(SHAPES[name], bias=given["bias"] if biased else None)
     leaves = [given["hidden"], given["head"], *([given["bias"]] if biased else [])]
@@ -145,7 +145,7 @@ class Together:
 def test_a_head_in_shards_gives_the_whole_ones_loss_and_gradients(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(logprob, "_rows", lambda _: 5)  # shards must go at one pace
+    monkeypatch.setattr(logprob, "_rows", lambda _, few: 5)  # shards must go at one pace
     given = drawn(torch.float32)
     names = ("hidden", "head", "target", "weight")
     whole = supervised_loss(*(given[k] for k in names), SHAPES[name])
@@ -172,3 +172,13 @@ def test_a_head_in_shards_gives_the_whole_ones_loss_and_gradients(
         torch.testing.assert_close(loss.logprob, whole.logprob)
         torch.testing.assert_close(slope, expected[0])
     torch.testing.assert_close(torch.cat([found[one][2] for one in firsts]), expected[1])
+
+
+def test_the_log_probability_of_what_is_next_to_impossible_is_exact() -> None:
+    hidden = torch.tensor([[60.0, 0.0], [3.0, 0.0]])
+    head = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0]])
+    target, weight = torch.tensor([1, 1]), torch.ones(2)
+    told = supervised_loss(hidden, head, target, weight).logprob
+    expected = torch.log_softmax(hidden.double() @ head.double().T, -1)[:, 1]
+    assert told.tolist() == pytest.approx(expected.tolist(), abs=1e-5)
+    assert told[0] == pytest.approx(-120)

@@ -94,3 +94,15 @@ def test_clearing_removes_them_all(tmp_path: Path) -> None:
     checkpoints.save(1, write("one"))
     checkpoints.clear()
     assert checkpoints.latest() is None
+
+
+@pytest.mark.parametrize("kept", [1, 2])
+def test_what_an_earlier_try_left_of_later_steps_gives_way(tmp_path: Path, kept: int) -> None:
+    checkpoints = Store(root=tmp_path).checkpoints("ab" * 32, kept=kept)
+    folder = checkpoints.save(20, write("of an earlier try")).folder
+    (folder / "state").write_text("damaged")
+    checkpoints.save(8, write("saved now"))
+    assert checkpoints.at(8).step == 8
+    assert checkpoints.has(8)
+    assert not checkpoints.has(20)
+    assert [one.step for one in checkpoints.newest()] == [8]

@@ -75,3 +75,15 @@ def test_a_checkpoint_written_over_with_something_else_is_named(tmp_path: Path) 
         checkpoints.save(1, garbage)
         with pytest.raises(StoreError, match="is not what training wrote"):
             checkpoint.resume(checkpoints, learner, [])
+
+
+def test_a_checkpoint_of_other_weights_is_told(tmp_path: Path) -> None:
+    base, _ = saved_model("llama", tmp_path / "base")
+    section = Train(base="base")
+    with Run.open(loads("name: a").at(tmp_path)) as run:
+        learner = open_learner(section, base, run)
+        checkpoints = run.store.checkpoints("key")
+        whole = {"weights": {"other": torch.ones(2)}, "optimizers": [], "rows": []}
+        checkpoints.save(1, lambda folder: torch.save(whole, folder / checkpoint.FILE))
+        with pytest.raises(StoreError, match="does not fit the training: KeyError"):
+            checkpoint.resume(checkpoints, learner, [])

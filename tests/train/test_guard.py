@@ -3,11 +3,22 @@ from __future__ import annotations
 import math
 
 import pytest
+import torch
 
 from tutelage.core.errors import TrainingError
 from tutelage.core.ledger import Decision, Reason
 from tutelage.core.recipe import Train
-from tutelage.train.guard import MOST_SKIPPED, Judgement, entries, judge, marks, spikes, warning
+from tutelage.train.guard import (
+    MOST_SKIPPED,
+    Judgement,
+    check_weights,
+    entries,
+    finite,
+    judge,
+    marks,
+    spikes,
+    warning,
+)
 
 CALM = [{"step": float(n), "loss": 1.0 + 0.02 * (n % 5)} for n in range(1, 31)]
 SKIPPED = {"step": 9.0, "skipped": 1.0}
@@ -63,6 +74,7 @@ def test_what_counts_as_a_leap() -> None:
     assert not spikes(0.09, low)  # under 0.1 nats
     assert spikes(0.2, low)
     assert spikes(1.7, [*CALM, *[{"loss": 50.0, "spike": 1.0}] * 60])  # leaps do not count
+    assert spikes(1.7, [*CALM, *[{"loss": 50.0, "skipped": 1.0}] * 60])  # nor what was left out
 
 
 def test_what_is_not_finite_is_not_written_down() -> None:
@@ -90,4 +102,23 @@ def test_the_ledger_has_every_row_of_a_step_that_went_wrong() -> None:
         ("other", Decision.REVIEW, Reason.NOT_FINITE, "step 2, skipped"),
         ("row2", Decision.REVIEW, Reason.LOSS_SPIKE, "step 3, taught"),
         ("other", Decision.REVIEW, Reason.LOSS_SPIKE, "step 3, taught"),
+    ]
+
+
+def test_numbers_that_are_not_finite_are_told_and_not_written_down() -> None:
+    told: list[str] = []
+    row = {"step": 3.0, "loss": 1.0, "validation_loss": math.nan, "loss/a": math.inf}
+    assert finite(row, told.append) == {"step": 3.0, "loss": 1.0}
+    assert told == ["after step 3, not finite and not written down: validation_loss, loss/a"]
+    assert finite({"step": 4.0}, told.append) == {"step": 4.0}
+    assert len(told) == 1
+
+
+def test_weights_that_are_no_numbers_make_no_adapter() -> None:
+    good, bad = torch.ones(4), torch.tensor([1.0, math.nan, math.inf, 2.0])
+    check_weights({"good": good}, 7)
+    with pytest.raises(TrainingError, match="after step 7") as caught:
+        check_weights({"good": good, "bad": bad}, 7)
+    assert [(row.where, row.problem) for row in caught.value.rows] == [
+        ("bad", "2 of 4 values are not finite")
     ]

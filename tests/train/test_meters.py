@@ -25,10 +25,16 @@ def row() -> PackedRow:
 @pytest.mark.parametrize("frozen", [False, True])
 def test_work_is_counted_from_the_layers_shapes(frozen: bool, tmp_path: Path) -> None:
     base, _ = saved_model("llama", tmp_path)
-    work = work_of(open_backbone(base, precision=torch.float32, frozen=frozen))
+    work = work_of(open_backbone(base, precision=torch.float32, frozen=frozen), frozen=frozen)
     assert work == Work(
         matrices=int(3 * LAYER), width=3 * HIDDEN, head=VOCABULARY * HIDDEN, passes=3 - frozen
     )
+
+
+def test_queries_wider_than_the_hidden_states_are_counted_whole(tmp_path: Path) -> None:
+    base, _ = saved_model("qwen3", tmp_path)
+    work = work_of(open_backbone(base, precision=torch.float32), frozen=False)
+    assert work.width == 3 * DENSE["num_attention_heads"] * 32 > 3 * HIDDEN
 
 
 def test_a_rows_work_is_matrices_head_and_attention() -> None:

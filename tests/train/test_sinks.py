@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from tutelage.core.errors import TrainingError
 from tutelage.core.recipe import Train, loads
 from tutelage.store.run import Run
 from tutelage.train.sinks import open_sinks
+from tutelage.train.trackers import Tracker
 
 FIRST = [{"step": 1, "loss": 3.0}, {"step": 2, "loss": 2.0}, {"step": 3, "loss": 1.5}]
 AGAIN = [{"step": 3, "loss": 1.5}, {"step": 4, "loss": 1.0}]
@@ -120,4 +121,40 @@ def test_a_tracker_that_is_missing_says_what_to_install(
     monkeypatch.setitem(sys.modules, "wandb", None)
     with pytest.raises(TrainingError, match="`wandb` is not installed") as caught:
         told(tmp_path, "wandb")
-    assert "pip install wandb" in caught.value.hint
+    assert "pip install tutelage[track]" in caught.value.hint
+
+
+@pytest.mark.parametrize("failing", [2, 9], ids=["a step", "the end"])
+def test_a_tracker_that_fails_is_told_no_more_and_training_goes_on(failing: int) -> None:
+    came: list[int] = []
+    warned: list[str] = []
+
+    def log_row(figures: Mapping[str, float], step: int) -> None:
+        came.append(step)
+        if step == failing:
+            raise OSError("no room\nto be had")
+
+    def end() -> None:
+        raise OSError("no room")
+
+    with Tracker("mlflow", warned.append, log_row, end) as tracker:
+        for row in FIRST:
+            tracker.write(row)
+    cause = "OSError: no room; `journal.jsonl` has every step"
+    if failing == 2:
+        assert came == [1, 2]
+        assert warned == [f"`mlflow` is told nothing from step 2 on: {cause}"]
+    else:
+        assert came == [1, 2, 3]
+        assert warned == [f"`mlflow` was not closed: {cause}"]
+
+
+def test_a_journal_with_damaged_bytes_is_gone_on_with(tmp_path: Path) -> None:
+    journal = told(tmp_path) / "journal.jsonl"
+    journal.write_bytes(b'{"step": 1, "loss": 3.0}\n{"step": \xff\n')
+    with (
+        Run.open(loads("name: sunk").at(tmp_path)) as run,
+        open_sinks(Train(base="b"), run, 2) as (sink,),
+    ):
+        sink.write({"step": 3, "loss": 1.5})
+    assert [json.loads(line)["step"] for line in journal.read_text().splitlines()] == [1, 3]

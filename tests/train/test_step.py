@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from tests.engine.models import lessons, saved_model
+from tutelage.core.errors import TrainingError
 from tutelage.engine.adapter import LoraShape, attach_lora
 from tutelage.engine.attention import layout
 from tutelage.engine.backbone import open_backbone
@@ -88,3 +89,8 @@ def test_padding_changes_nothing_but_the_size(tmp_path: Path) -> None:
         torch.from_numpy(row.source).long(),
     )
     torch.testing.assert_close(padded[: len(plain)], plain, atol=1e-5, rtol=1e-5)
+
+
+def test_more_steps_than_can_be_planned_are_an_error() -> None:
+    with pytest.raises(TrainingError, match=r"`train.epochs: 10000000` comes to 20,000,000 steps"):
+        plan_steps([100, 100], 10, 10_000_000, flow)

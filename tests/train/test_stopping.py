@@ -14,7 +14,7 @@ import torch
 
 from tests.journey.project import build
 from tutelage.core.digest import strong_digest
-from tutelage.core.errors import Interrupted, RecipeError
+from tutelage.core.errors import Interrupted, RecipeError, TrainingError
 from tutelage.core.progress import Silent, Tick
 from tutelage.core.recipe import load
 from tutelage.curate.run import run as curate
@@ -22,6 +22,7 @@ from tutelage.engine.adapter import apply_adapter
 from tutelage.engine.backbone import Backbone, open_backbone
 from tutelage.engine.local import LocalEngine
 from tutelage.engine.protocol import Decoding, Identity
+from tutelage.pipeline import run as walk
 from tutelage.pipeline import train
 from tutelage.store.base import find_base
 from tutelage.store.run import Run
@@ -239,3 +240,37 @@ def test_a_step_that_is_not_finite_is_skipped_and_changes_nothing(project: Path)
         assert equal(one.loop.learner.state(), before)
     assert "step 1 has loss nan" in heard.warnings[0]
     assert "is skipped; rows " in heard.warnings[0]
+
+
+@pytest.mark.parametrize("harm", ["missing", "damaged"])
+def test_a_training_whose_best_weights_are_gone_goes_on_from_before_them(
+    project: Path, tmp_path: Path, harm: str
+) -> None:
+    often = ("train.checkpoint_every_seconds=0.000001", "train.checkpoints_kept=100")
+    keys = (*HOT[:1], "train.epochs=14", HOT[2], "train.keep=best", *often)
+    with training(project, *keys) as unbroken:
+        rows, kept = unbroken.run().rows, unbroken.loop.learner.state()
+    best = unbroken.loop.kept_step(State(step=len(rows), rows=rows))
+    folder = build(tmp_path)
+    with (
+        pytest.raises(Interrupted),
+        training(folder, *keys, heard=Hearer(signal.SIGTERM, best + 1)) as one,
+    ):
+        one.run()
+    (saved,) = (one.places.best.folder / f"step-{best:09d}").glob("*.pt")
+    saved.unlink() if harm == "missing" else saved.write_bytes(b"damaged")
+    with training(folder, *keys) as again:
+        assert again.run().rows == rows
+    assert min(again.heard.weights) <= best
+    assert equal(again.loop.learner.state(), kept)
+
+
+def test_a_last_step_that_leaves_no_numbers_makes_no_adapter(tmp_path: Path) -> None:
+    far = ("train.step_tokens=100000", "train.epochs=1", "train.learning_rate=1e38")
+    recipe = load(build(tmp_path) / "recipe.yaml", (*far, "train.method=lora"))
+    heard = Hearer()
+    with pytest.raises(TrainingError, match="weights after step 1 are no finite numbers") as caught:
+        walk(recipe, until="train", progress=heard)
+    assert caught.value.rows
+    assert any("not written down: validation_loss" in told for told in heard.warnings)
+    assert not list((tmp_path / ".tutelage" / "store").glob("adapter-*"))

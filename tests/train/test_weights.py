@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from tests.engine.models import lessons, saved_model
 from tests.journey.project import build
@@ -118,6 +120,17 @@ def test_frozen_weights_stay_and_all_others_move(
     }
 
 
+def test_muon_with_no_matrix_left_moves_the_rest_at_their_own_rate(
+    place: tuple[BaseFolder, Run],
+) -> None:
+    section = asked(method="full", freeze=[".*proj.*"], optimizer="muon")
+    learner = open_learner(section, *place)
+    ((only, rate),) = open_optimizers(section, learner, 0.01)
+    whole = open_optimizers(asked(method="full", optimizer="muon"), learner, 0.01)
+    assert isinstance(only, torch.optim.AdamW)
+    assert rate == whole[-1][1] < 0.01
+
+
 def test_what_cannot_be_frozen_is_told_together(place: tuple[BaseFolder, Run]) -> None:
     with pytest.raises(BaseModelError) as caught:
         open_learner(asked(method="full", freeze=["wte", r".*\.1\..*q_proj\.weight"]), *place)
@@ -165,6 +178,21 @@ def test_an_adapter_of_another_shape_is_told_with_all_that_differs(
         open_learner(asked(start_from="before", method="full"), *place)
     with pytest.raises(BaseModelError, match="no folder and no artifact is named `gone`"):
         open_learner(asked(start_from="gone"), *place)
+
+
+def test_an_adapter_of_another_width_is_told_layer_by_layer(
+    place: tuple[BaseFolder, Run], tmp_path: Path
+) -> None:
+    stepped(place, lora={"rank": 4, "targets": ["q_proj"]}).save(tmp_path / "before")
+    file = tmp_path / "before" / "adapter_model.safetensors"
+    saved = load_file(file)
+    name = "base_model.model.model.layers.1.self_attn.q_proj.lora_A.weight"
+    save_file({**saved, name: saved[name][:, :1].contiguous()}, file)  # copying would spread it
+    with pytest.raises(BaseModelError, match="another shape") as caught:
+        open_learner(asked(start_from="before", lora={"rank": 4, "targets": ["q_proj"]}), *place)
+    assert [(row.where, row.problem) for row in caught.value.rows] == [
+        ("model.layers.1.self_attn.q_proj", "64 x 1 there, 64 x 64 here")
+    ]
 
 
 def test_an_artifact_gone_on_from_enters_the_provenance(project: Path) -> None:
@@ -219,13 +247,12 @@ def test_noise_is_as_great_as_the_lesson_allows_and_ends_with_the_block(
     assert float(share.mean()) == pytest.approx(0.5, abs=0.02)
 
 
-def test_noise_is_drawn_from_the_stream_of_the_step(place: tuple[BaseFolder, Run]) -> None:
+def test_noise_is_drawn_from_the_stream_of_the_row(place: tuple[BaseFolder, Run]) -> None:
     losses = []
     for seed in (1, 1, 2):
         backbone = open_backbone(place[0], precision=torch.float32)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            losses.append(gradient(backbone, batches(), neftune=5.0).loss)
+        rows = [replace(one, seed=seed + at) for at, one in enumerate(batches())]
+        losses.append(gradient(backbone, rows, neftune=5.0).loss)
     assert losses[0] == losses[1] != losses[2]
 
 

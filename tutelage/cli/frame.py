@@ -12,6 +12,7 @@ import os
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import click
 
@@ -19,6 +20,7 @@ from tutelage import __version__
 from tutelage.cli.options import no_command
 from tutelage.cli.reply import Reply, Session
 from tutelage.core.errors import Interrupted, MissingCapability, TutelageError, UsageError
+from tutelage.core.world import REPORT as LAUNCHED
 
 DEBUG = "TUTELAGE_DEBUG"
 
@@ -125,7 +127,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     session = Session(command=_command_of(words), as_json="--json" in words)
     _prepare_streams(session.as_json)
     try:
-        code = _closed(_reply(words, session), session)
+        if LAUNCHED in os.environ:
+            _stand_by()
+        reply = _reply(words, session)
+        code = _reported(reply) if LAUNCHED in os.environ else None
+        code = _closed(reply, session) if code is None else code
         sys.stdout.flush()
     except BrokenPipeError:
         _give_up_stdout()  # its reader has gone
@@ -140,6 +146,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(full.text() + "\n")
         return full.exit_code
     return code
+
+
+def _stand_by() -> None:
+    from tutelage.train.launch import end_with_launcher
+
+    end_with_launcher(os.environ)
+
+
+def _reported(reply: Reply) -> int | None:
+    """Tells an error to the process that launched this one, which says it once for all.
+
+    None where there is none, or where something was found that must be drawn here.
+    """
+    if reply.error is None or reply.draw is not None:
+        return None
+
+    from tutelage.train.launch import write_report
+
+    write_report(Path(os.environ[LAUNCHED]), reply.error)
+    return reply.error.exit_code
 
 
 def _prepare_streams(as_json: bool) -> None:

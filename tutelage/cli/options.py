@@ -72,6 +72,15 @@ def forced(command: Command) -> Command:
     return click.option("--force", is_flag=True, help=says)(command)
 
 
+def several(command: Command) -> Command:
+    """`--nproc`."""
+    says = "Processes of this machine that train together; one a GPU."
+    option = click.option(
+        "--nproc", "processes", type=click.IntRange(1), default=1, metavar="N", help=says
+    )
+    return option(command)
+
+
 def no_command(path: str, name: str, known: Sequence[str]) -> UsageError:
     """What is said where a word names no command, with the nearest that does."""
     near = difflib.get_close_matches(name, known, n=1)

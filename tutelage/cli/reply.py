@@ -31,6 +31,7 @@ class Reply:
     artifacts: Sequence[tuple[str, Artifact]] = ()  # by stage
     error: TutelageError | None = None  # ends with its exit code, after drawing
     code: int = 0  # where there is no error
+    said: bool = False  # another process has printed the answer
 
 
 @dataclass(slots=True, kw_only=True)
@@ -44,6 +45,8 @@ class Session:
     def close(self, reply: Reply) -> int:
         """Says the reply; returns the exit code."""
         code = reply.error.exit_code if reply.error else reply.code
+        if reply.said and reply.error is None:
+            return code
         if self.as_json:
             sys.stdout.write(self._envelope(reply, code))
         elif reply.draw is not None:

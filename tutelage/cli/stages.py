@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 
-from tutelage.cli.options import forced, load_recipe, of_recipe
+from tutelage.cli.options import forced, load_recipe, of_recipe, several
 from tutelage.cli.reply import Reply, Session
+from tutelage.core.errors import UsageError
+from tutelage.core.world import World
 
 if TYPE_CHECKING:
     from tutelage.pipeline import Stage
@@ -26,9 +29,14 @@ def curate_command(session: Session, recipe: str, overrides: tuple[str, ...], fo
 @click.command("train")
 @of_recipe
 @forced
+@several
 @click.pass_obj
-def train_command(session: Session, recipe: str, overrides: tuple[str, ...], force: bool) -> Reply:
+def train_command(
+    session: Session, recipe: str, overrides: tuple[str, ...], force: bool, processes: int
+) -> Reply:
     """Teach the base model of RECIPE its dataset: an adapter."""
+    if processes > 1:
+        return _launched(session, recipe, overrides, force, processes)
     return _walk(session, recipe, overrides, force, "train")
 
 
@@ -73,14 +81,39 @@ def release_command(
 @click.command("run")
 @of_recipe
 @forced
+@several
 @click.pass_obj
-def run_command(session: Session, recipe: str, overrides: tuple[str, ...], force: bool) -> Reply:
+def run_command(
+    session: Session, recipe: str, overrides: tuple[str, ...], force: bool, processes: int
+) -> Reply:
     """Walk all stages that RECIPE has, and print what came of it.
 
     What did not change is taken from the store. Ends with exit code 3 where the
     gate stays shut: fail or inconclusive.
     """
+    if processes > 1:
+        return _launched(session, recipe, overrides, force, processes)
     return _walk(session, recipe, overrides, force, None)
+
+
+def _launched(
+    session: Session, recipe: str, overrides: tuple[str, ...], force: bool, processes: int
+) -> Reply:
+    """The same command as several processes, of which rank 0 answers."""
+    if World.here().size > 1:
+        raise UsageError(
+            "this is one of several processes already, and `--nproc` would start more",
+            hint="leave `--nproc` out: torchrun's own option says how many there are",
+        )
+    load_recipe(recipe, overrides)  # its faults are told once
+
+    from tutelage.train.launch import launch
+
+    words = [session.command, recipe]
+    for override in overrides:
+        words += ["--set", override]
+    words += ["--force"] * force + ["--json"] * session.as_json
+    return Reply(code=launch(words, processes), said=True)
 
 
 def _walk(
@@ -91,9 +124,24 @@ def _walk(
     from tutelage import pipeline
     from tutelage.cli.summary import reply
 
-    with session.progress() as progress:
+    world = World.here()
+    if not world.first:
+        if until != "curate":
+            pipeline.follow(loaded, world)
+        return Reply(said=True)
+    with session.progress() as progress, _hosting(world, until):
         outcome = pipeline.run(loaded, until=until, progress=progress, force=force)
     for waiver in loaded.release.waivers if loaded.release else ():
         if waiver.expires <= datetime.now(UTC).date():
             session.warn(f"the waiver of `{waiver.rule}` by {waiver.by} ended {waiver.expires}")
     return reply(outcome)
+
+
+def _hosting(world: World, until: Stage | None) -> AbstractContextManager[None]:
+    """Keeps the other processes posted, where there are any to train along."""
+    if world.size == 1 or until == "curate":
+        return nullcontext()
+
+    from tutelage.train.meeting import hosting
+
+    return hosting(world)

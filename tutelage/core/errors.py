@@ -9,6 +9,7 @@ TutelageError
 ├── ContractError       1    the prompt contract is broken or cannot be made
 ├── StoreError          1    the store refuses: damaged, newer, locked or full
 ├── TrainingError       1    training went wrong; names the rows
+│   └── PeerLost        1    another process of the training is gone
 ├── MissingCapability   1    an engine was asked for what it cannot do
 ├── GateShut            3    the verdict is fail or inconclusive
 └── Interrupted       130    stopped by the user; nothing is half-written
@@ -142,6 +143,12 @@ class TrainingError(TutelageError):
     """Training went wrong, such as a loss that is not finite; its rows are the examples."""
 
     code = "training"
+
+
+class PeerLost(TrainingError):
+    """Another process of the training is gone; it, or its signal, tells why."""
+
+    code = "peer_lost"
 
 
 class MissingCapability(TutelageError):

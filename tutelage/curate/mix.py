@@ -36,11 +36,11 @@ def mix(examples: Sequence[Example], names: Sequence[str], section: Curate, seed
     does not matter and a row that is added moves few others. Rows held out are mixed in the
     same shares, as many as there are for it.
 
-    Raises: RowError where a stage asks for more rows than its sources have.
+    Raises: RowError where a stage asks for more rows than its sources have; RecipeError where
+        the length of two is open.
     """
     if not section.stages:
         return Mixed(examples=list(examples))
-    _check_names(section)
     stage_of: dict[int, str] = {}
     taught: Mapping[str, Counts] = {}
     for side in ("train", "validation"):
@@ -74,19 +74,6 @@ def source_of(files: Sequence[Ingested], section: Curate) -> dict[tuple[str, Sou
         for example in file.examples:
             names.setdefault((example.id, example.source), source.called)
     return names
-
-
-def _check_names(section: Curate) -> None:
-    """Raises: RecipeError where a mix names what is no source."""
-    names = {source.called for source in section.sources}
-    for number, stage in enumerate(section.stages):
-        unknown = sorted(set(stage.mix) - names)
-        if unknown:
-            raise RecipeError(
-                f"no source is called {', '.join(f'`{one}`' for one in unknown)}",
-                where=f"curate.stages.{number}.mix",
-                expected=f"some of {', '.join(sorted(names))}",
-            )
 
 
 def share_out(mix: Mapping[str, float], rows: int) -> Counts:

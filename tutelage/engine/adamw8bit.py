@@ -43,17 +43,22 @@ class Coded:
         shares = every.view(torch.bfloat16).float().nan_to_num()
         self.nearest = torch.bucketize(shares, middles).to(torch.uint8)  # by a bf16's 16 bits
 
+    def settle(self, device: torch.device) -> None:
+        """Moves the tables to where the moments are; nothing where they are there."""
+        if self.code.device != device:
+            self.code, self.nearest = self.code.to(device), self.nearest.to(device)
+
     def write(self, values: Tensor, codes: Tensor, scales: Tensor) -> None:
         """Put values `[N]` in codes `[N]` uint8 and scales `[N / BLOCK]`."""
         blocks = _blocks(values)
         scales.copy_(blocks.abs().amax(1))
         shares = blocks / scales.clamp(min=torch.finfo(torch.float32).tiny)[:, None]
         bits = shares.bfloat16().view(torch.int16).view(-1)[: len(codes)]
-        codes.copy_(self.nearest.to(values.device).index_select(0, bits.int() + 2**15))
+        codes.copy_(self.nearest.index_select(0, bits.int() + 2**15))
 
     def read(self, codes: Tensor, scales: Tensor) -> Tensor:
         """Values `[N]` of what `write` wrote."""
-        blocks = _blocks(self.code.to(codes.device).index_select(0, codes.int()))
+        blocks = _blocks(self.code.index_select(0, codes.int()))
         return (blocks * scales[:, None]).view(-1)[: len(codes)]
 
 
@@ -103,6 +108,8 @@ class AdamW8bit(torch.optim.Optimizer):
         if not state:
             state.update(_fresh(weight))
         state["step"] += 1
+        for coded in self._coded.values():
+            coded.settle(weight.device)
         flat = weight.detach().view(-1)
         for low in range(0, len(flat), PIECE):
             span = slice(low, low + PIECE)

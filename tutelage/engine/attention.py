@@ -83,7 +83,7 @@ def attend(
 def backend_of(device: torch.device, precision: torch.dtype) -> str:
     """How attention is computed there, in words for the log."""
     if device.type == "cuda":
-        return attention_cuda.described(precision)
+        return attention_cuda.described(device, precision)
     return attention_chains.described(precision)
 
 

@@ -116,9 +116,9 @@ def attend(
     return restore(out, rows.there, rows.back, rows.real)
 
 
-def described(precision: torch.dtype) -> str:
-    """In words for the log."""
-    long = LONG.get(precision)
+def described(precision: torch.dtype | None) -> str:
+    """In words for the log; no precision where the device has none of a CPU's kernels."""
+    long = None if precision is None else LONG.get(precision)
     return "batched products" + (f", flash for chains above {long} tokens" if long else "")
 
 

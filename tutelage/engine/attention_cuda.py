@@ -2,7 +2,8 @@
 
 A row without forks is the documents varlen attention takes. Any other runs FlexAttention under
 a block mask made from `end`: blocks of which nothing is seen are skipped, blocks wholly seen are
-computed without the rule.
+computed without the rule. Where torch cannot make kernels, such a row is computed chain by
+chain as on a CPU (`attention_chains`).
 
 Source: FlexAttention, arXiv 2412.05496; FlashAttention-2, arXiv 2307.08691.
 """
@@ -20,12 +21,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.attention.flex_attention import BlockMask, flex_attention
 
+from tutelage.engine import attention_chains
+from tutelage.engine.device import capable, has_kernels
+
 if TYPE_CHECKING:
     from tutelage.engine.attention import Layout
 
 BLOCK = 128  # tokens of a side of FlexAttention's blocks
 HALVES = (torch.bfloat16, torch.float16)  # what varlen attention multiplies
-CAPABLE = 8  # of a device that has its kernel: Ampere and later
+WIDTHS = range(8, 257, 8)  # of heads it takes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,9 +48,17 @@ def attend(
     q: Tensor, k: Tensor, v: Tensor, plan: Layout, scale: float, cap: float | None
 ) -> Tensor:
     """See `attention.attend`."""
-    whole = documents(plan, q.device) if cap is None and _runs_varlen(q) else None
-    if whole is None:
-        return flex(q, k, v, plan, (scale, cap), kernel=_compiled())
+    able = cap is None and q.shape[-1] in WIDTHS and _runs_varlen(q.device, q.dtype)
+    whole = documents(plan, q.device) if able else None
+    if whole is not None:
+        return varlen(q, k, v, whole, scale)
+    if has_kernels(q.device):
+        return flex(q, k, v, plan, (scale, cap), kernel=compiled_flex())
+    return attention_chains.attend(q, k, v, plan, scale, cap)
+
+
+def varlen(q: Tensor, k: Tensor, v: Tensor, whole: Documents, scale: float) -> Tensor:
+    """Varlen attention of documents. Shapes: as `attention.attend`."""
     from torch.nn.attention.varlen import varlen_attn
 
     starts, longest = whole.starts, whole.longest
@@ -65,10 +77,12 @@ def attend(
     return out[0] if isinstance(out, tuple) else out
 
 
-def described(precision: torch.dtype) -> str:
+def described(device: torch.device, precision: torch.dtype) -> str:
     """In words for the log."""
-    without = "varlen for rows without forks, " if precision in HALVES else ""
-    return f"{without}flex attention with a block mask"
+    without = "varlen for rows without forks, " if _runs_varlen(device, precision) else ""
+    if has_kernels(device):
+        return f"{without}flex attention with a block mask"
+    return f"{without}{attention_chains.described(None)}, for want of Triton"
 
 
 def documents(plan: Layout, device: torch.device) -> Documents | None:
@@ -126,10 +140,21 @@ def block_mask(plan: Layout, device: torch.device) -> BlockMask:
         above = (key <= query) & (query < end[key])
         return above if window is None else above & (depth[query] - depth[key] < window)
 
-    some, all_of = _listed(part, device), _listed(whole, device)
-    size = (len(plan.end), len(plan.end))
-    return BlockMask.from_kv_blocks(
-        *some, *all_of, BLOCK_SIZE=BLOCK, mask_mod=seen, seq_lengths=size
+    # by query and, for the gradient, by key: listed here, not by kernels of the device
+    keys, full_keys = _listed(part, device), _listed(whole, device)
+    queries, full_queries = _listed(part.T, device), _listed(whole.T, device)
+    return BlockMask(
+        seq_lengths=(len(plan.end), len(plan.end)),
+        kv_num_blocks=keys[0],
+        kv_indices=keys[1],
+        full_kv_num_blocks=full_keys[0],
+        full_kv_indices=full_keys[1],
+        q_num_blocks=queries[0],
+        q_indices=queries[1],
+        full_q_num_blocks=full_queries[0],
+        full_q_indices=full_queries[1],
+        BLOCK_SIZE=(BLOCK, BLOCK),
+        mask_mod=seen,
     )
 
 
@@ -162,11 +187,11 @@ def _soft(cap: float) -> Callable[..., Tensor]:
     return score
 
 
-def _runs_varlen(q: Tensor) -> bool:
-    return q.dtype in HALVES and torch.cuda.get_device_capability(q.device)[0] >= CAPABLE
+def _runs_varlen(device: torch.device, precision: torch.dtype) -> bool:
+    return precision in HALVES and torch.cuda.is_available() and capable(device)
 
 
 @cache
-def _compiled() -> Callable[..., Any]:
+def compiled_flex() -> Callable[..., Any]:
     """FlexAttention is a kernel only when compiled; one for all rows and layers."""
     return torch.compile(flex_attention, dynamic=True)

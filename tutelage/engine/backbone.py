@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from typing import Literal, Protocol
+from typing import Protocol
 
 import torch
 from safetensors.torch import load_file
@@ -23,8 +23,6 @@ from tutelage.render.tokenizer import read_tokenizer
 from tutelage.store.base import BaseFolder
 
 log = logging.getLogger(__name__)
-
-Precision = Literal["auto", "bf16", "fp32"]
 
 
 class Decoder(Protocol):
@@ -102,16 +100,6 @@ class Backbone(Protocol):
         """Fill base weights from the hub's names; those not named stay."""
 
 
-def choose_precision(wanted: Precision) -> torch.dtype:
-    """bf16 where the processor multiplies it, else fp32; by capability, so that it repeats."""
-    if wanted != "auto":
-        return torch.bfloat16 if wanted == "bf16" else torch.float32
-    fast = torch.backends.cpu.get_cpu_capability() == "AVX512" and (
-        torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    )
-    return torch.bfloat16 if fast else torch.float32
-
-
 def open_backbone(
     base: BaseFolder,
     *,
@@ -138,13 +126,12 @@ def open_backbone(
         )
     else:
         log.info("backbone: flat (%s)", shape.family)
-        backbone = _open_flat(base, shape, random_seed)
+        backbone = _open_flat(base, shape, random_seed, precision if frozen else torch.float32)
     if base.new_tokens:
         _make_room(backbone, base)
     backbone.precision = precision
     if backbone.alone is not None:
         log.info("rows hold one lesson each: the base has %s", backbone.alone)
-    log.info("attention: %s", backend_of(backbone.embeddings[0].device, precision))
     if frozen:
         for weight in backbone.module.parameters():
             weight.requires_grad_(False)
@@ -152,11 +139,14 @@ def open_backbone(
     return backbone
 
 
-def _open_flat(base: BaseFolder, shape: Architecture, random_seed: int | None) -> FlatBackbone:
+def _open_flat(
+    base: BaseFolder, shape: Architecture, random_seed: int | None, stored: torch.dtype
+) -> FlatBackbone:
     model = FlatBackbone(shape)
     if random_seed is not None:
         initialise(model, seed=random_seed, layers=shape.layers)
         return model
+    model.to(stored)  # before they are read: a large base is held once, in few bytes
     weights = read_weights(base)
     if "model.embed_tokens.weight" not in weights and "embed_tokens.weight" in weights:
         weights = {f"model.{name}": value for name, value in weights.items()}
@@ -175,6 +165,12 @@ def _make_room(backbone: Backbone, base: BaseFolder) -> None:
     if max(pieces) >= backbone.vocabulary:
         backbone.resize(max(pieces) + 1)
     start_rows(backbone.tables, pieces)
+
+
+def settle(backbone: Backbone, device: torch.device) -> None:
+    """Moves a backbone, with all that sits on it, to its device."""
+    backbone.module.to(device)
+    log.info("attention: %s", backend_of(device, backbone.precision))
 
 
 def read_weights(base: BaseFolder) -> dict[str, Tensor]:

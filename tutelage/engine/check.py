@@ -11,6 +11,7 @@ from tutelage.core.errors import BaseModelError
 from tutelage.engine.attention import layout
 from tutelage.engine.backbone import Backbone
 from tutelage.engine.logprob import LossShape, logprobs
+from tutelage.engine.served import as_served
 from tutelage.render.pack import PackedRow
 
 LESSONS = 8  # of a row that are looked at, evenly spread
@@ -28,17 +29,12 @@ def check_folding(backbone: Backbone, row: PackedRow, *, device: torch.device) -
     """
     numbers = np.unique(row.lesson)
     chosen = numbers[np.linspace(0, len(numbers) - 1, min(LESSONS, len(numbers))).astype(int)]
-    trained = [part for part in backbone.module.modules() if part.training]
-    backbone.module.eval()
-    try:
+    with as_served(backbone.module):
         together = _logprobs(backbone, row, device)
         pairs = [
             (together[row.lesson == number], _logprobs(backbone, lesson_alone(row, number), device))
             for number in chosen.tolist()
         ]
-    finally:
-        for part in trained:
-            part.training = True
     furthest = max((abs(float(one.mean() - own.mean())) for one, own in pairs), default=0.0)
     limit = TOLERANCE.get(backbone.precision, max(TOLERANCE.values()))
     if not furthest <= limit:

@@ -44,7 +44,8 @@ def frozen_linear(x: Tensor, dense: Dense, changes: Sequence[Change] = ()) -> Te
 def compute_precision(x: Tensor) -> torch.dtype:
     """What a product with `x` is computed in: autocast's precision where it is on."""
     device = x.device.type
-    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
+    cast = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+    return torch.get_autocast_dtype(device) if cast else x.dtype
 
 
 class _Frozen(torch.autograd.Function):

@@ -42,27 +42,28 @@ class Gradients(NamedTuple):
             )
         )
 
-    def add(
-        self,
-        slope: Tensor,
-        product: Tensor,
-        span: slice,
-        hidden: Tensor,
-        head: Tensor,
-        beside: Beside | None,
-    ) -> None:
-        """Some tokens' part, from the derivative by their logits before the cap `[s, V]`."""
+    def by_product(self, slope: Tensor, product: Tensor, beside: Beside | None) -> Tensor:
+        """The derivative of some tokens' loss by their products with the head `[s, V]`.
+
+        `slope` is that by their logits before the cap, and is written over; what is summed
+        over logits is added.
+        """
         if self.bias is not None:
-            self.bias.add_(slope.to(hidden.dtype).sum(0, dtype=self.bias.dtype))
-        if beside is not None and beside.longer is not None:
-            if self.longer is not None:
-                self.longer.add_((slope * product).sum(0))
-            slope = slope.mul_(beside.longer)
-        slope = slope.to(hidden.dtype)
+            self.bias.add_(slope.sum(0, dtype=self.bias.dtype))
+        if beside is None or beside.longer is None:
+            return slope
+        if self.longer is not None:
+            self.longer.add_((slope * product).sum(0))
+        return slope.mul_(beside.longer)
+
+    def add(
+        self, slope: Tensor, span: slice, hidden: Tensor, head: Tensor, beside: Beside | None
+    ) -> None:
+        """Some tokens' part, from what `by_product` gave for them, as narrow as `hidden`."""
         if self.hidden is not None:
             torch.mm(slope, head, out=self.hidden[span])
         if self.head is not None:
-            self.head.add_((slope.T @ hidden[span]).to(self.head.dtype))
+            self.head.add_(slope.T @ hidden[span])
         if beside is None:
             return
         own = slope[:, beside.first : beside.first + len(beside.up)]

@@ -13,9 +13,11 @@ from torch import Tensor
 
 from tutelage.core.digest import file_digest, strong_digest
 from tutelage.core.errors import ContractError
+from tutelage.core.recipe import Precision
 from tutelage.engine.adapter import apply_adapter, holds_all
 from tutelage.engine.attention import layout
-from tutelage.engine.backbone import Backbone, Precision, choose_precision, open_backbone
+from tutelage.engine.backbone import Backbone, open_backbone, settle
+from tutelage.engine.device import best_device, choose_precision
 from tutelage.engine.logprob import LossShape, head_logits, logprobs
 from tutelage.engine.protocol import Chunk, Decoding, Generation, Identity, Prompt, Stop
 from tutelage.render.pack import PackedRow
@@ -48,15 +50,17 @@ class LocalEngine:
         precision: Precision = "auto",
         batch_tokens: int = 16384,
     ) -> LocalEngine:
-        """The base with a saved adapter (a folder as `engine.adapter` writes it) on it.
+        """The base with a saved adapter (a folder as `engine.adapter` writes it) on it, on a
+        CUDA device where there is one.
 
         Raises: BaseModelError where weights are missing or do not fit.
         """
         # a base trained from random weights may have none: the adapter then holds them all
         bare = adapter is not None and holds_all(adapter) and not base.weight_files()
+        device = best_device()
         backbone = open_backbone(
             base,
-            precision=choose_precision(precision),
+            precision=choose_precision(precision, device),
             random_seed=0 if bare else None,
             frozen=True,
         )
@@ -65,6 +69,7 @@ class LocalEngine:
             check_new_tokens(base, adapter)
             apply_adapter(backbone, adapter)
             digest = strong_digest({p.name: file_digest(p) for p in sorted(adapter.iterdir())})
+        settle(backbone, device)
         backbone.module.eval()
         identity = Identity(
             base=base.digests()["base:weights"], adapter=digest, tokenizer=base.tokenizer_digest()

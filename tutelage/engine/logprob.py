@@ -7,6 +7,7 @@ here with per-token weights and the sum left undivided.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -16,7 +17,11 @@ from torch import Tensor
 from tutelage.engine.gradients import Gradients, Reduce, wide
 from tutelage.engine.lowrank import Beside
 
-CHUNK_BYTES = 32 << 20
+# Bytes of slopes, the only thing of tokens by vocabulary that is kept; a CUDA device wants larger
+# products, and of fp32 logits made at a time, which a processor wants in its cache.
+CHUNK_BYTES = {"cpu": 64 << 20, "cuda": 256 << 20}
+CACHE_BYTES = {"cpu": 8 << 20, "cuda": 256 << 20}
+FAINT = -80.0  # log-probabilities whose share fp32 holds with fewer digits
 
 
 class Loss(NamedTuple):
@@ -83,13 +88,11 @@ def logprobs(
     beside: Beside | None = None,
 ) -> Tensor:
     """Log-probability of each target, `[S]` float32, without gradients."""
-    rows = _rows(head)
     parts = []
     with torch.no_grad():
-        for low in range(0, len(hidden), rows):
-            span = slice(low, low + rows)
+        for span in _parts(slice(0, len(hidden)), _rows(head, few=True)):
             logits = _finished(head_product(hidden[span], head, _cut(beside, span)), shape, beside)
-            parts.append(_chosen(logits, target[span], shape) - _shares(logits, shape).norm)
+            parts.append(_shares(logits, target[span], shape).logprob)
     return torch.cat(parts) if parts else hidden.new_zeros(0, dtype=torch.float32)
 
 
@@ -121,14 +124,25 @@ class _Given(NamedTuple):
 
 
 class _Shares(NamedTuple):
-    """Each token's probabilities `[S, V]` and log-normaliser `[S]`, in float32 or wider."""
+    """Each token's probabilities `[S, V]`, log-normaliser and its target's log-probability `[S]`.
+
+    In float32 or wider.
+    """
 
     share: Tensor
     norm: Tensor
+    logprob: Tensor
 
 
-def _rows(head: Tensor) -> int:
-    return max(1, CHUNK_BYTES // (4 * head.shape[0]))
+def _rows(head: Tensor, *, few: bool) -> int:
+    """How many tokens' slopes are held at once, or, of those, made at once."""
+    size, room = (4, CACHE_BYTES) if few else (head.element_size(), CHUNK_BYTES)
+    return max(1, room.get(head.device.type, room["cpu"]) // (size * head.shape[0]))
+
+
+def _parts(span: slice, rows: int) -> Iterator[slice]:
+    for low in range(span.start, span.stop, rows):
+        yield slice(low, min(low + rows, span.stop))
 
 
 def _cut(beside: Beside | None, span: slice) -> Beside | None:
@@ -145,24 +159,31 @@ def _finished(product: Tensor, shape: LossShape, beside: Beside | None) -> Tenso
     return logits if shape.cap is None else shape.cap * torch.tanh(logits / shape.cap)
 
 
-def _shares(logits: Tensor, shape: LossShape) -> _Shares:
+def _shares(logits: Tensor, ids: Tensor, shape: LossShape) -> _Shares:
     if shape.shard is not None:
         raw = logits.to(wide(logits))
         top = shape.shard.reduce(raw.amax(-1), "max")
         raised = torch.exp(raw - top[:, None])
         total = shape.shard.reduce(raised.sum(-1), "sum")
-        return _Shares(raised / total[:, None], top + total.log())
+        norm = top + total.log()
+        own, held = _chosen(logits, ids, shape)
+        logit = shape.shard.reduce(own * held, "sum")
+        return _Shares(raised / total[:, None], norm, logit - norm)
     share = torch.softmax(logits, -1, dtype=wide(logits))
-    highest, place = logits.max(-1, keepdim=True)
-    norm = highest - share.gather(1, place).log()  # exact: the top share is >= 1/V
-    return _Shares(share, norm.squeeze(1))
+    own, _ = _chosen(logits, ids, shape)
+    logprob = share.gather(1, ids[:, None]).squeeze(1).log()
+    faint = (logprob < FAINT).nonzero().squeeze(1)
+    if len(faint):  # their share is rounded, or nothing: by the greatest, which is not
+        highest, place = logits[faint].max(-1, keepdim=True)
+        most = highest.to(share.dtype) - share[faint].gather(1, place).log()
+        logprob[faint] = own[faint] - most.squeeze(1)
+    return _Shares(share, own - logprob, logprob)
 
 
-def _chosen(logits: Tensor, ids: Tensor, shape: LossShape) -> Tensor:
-    """The target's logit `[S]`."""
+def _chosen(logits: Tensor, ids: Tensor, shape: LossShape) -> tuple[Tensor, Tensor]:
+    """The target's logit where it is held here `[S]`, and whether it is."""
     local, held = _local(ids, logits, shape)
-    own = logits.gather(1, local[:, None]).squeeze(1).to(wide(logits)) * held
-    return own if shape.shard is None else shape.shard.reduce(own, "sum")
+    return logits.gather(1, local[:, None]).squeeze(1).to(wide(logits)), held
 
 
 def _local(ids: Tensor, logits: Tensor, shape: LossShape) -> tuple[Tensor, Tensor]:
@@ -184,7 +205,11 @@ def _mean(logits: Tensor, shape: LossShape) -> Tensor:
 
 class _Supervised(torch.autograd.Function):
     """Shapes: as `supervised_loss`; the others are bias `[V]`, low `[S, r]`, up `[rows, r]` and
-    longer `[V]`, each of them or None."""
+    longer `[V]`, each of them or None.
+
+    Slopes of many tokens are multiplied with the head at once; those of a few at a time are
+    made, in numbers as wide as the loss needs, so that these stay in the processor's cache.
+    """
 
     @staticmethod
     def forward(ctx, given: _Given, hidden: Tensor, head: Tensor, *others: Tensor | None):  # type: ignore[no-untyped-def]
@@ -193,18 +218,22 @@ class _Supervised(torch.autograd.Function):
         grads = Gradients.of(trained, needed)
         logprob = hidden.new_empty(len(hidden), dtype=wide(hidden))
         extra = logprob.new_zeros(())
-        rows = _rows(head)
-        for start in range(0, len(hidden), rows):
-            span = slice(start, start + rows)
-            own = _cut(beside, span)
-            product = head_product(hidden[span], head, own)
-            logits = _finished(product, shape, own)
-            share, norm = _shares(logits, shape)
-            logprob[span] = _chosen(logits, target[span], shape) - norm
-            extra = extra + _extra(logits, norm, logprob[span], weight[span], shape)
+        some = _rows(head, few=False)
+        slopes = hidden.new_empty(min(some, len(hidden)) if any(needed) else 0, head.shape[0])
+        for span in _parts(slice(0, len(hidden)), some):
+            for part in _parts(span, _rows(head, few=True)):
+                own = _cut(beside, part)
+                product = head_product(hidden[part], head, own)
+                logits = _finished(product, shape, own)
+                share, norm, logprob[part] = _shares(logits, target[part], shape)
+                extra = extra + _extra(logits, norm, logprob[part], weight[part], shape)
+                if any(needed):
+                    slope = _slope(share, norm, logits, target[part], shape)
+                    there = slopes[part.start - span.start : part.stop - span.start]
+                    there.copy_(grads.by_product(slope.mul_(weight[part, None]), product, own))
             if any(needed):
-                slope = _slope(share, norm, logits, target[span], shape).mul_(weight[span, None])
-                grads.add(slope, product, span, hidden, head, own)
+                slope = slopes[: span.stop - span.start]
+                grads.add(slope, span, hidden, head, _cut(beside, span))
         if shape.shard is not None:
             grads = grads.reduced(shape.shard.reduce)
         ctx.grads = grads

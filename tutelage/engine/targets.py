@@ -20,13 +20,14 @@ def choose_sites(sites: Sequence[Site], targets: tuple[str, ...] | None, head: S
         return list(sites)
     sites = [*sites, head]
     idle = [target for target in targets if not any(_names(target, site) for site in sites)]
-    if idle:
+    if idle or not targets:
         raise BaseModelError(
             "these targets name no layer",
             where="train.lora.targets",
             expected=f"some of {', '.join(sorted({site.name for site in sites}))}, or a regular "
             f"expression for a whole path such as {sites[0].path}",
-            rows=[BadRow(where=target, problem=_problem(target)) for target in idle],
+            rows=[BadRow(where=target, problem=_problem(target)) for target in idle]
+            or [BadRow(where="[]", problem="nothing is named, so nothing would be trained")],
         )
     return [site for site in sites if any(_names(target, site) for target in targets)]
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from tutelage.core.recipe import Evaluate
-from tutelage.engine.backbone import Precision
+from tutelage.core.recipe import Evaluate, Precision
 from tutelage.engine.local import LocalEngine
 from tutelage.engine.protocol import Engine
 from tutelage.evaluate.ladder import System

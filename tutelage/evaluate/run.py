@@ -42,6 +42,7 @@ def run(section: Evaluate, inputs: Mapping[str, Artifact], run: Run) -> Artifact
     dataset, adapter = inputs["dataset"], inputs["adapter"]
 
     def build(draft: Draft) -> None:
+        from tutelage.engine.device import best_device
         from tutelage.evaluate import stage
         from tutelage.evaluate.bench import LocalBench
 
@@ -50,6 +51,7 @@ def run(section: Evaluate, inputs: Mapping[str, Artifact], run: Run) -> Artifact
         bench = LocalBench(contract, base, adapter, section=section, precision=train.precision)
         with closing(bench):
             stage.build(section, rows, bench, run, draft)
+        draft.environment["device"] = best_device().type
 
     return run.make("evaluate", _provenance(section, inputs, contract, digests, run), build)
 

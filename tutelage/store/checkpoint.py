@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -49,17 +49,28 @@ class Checkpoints:
             # one left by an earlier try at this step, damaged or not, gives way
             shutil.rmtree(target, ignore_errors=True)
             publish(draft, target)
-        for old in self._all()[self.kept :]:
-            shutil.rmtree(old.folder, ignore_errors=True)
+        # later ones are of an earlier try: damaged, or not come to again
+        done = [one for one in self._all() if one.step <= step][: self.kept]
+        for other in self._all():
+            if other not in done:
+                shutil.rmtree(other.folder, ignore_errors=True)
         return Checkpoint(step=step, folder=target)
 
     def latest(self) -> Checkpoint | None:
         """The newest whole checkpoint, None where there is none; damaged ones are passed over."""
+        return next(self.newest(), None)
+
+    def newest(self) -> Iterator[Checkpoint]:
+        """The whole checkpoints, the newest first; damaged ones are passed over."""
         for checkpoint in self._all():
             if _whole(checkpoint.folder):
-                return checkpoint
-            log.warning("%s is damaged and passed over", checkpoint.folder.name)
-        return None
+                yield checkpoint
+            else:
+                log.warning("%s is damaged and passed over", checkpoint.folder.name)
+
+    def has(self, step: int) -> bool:
+        """Whether there is a whole checkpoint of a step."""
+        return any(_whole(one.folder) for one in self._all() if one.step == step)
 
     def at(self, step: int) -> Checkpoint:
         """The whole checkpoint of a step.
@@ -71,7 +82,7 @@ class Checkpoints:
             raise StoreError(
                 f"the checkpoint of step {step} is {'damaged' if found else 'missing'}",
                 where=str(self.folder),
-                hint="remove the folder and run again: training then starts from the beginning",
+                hint="run the same command again: it goes on from before that step",
             )
         return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -46,15 +46,19 @@ class Run:
 
         Raises: StoreError if another run holds the store or the disk is full.
         """
+        run = replace(cls.beside(recipe), progress=progress or Silent(), force=force)
+        with run.store.lock():
+            write_file(run.folder / RECIPE, resolved(recipe).encode())
+            opened = datetime.now(UTC).isoformat(timespec="microseconds")
+            write_file(run.folder / RUN, pretty({"schema": SCHEMA, "opened": opened}))
+            yield run
+
+    @classmethod
+    def beside(cls, recipe: Recipe) -> Run:
+        """The run as one sees it who holds no lock and writes nothing."""
         store = Store.beside(recipe.base_dir)
         folder = store.root / "runs" / f"{recipe.name}-{recipe.digest()[:8]}"
-        listener = progress if progress is not None else Silent()
-        run = cls(recipe=recipe, store=store, folder=folder, progress=listener, force=force)
-        with store.lock():
-            write_file(folder / RECIPE, resolved(recipe).encode())
-            opened = datetime.now(UTC).isoformat(timespec="microseconds")
-            write_file(folder / RUN, pretty({"schema": SCHEMA, "opened": opened}))
-            yield run
+        return cls(recipe=recipe, store=store, folder=folder)
 
     def seed(self, name: str) -> int:
         """The seed of a named stream, for torch."""

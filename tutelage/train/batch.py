@@ -9,10 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tutelage.core.errors import TrainingError
 from tutelage.engine.attention import Layout, layout
 from tutelage.render.pack import PackedRow
 
 TOKENS_ROUND, EDGES_ROUND = 256, 128
+MOST_STEPS = 10_000_000  # planned in seconds and held in about a gigabyte
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +30,7 @@ class Batch:
     source: Tensor
     target: Tensor
     weight: Tensor
+    seed: int = 0  # of what training draws in it
 
 
 def batch_of(row: PackedRow, device: torch.device | str = "cpu") -> Batch:
@@ -52,6 +55,23 @@ def batch_of(row: PackedRow, device: torch.device | str = "cpu") -> Batch:
     )
 
 
+def idle_batch(device: torch.device | str = "cpu") -> Batch:
+    """A row that teaches nothing: the turn of a rank that has none left."""
+    nothing = np.zeros(1, dtype=np.int32)
+    return batch_of(
+        PackedRow(
+            tokens=nothing,
+            position=nothing,
+            end=nothing + 1,
+            source=nothing,
+            target=nothing,
+            weight=np.zeros(1, dtype=np.float32),
+            lesson=nothing,
+        ),
+        device,
+    )
+
+
 def plan_steps(
     sizes: Sequence[int],
     step_tokens: int,
@@ -64,6 +84,8 @@ def plan_steps(
     A step is as many rows as come nearest to `step_tokens`; the order of an epoch depends on
     nothing but the seed and its number, so a resumed run needs only the step's number.
     Where rows are of several `stages`, one stage has all its epochs before the next begins.
+
+    Raises: TrainingError where there are more steps than can be planned.
     """
     of_row = np.asarray(stages if stages is not None else [0] * len(sizes))
     numbers = sorted(set(of_row.tolist()))
@@ -71,10 +93,17 @@ def plan_steps(
     for stage in numbers:
         rows = np.flatnonzero(of_row == stage)
         tokens = sum(sizes[row] for row in rows.tolist())
-        count = max(1, round(tokens / step_tokens))
+        count = min(max(1, round(tokens / step_tokens)), len(rows))
+        if len(steps) + epochs * count > MOST_STEPS:
+            raise TrainingError(
+                f"`train.epochs: {epochs}` comes to {epochs * count:,} steps",
+                where="train.epochs",
+                expected=f"at most {MOST_STEPS:,} steps",
+                hint="lower it, or raise `train.step_tokens`",
+            )
         for epoch in range(epochs):
             name = f"train.order.{epoch}" if len(numbers) == 1 else f"train.order.{stage}.{epoch}"
             order = rows[generator(name).permutation(len(rows))]
-            parts = np.array_split(order, min(count, len(rows)))
+            parts = np.array_split(order, count)
             steps.extend(tuple(part.tolist()) for part in parts)
     return steps

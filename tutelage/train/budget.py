@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from tutelage.core.errors import TrainingError
 from tutelage.core.recipe import Train
@@ -14,7 +13,6 @@ from tutelage.train.weights import Learner
 
 WORD = 4  # bytes of an fp32 number, which optimizers' states are
 JOULES_A_KWH = 3_600_000
-KIB = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +22,7 @@ class Memory:
     weights: int
     gradients: int
     optimizer: int
-    checkpoint: int  # the copy that is written while training goes on
+    checkpoint: int  # the copy that is written while training goes on, if it is held there
     activations: int = 0
     process: int = 0  # the interpreter, its libraries and the lessons' index
 
@@ -39,8 +37,11 @@ class Memory:
         return self.counted + self.activations + self.process
 
 
-def counted_memory(section: Train, learner: Learner) -> Memory:
-    """Weights, gradients, optimizer state and the checkpoint's copy, from their shapes."""
+def counted_memory(section: Train, learner: Learner, *, apart: bool = False) -> Memory:
+    """Weights, gradients, optimizer state and the checkpoint's copy, from their shapes.
+
+    `apart`: on a device, whose memory the copy is not in.
+    """
     module = learner.backbone.module
     every = {id(one): one for one in (*module.parameters(), *module.buffers())}
     trained = sum(one.numel() * one.element_size() for one in learner.trainable().values())
@@ -49,7 +50,7 @@ def counted_memory(section: Train, learner: Learner) -> Memory:
         weights=sum(one.numel() * one.element_size() for one in every.values()),
         gradients=trained,
         optimizer=state,
-        checkpoint=trained + state,
+        checkpoint=0 if apart else trained + state,
     )
 
 
@@ -63,16 +64,6 @@ def _state_bytes(section: Train, learner: Learner) -> int:
     if section.optimizer == "adamw8bit":
         return sum(map(moment_bytes, [*matrices, *others]))
     return WORD * (sum(matrices) * (1 if section.optimizer == "muon" else 2) + 2 * sum(others))
-
-
-def available_bytes() -> int | None:
-    """Memory this machine can still give; None where it does not tell."""
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return None
-    told = {name: rest for name, _, rest in (line.partition(":") for line in lines)}
-    return int(told["MemAvailable"].split()[0]) * KIB if "MemAvailable" in told else None
 
 
 def remedies(section: Train, memory: Memory, longest: int) -> list[str]:
@@ -95,16 +86,21 @@ def remedies(section: Train, memory: Memory, longest: int) -> list[str]:
     return [name for name, bytes_ in ranked if bytes_ > 0] or ["a smaller base"]
 
 
-def check_fits(section: Train, memory: Memory, available: int | None, longest: int) -> None:
+def check_fits(
+    section: Train, memory: Memory, available: int | None, longest: int, *, apart: bool = False
+) -> None:
     """Whether what can be counted fits, before a step is tried.
+
+    `apart`: on a device, which does not hold the weights yet.
 
     Raises: TrainingError that names the keys to change.
     """
-    more = memory.counted - memory.weights  # the weights are held already
+    more = memory.counted - (0 if apart else memory.weights)
     if available is None or more <= available:
         return
+    what = "on its device" if apart else "beside the base's weights"
     raise TrainingError(
-        f"the training needs {more / 2**30:.1f} GiB beside the base's weights, "
+        f"the training needs {more / 2**30:.1f} GiB {what}, "
         f"and {available / 2**30:.1f} GiB are free",
         hint=f"try {', or '.join(remedies(section, memory, longest))}",
     )

@@ -7,6 +7,7 @@ stopping, the best step and the guards go by is read off the measured rows.
 
 from __future__ import annotations
 
+import logging
 import pickle
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,8 +21,11 @@ from tutelage.core.errors import StoreError
 from tutelage.store.checkpoint import Checkpoint, Checkpoints
 from tutelage.train.weights import Learner
 
-FILE = "state.pt"
+log = logging.getLogger(__name__)
+
+FILE, PARTS = "state.pt", "parts"
 Optimizers = Sequence[tuple[torch.optim.Optimizer, float]]
+Rows = list[dict[str, float]]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -35,7 +39,14 @@ class State:
 def saving(
     checkpoints: Checkpoints, state: State, learner: Learner, optimizers: Optimizers
 ) -> Callable[[], object]:
-    """Writes the state as it is now, whole or not at all, whenever it is called."""
+    """Writes the state as it is now, whole or not at all, whenever it is called.
+
+    Of copies rank 0 writes one; of weights in parts every rank has written its own already.
+    """
+    if learner.group.sharded:
+        return _parts(checkpoints, state, learner, optimizers)
+    if not learner.group.first:
+        return _nothing
     whole: dict[str, Any] = {
         "weights": learner.state(),
         "optimizers": [optimizer.state_dict() for optimizer, _ in optimizers],
@@ -46,22 +57,59 @@ def saving(
 
 def saving_weights(checkpoints: Checkpoints, step: int, learner: Learner) -> Callable[[], object]:
     """Writes the trainable weights as they are now, whole or not at all."""
+    if learner.group.sharded:
+        return _parts(checkpoints, State(step=step), learner, ())
+    if not learner.group.first:
+        return _nothing
     return _writing(checkpoints, step, {"weights": learner.state()})
 
 
-def resume(checkpoints: Checkpoints, learner: Learner, optimizers: Optimizers) -> State:
-    """The state of the newest whole checkpoint, put back; a fresh one where there is none.
+def resume(
+    checkpoints: Checkpoints,
+    learner: Learner,
+    optimizers: Optimizers,
+    usable: Callable[[Rows], bool] = lambda _: True,
+) -> State:
+    """The state of the newest whole checkpoint whose measured rows are `usable`, put back; a
+    fresh one where there is none.
 
     Raises: StoreError where it was written over with something else.
     """
-    found = checkpoints.latest()
-    if found is None:
-        return State()
-    whole = _read(found)
+    for found in checkpoints.newest():
+        parts = (found.folder / PARTS).exists()
+        whole = {"rows": _rows(found)} if parts else _read(found)
+        if not usable(whole["rows"]):
+            log.warning("%s is passed over: the best step's weights are gone", found.folder.name)
+        elif parts:
+            return State(step=found.step, rows=_load(found, learner, optimizers))
+        else:
+            return State(step=found.step, rows=_fitted(found, whole, learner, optimizers))
+    return State()
+
+
+def _fitted(
+    found: Checkpoint, whole: dict[str, Any], learner: Learner, optimizers: Optimizers
+) -> Rows:
+    try:
+        return _put_back(whole, learner, optimizers)
+    except (KeyError, ValueError) as error:
+        raise StoreError(
+            f"this checkpoint does not fit the training: {type(error).__name__}: {error}",
+            where=str(found.folder / FILE),
+            expected="one that this version of tutelage wrote",
+            hint=f"remove {found.folder.parent.name} and run again: training starts anew",
+        ) from error
+
+
+def _put_back(whole: dict[str, Any], learner: Learner, optimizers: Optimizers) -> Rows:
+    if learner.group.sharded:
+        from tutelage.train.parts import parted
+
+        whole = parted(whole, learner, optimizers)
     learner.restore(whole["weights"])
     for (optimizer, _), kept in zip(optimizers, whole["optimizers"], strict=True):
         optimizer.load_state_dict(kept)
-    return State(step=found.step, rows=list(whole["rows"]))
+    return list(whole["rows"])
 
 
 def restore_weights(checkpoints: Checkpoints, step: int, learner: Learner) -> None:
@@ -69,7 +117,36 @@ def restore_weights(checkpoints: Checkpoints, step: int, learner: Learner) -> No
 
     Raises: StoreError where they are missing or damaged.
     """
-    learner.restore(_read(checkpoints.at(step))["weights"])
+    found = checkpoints.at(step)
+    if (found.folder / PARTS).exists():
+        _load(found, learner, ())
+        return
+    learner.restore(_read(found)["weights"])
+
+
+def _parts(
+    checkpoints: Checkpoints, state: State, learner: Learner, optimizers: Optimizers
+) -> Callable[[], object]:
+    from tutelage.train.parts import save_parts
+
+    save_parts(checkpoints, state.step, state.rows, learner, optimizers)
+    return _nothing
+
+
+def _load(found: Checkpoint, learner: Learner, optimizers: Optimizers) -> Rows:
+    from tutelage.train.parts import load_parts
+
+    return load_parts(found, learner, optimizers)
+
+
+def _rows(found: Checkpoint) -> Rows:
+    from tutelage.train.parts import read_rows
+
+    return read_rows(found)
+
+
+def _nothing() -> None:
+    """What is left to write where all is written, or another rank writes it."""
 
 
 def _writing(checkpoints: Checkpoints, step: int, whole: Mapping[str, Any]) -> Callable[[], object]:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import torch
 
 from tutelage.core.errors import TrainingError
 from tutelage.core.recipe import Train
-from tutelage.train.weights import Learner
+from tutelage.engine.backbone import Backbone, settle
+from tutelage.engine.device import CPU, best_device, has_kernels
+
+if TYPE_CHECKING:
+    from tutelage.train.weights import Learner
 
 log = logging.getLogger(__name__)
 
@@ -21,31 +29,48 @@ def choose_device(section: Train) -> torch.device:
 
     Raises: TrainingError where it names one there is not.
     """
-    there = torch.cuda.is_available()
-    if section.device == "cuda" and not there:
+    device = CPU if section.device == "cpu" else best_device()
+    if section.device == "cuda" and device == CPU:
         raise TrainingError(
             "this machine has no CUDA device that torch can use",
             where="train.device",
             expected="cpu or auto",
         )
-    return torch.device("cuda" if there and section.device != "cpu" else "cpu")
-
-
-def place(learner: Learner, section: Train) -> torch.device:
-    """Moves the learner to its device; there `auto` precision is bf16."""
-    device = choose_device(section)
-    backbone = learner.backbone
-    if device.type == "cuda" and section.precision == "auto":
-        backbone.precision = torch.bfloat16
-        for weight in backbone.module.parameters():
-            if not weight.requires_grad:
-                weight.data = weight.data.to(torch.bfloat16)
-    backbone.module.to(device)
-    log.info("training runs on %s in %s", device, backbone.precision)
     return device
 
 
-def compiles(section: Train, tokens: int) -> bool:
+def place(learner: Learner, section: Train) -> torch.device:
+    """Moves the learner to its device; sharded weights are there."""
+    device = choose_device(section)
+    if not learner.group.sharded:
+        settle(learner.backbone, device)
+    log.info("training runs on %s in %s", device, learner.backbone.precision)
+    return device
+
+
+@contextmanager
+def repeatable(backbone: Backbone, device: torch.device) -> Iterator[None]:
+    """On a CUDA device, sums in the block are taken in one order, so that a step repeats.
+
+    A CPU takes them so anyway. Models of transformers are left as they are: some have parts
+    that exist in no such form.
+    """
+    if device.type != "cuda" or backbone.kind != "flat":
+        yield
+        return
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it torch refuses
+    before = torch.are_deterministic_algorithms_enabled()
+    filled = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+        torch.utils.deterministic.fill_uninitialized_memory = filled  # type: ignore[attr-defined]
+
+
+def compiles(section: Train, tokens: int, device: torch.device = CPU) -> bool:
     """Whether layers are compiled: as the recipe says, or where so many planned tokens pay.
 
     Those of a quantised base are not: compiled steps would keep its matrices written out.
@@ -58,14 +83,26 @@ def compiles(section: Train, tokens: int) -> bool:
             where="train.compile",
             expected="`auto` or `never` with `method: qlora`",
         )
-    able = any(map(shutil.which, ("g++", "clang++"))) and section.base_form is None
-    if section.compile == "always" and not able:
+    missing = _missing(device)
+    able = not missing and section.base_form is None
+    if section.compile == "always" and missing:
         raise TrainingError(
-            "no C++ compiler is there to compile layers with",
+            f"no {missing} is there to compile layers with",
             where="train.compile",
-            expected="`g++` or `clang++` on the path",
+            expected="Triton, and `gcc` or `clang`"
+            if device.type == "cuda"
+            else "`g++` or `clang++` on the path",
             hint="install one, or set `train.compile: auto`",
         )
     wanted = tokens >= COMPILE_TOKENS if section.compile == "auto" else section.compile == "always"
     log.info("layers are %s", "compiled" if wanted and able else "run as they are")
     return wanted and able
+
+
+def _missing(device: torch.device) -> str:
+    """What is not there of that which compiles layers; empty where all is."""
+    if device.type == "cuda":
+        if not has_kernels(device):
+            return "Triton"
+        return "" if any(map(shutil.which, ("gcc", "clang", "cc"))) else "C compiler"
+    return "" if any(map(shutil.which, ("g++", "clang++"))) else "C++ compiler"

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Literal
+
+import torch
+from torch import Tensor
 
 from tutelage.core.errors import BadRow, TrainingError
 from tutelage.core.ledger import Decision, LedgerEntry, Reason
@@ -37,8 +40,9 @@ def spikes(loss: float, before: Rows) -> bool:
     deviation, half of the median, and 0.1 nats. The last 64 steps count that were taught and
     were no spike themselves; while there are fewer than 16, nothing is one.
     """
-    taught = [row["loss"] for row in before[-2 * WINDOW :] if "loss" in row and "spike" not in row]
-    window = taught[-WINDOW:]
+    near = before[-2 * WINDOW :]
+    calm = [row for row in near if not row.keys() & {"spike", "skipped"}]
+    window = [row["loss"] for row in calm if "loss" in row][-WINDOW:]
     if len(window) < LEAST:
         return False
     middle = median(window)
@@ -93,6 +97,34 @@ def marks(judgement: Judgement, loss: float, norm: float) -> dict[str, float]:
     if judgement.skip:
         row["skipped"] = 1.0
     return row
+
+
+def finite(row: Mapping[str, float], warn: Callable[[str], None]) -> dict[str, float]:
+    """A step's row without numbers that are not finite, of which one is told."""
+    left = [name for name, value in row.items() if not math.isfinite(value)]
+    if left:
+        warn(f"after step {row['step']:.0f}, not finite and not written down: {', '.join(left)}")
+    return {name: value for name, value in row.items() if name not in left}
+
+
+def check_weights(weights: Mapping[str, Tensor], step: int) -> None:
+    """Whether what was trained is made of numbers: no step after the last would tell.
+
+    Raises: TrainingError that names every weight that is not.
+    """
+    bad = {name: int((~torch.isfinite(value)).sum()) for name, value in weights.items()}
+    rows = [
+        BadRow(where=name, problem=f"{count} of {weights[name].numel()} values are not finite")
+        for name, count in bad.items()
+        if count
+    ]
+    if rows:
+        raise TrainingError(
+            f"the weights after step {step} are no finite numbers",
+            expected="finite numbers; no adapter is made",
+            hint="lower `train.learning_rate`",
+            rows=rows,
+        )
 
 
 def entries(rows: Rows, names: Callable[[int], Sequence[str]]) -> list[LedgerEntry]:

@@ -5,33 +5,35 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from tutelage.core.errors import Interrupted
 from tutelage.core.progress import Tick
 from tutelage.core.recipe import Train
 from tutelage.engine.check import check_folding
 from tutelage.engine.logprob import LossShape
-from tutelage.render.pack import PackedRows
+from tutelage.render.pack import PackedRow, PackedRows
 from tutelage.store.checkpoint import Checkpoints
 from tutelage.store.run import Run
 from tutelage.train import checkpoint, guard
 from tutelage.train.activations import checkpoint_layers, offloaded
 from tutelage.train.asked import Asked, asked_to_stop
-from tutelage.train.batch import batch_of
+from tutelage.train.batch import Batch, batch_of, idle_batch
 from tutelage.train.checkpoint import State
-from tutelage.train.device import compiles, place
+from tutelage.train.device import compiles, place, repeatable
 from tutelage.train.meters import Meters, matmul_peak, work_of
 from tutelage.train.schedule import peak_rate, rate_factor
 from tutelage.train.sinks import Sink, open_sinks
 from tutelage.train.sources import BySource
 from tutelage.train.standing import VALIDATION, Goal, ended, overfitting, standing
-from tutelage.train.step import clip, gradient, validation_loss
+from tutelage.train.step import Taught, clip, gradient, validation_loss
 from tutelage.train.trial import Trial
 from tutelage.train.weights import Learner, open_optimizers
 from tutelage.train.writer import Writer
@@ -87,7 +89,8 @@ class Loop:
         self.device = place(learner, section)
         self.optimizers = open_optimizers(section, learner, self.peak)
         self._check_folding()
-        if compiles(section, sum(int(plan.rows.sizes[list(step)].sum()) for step in plan.steps)):
+        tokens = sum(int(plan.rows.sizes[list(step)].sum()) for step in plan.steps)
+        if compiles(section, tokens, self.device):
             learner.backbone.compile()
         self.shape = LossShape(
             label_smoothing=section.label_smoothing,
@@ -97,7 +100,13 @@ class Loop:
         checkpoint_layers(learner.backbone, section.gradient_checkpointing)
         kind, precision = self.device.type, learner.backbone.precision
         peak = matmul_peak(kind, precision, torch.get_num_threads())
-        self.meters = Meters(work=work_of(learner.backbone), peak=peak, device=kind)
+        self.meters = Meters(
+            work=work_of(learner.backbone, frozen=learner.lora is not None),
+            peak=peak,
+            device=kind,
+        )
+        self.group = learner.group
+        self.width = learner.backbone.head.shape[1]
         self.now: dict[str, float] = {}  # the meters at the last step
         self.sinks: list[Sink] = []
 
@@ -115,12 +124,18 @@ class Loop:
 
         Raises: Interrupted where a signal asked to stop, the last step saved.
         """
-        state = checkpoint.resume(places.states, self.learner, self.optimizers)
+        state = checkpoint.resume(
+            places.states, self.learner, self.optimizers, partial(self._usable, places.best)
+        )
+        self.group.check_step(state.step)
         with ExitStack() as stack:
-            self.sinks = stack.enter_context(open_sinks(self.section, self.run, state.step))
+            if self.group.first:
+                self.sinks = stack.enter_context(open_sinks(self.section, self.run, state.step))
             writer = stack.enter_context(Writer())
             asked = stack.enter_context(asked_to_stop())
+            stack.enter_context(repeatable(self.learner.backbone, self.device))
             self._steps(state, places, writer, asked)
+        self.group.wait()  # rank 0 has written the best step's weights
         self._keep_best(state, places.best)
         return state
 
@@ -144,16 +159,24 @@ class Loop:
             best = standing(state.rows, goal).step if goal.metric in state.rows[-1] else 0
             if self.judging.keep_best and best == state.step < total:
                 writer.give(save_best)
-            if asked.signal:
+            if self.group.any(bool(asked.signal)):
                 writer.give(save)
                 writer.wait()
+                by = asked.signal or "another rank"
                 raise Interrupted(
-                    f"stopped by {asked.signal} after step {state.step} of {total}, which is saved",
+                    f"stopped by {by} after step {state.step} of {total}, which is saved",
                     hint="the same command goes on from there",
                 )
-            if time.monotonic() - saved >= self.section.checkpoint_every_seconds:
+            late = time.monotonic() - saved >= self.section.checkpoint_every_seconds
+            if self.group.any(late):
                 writer.give(save)
                 saved = time.monotonic()
+
+    def _usable(self, best: Checkpoints, rows: Sequence[dict[str, float]]) -> bool:
+        """Whether one may go on after these rows: the best step's weights are there, if kept."""
+        step = standing(rows, self.judging.goal).step
+        needed = self.judging.keep_best and 0 < step < len(self.plan.steps)
+        return not needed or best.has(step)
 
     def _keep_best(self, state: State, best: Checkpoints) -> None:
         found = standing(state.rows, self.judging.goal)
@@ -171,16 +194,21 @@ class Loop:
         Raises: TrainingError where a loss is not what it should be and the recipe says stop.
         """
         chosen = [self.plan.rows[index] for index in self.plan.steps[number]]
-        batches = [batch_of(row, self.device) for row in chosen]
+        mine = self.group.share(chosen, self.width)
+        weight = sum(float(row.weight.sum()) for row in chosen)
+        trained = list(self.learner.trainable().values())
         factor = rate_factor(self.section, number, len(self.plan.steps))
-        # a stream a step: dropout repeats however the run was broken up
-        with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
-            torch.manual_seed(self.run.seed(f"train.step.{number}"))
-            with offloaded(self.section, self.device):
-                neftune = self.section.neftune
-                taught = gradient(self.learner.backbone, batches, self.shape, neftune)
-        loss = taught.loss
-        norm = clip(list(self.learner.trainable().values()), self.section.clip_norm)
+        drawn = torch.random.fork_rng([self.device] if self.device.type == "cuda" else [])
+        with drawn, offloaded(self.section, self.device):
+            taught = gradient(
+                self.learner.backbone,
+                self._turns(number, chosen, mine),
+                weight,
+                self.shape,
+                self.section.neftune,
+            )
+        loss = self.group.reduce(trained, taught.loss)
+        norm = clip(trained, self.section.clip_norm)
         found = guard.judge(self.section, loss, norm, before, lambda: self.names(number))
         if found.fault:
             names = self.names(number)
@@ -197,22 +225,49 @@ class Loop:
             "supervised": sum(len(one.source) for one in chosen),
             **guard.marks(found, loss, norm),
             "learning_rate": self.peak * factor,
-            **self.plan.sources.losses(chosen, taught.logprobs),
+            **self.plan.sources.losses(chosen, self._logprobs(mine, taught)),
         }
         self.now = self.meters.count(chosen)
         if self._validates(number + 1):
-            row |= self._validated()
+            row |= self._validated(number + 1)
             self.meters.last = time.monotonic()
-        return row
+        return guard.finite(row, self.run.progress.warn)
 
-    def _validated(self) -> dict[str, float]:
+    def _turns(self, number: int, rows: Sequence[PackedRow], mine: Sequence[int]) -> list[Batch]:
+        """The rows of a step that this rank takes, and turns it takes without one."""
+        turns = [
+            replace(
+                batch_of(rows[at], self.device),
+                seed=self.run.seed(f"train.step.{number}.{at}"),
+            )
+            for at in mine
+        ]
+        return turns + [idle_batch(self.device)] * self.group.idle_turns(rows, self.width)
+
+    def _logprobs(self, mine: Sequence[int], taught: Taught) -> list[Tensor]:
+        """Those of every row of the step, whoever took it; idle turns come after this rank's."""
+        told = taught.logprobs[: len(mine)]
+        if self.group.size > 1:
+            told = [one.cpu() for one in told]
+        return self.group.collect(dict(zip(mine, told, strict=True)))
+
+    def _held(self) -> Iterator[Batch]:
+        """The held-out rows of this rank; as many on each, where weights are sharded."""
+        rows, size = self.plan.validation, self.group.size
+        mine = range(self.group.rank, len(rows), size)
+        yield from (batch_of(rows[row], self.device) for row in mine)
+        idle = -(-len(rows) // size) - len(mine) if self.group.sharded else 0
+        yield from [idle_batch(self.device)] * idle
+
+    def _validated(self, number: int) -> dict[str, float]:
         found: dict[str, float] = {}
         backbone = self.learner.backbone
+        self.group.check_equal(self.learner.state(), number)
         if len(self.plan.validation):
-            held = (batch_of(row, self.device) for row in self.plan.validation)
-            found[VALIDATION] = validation_loss(backbone, held)
+            found[VALIDATION] = validation_loss(backbone, self._held(), self.group)
         if self.judging.trial is not None:
-            found[self.judging.goal.metric] = self.judging.trial.value(backbone)
+            value = self.judging.trial.value(backbone)
+            found[self.judging.goal.metric] = self.group.same(value)
         return found
 
     def _validates(self, done: int) -> bool:
@@ -232,8 +287,10 @@ class Loop:
         return list(dict.fromkeys(names[lessons.records[number]["row"]] for number in numbers))
 
     def _tell(self, state: State) -> None:
+        if not self.group.first:
+            return
         row = state.rows[-1]
-        shown = {name: row[name] for name in ("loss",) if name in row}
+        shown = {"loss": row["loss"]} if "loss" in row else {}
         figures: Mapping[str, float] = shown | self.meters.figures()
         total = len(self.plan.steps)
         self.run.progress.tick(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 
-from tutelage.core.memory import held_bytes, peak_bytes
 from tutelage.core.recipe import Train
 from tutelage.render.pack import pack
 from tutelage.store.artifact import Artifact
@@ -13,7 +12,6 @@ from tutelage.store.run import Run
 from tutelage.train.batch import batch_of
 from tutelage.train.budget import (
     Memory,
-    available_bytes,
     check_fits,
     counted_memory,
     remedies,
@@ -21,7 +19,9 @@ from tutelage.train.budget import (
 )
 from tutelage.train.checkpoint import State
 from tutelage.train.defaults import Choice, choices
+from tutelage.train.device import choose_device
 from tutelage.train.loop import LessonPlan, Loop
+from tutelage.train.room import Room
 from tutelage.train.run import gather, pack_lessons
 from tutelage.train.step import validation_loss
 from tutelage.train.weights import open_learner, using_threads
@@ -72,23 +72,24 @@ def plan(section: Train, dataset: Artifact, run: Run) -> Plan:
     """
     material = gather(section, dataset, run)
     began = time.perf_counter()
-    before = held_bytes()
+    room = Room(device=choose_device(section))
+    before = room.held()
     learner = open_learner(section, material.base, run)
-    before -= held_bytes()  # what the plan itself holds is counted, the weights are not
+    before -= room.held()  # what the plan itself holds is counted, the weights are not
     alone = learner.backbone.alone is not None
     taught: LessonPlan = pack_lessons(section, material.tokens, run, alone=alone)
-    before += held_bytes()
+    before += room.held()
     lessons, weights = taught.rows.lessons, taught.rows.sizes.tolist()
-    memory, longest = counted_memory(section, learner), int(lessons.lengths.max())
-    available = available_bytes()
-    check_fits(section, memory, available, longest)
+    memory = counted_memory(section, learner, apart=room.apart)
+    longest, available, own = int(lessons.lengths.max()), room.free(), room.held()
+    check_fits(section, memory, available, longest, apart=room.apart)
     heavy = max(taught.steps, key=lambda step: sum(weights[i] for i in step))
     loop = Loop(section, learner, taught, run)
     start = time.perf_counter() - began
     with using_threads(section.threads):
         probe = _probe(loop, heavy, taught)
     held = memory.counted - memory.checkpoint
-    activations = max(0, peak_bytes() - before - held)
+    activations = max(0, room.peak() - before - held)
     memory = replace(memory, activations=activations, process=before)
     trained = sum(weight.numel() for weight in learner.trainable().values())
     mean = sum(weights[i] for step in taught.steps for i in step) / len(taught.steps)
@@ -96,7 +97,7 @@ def plan(section: Train, dataset: Artifact, run: Run) -> Plan:
     steps = len(taught.steps)
     loop.plan = taught
     held_out = validations(steps, loop.validation_pace()) * probe.validation
-    free = available is None or memory.total - held_bytes() <= available
+    free = available is None or memory.total - own <= available
     precision = str(learner.backbone.precision).removeprefix("torch.")
     row_tokens = max(section.rows_tokens, longest)
     return Plan(

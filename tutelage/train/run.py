@@ -15,6 +15,7 @@ from tutelage.core.errors import RecipeError
 from tutelage.core.memory import peak_bytes
 from tutelage.core.recipe import Train
 from tutelage.core.row import Split
+from tutelage.core.world import World
 from tutelage.render.contract import Contract
 from tutelage.render.lessons import Lessons
 from tutelage.render.pack import one_a_row, pack, packed_apart, tokens_saved
@@ -28,7 +29,7 @@ from tutelage.store.tables import LEDGER, METRICS, ROWS, read_rows, write_ledger
 from tutelage.train.start import start_digest
 from tutelage.train.tokens import Marks, check_tokens, lessons_in, make_tokens, marks_in
 
-VERSION = 3
+VERSION = 4
 SEEDS = (
     "train.pack",
     "train.order",
@@ -44,6 +45,7 @@ UNRECORDED = {
     "checkpoints_kept",
     "activation_offload",
     "gradient_checkpointing",
+    "parallel",
     "quotas",
     "sinks",
     "start_from",  # by its digest
@@ -124,21 +126,16 @@ def _trial(section: Train, run: Run) -> dict[str, Json]:
 
 
 def _build(section: Train, material: Material, run: Run, draft: Draft, key: str) -> None:
-    from tutelage.train.guard import entries
-    from tutelage.train.loop import Loop, Places, write_metrics
-    from tutelage.train.weights import open_learner, using_threads
+    from tutelage.train.group import joined
+    from tutelage.train.guard import check_weights, entries
+    from tutelage.train.loop import write_metrics
 
-    learner = open_learner(section, material.base, run)
-    taught = pack_lessons(section, material.tokens, run, alone=learner.backbone.alone is not None)
-    judging = judging_of(section, material, taught, run)
-    places = Places(
-        states=run.store.checkpoints(key, kept=section.checkpoints_kept),
-        best=run.store.checkpoints(key, part="best", kept=1),
-    )
-    with using_threads(section.threads):
-        loop = Loop(section, learner, taught, run, judging)
-        state = loop.train(places)
-        draft.environment.update(learner.computed())
+    announced = {"dataset": material.dataset.key, "tokens": material.tokens.key, "adapter": key}
+    with joined(World.here(), announced) as group:
+        loop, state = train_on(section, material, run, key, group)
+        draft.environment.update(loop.learner.computed())
+        learner = gathered(loop.learner)
+    check_weights(learner.trainable(), loop.kept_step(state))
     learner.save(draft.folder / ADAPTER)
     if material.base.new_tokens:
         write_new_tokens(draft.folder / ADAPTER, material.base)
@@ -148,11 +145,49 @@ def _build(section: Train, material: Material, run: Run, draft: Draft, key: str)
     if wrong := entries(state.rows, loop.names):
         write_ledger(draft.folder / LEDGER, wrong)
     shutil.copyfile(material.tokens.file(CONTRACT), draft.folder / CONTRACT)
-    draft.counts.update(_counts(taught, loop.learner.parameters()))
+    draft.counts.update(_counts(loop.plan, learner.parameters()))
     draft.counts.update(_marked(state.rows) | {"kept_step": loop.kept_step(state)})
     draft.counts["trained_parameters"] = sum(x.numel() for x in learner.trainable().values())
     peaks = {"peak_memory_mb": str(peak_bytes() >> 20), "peak_learning_rate": f"{loop.peak:g}"}
     draft.environment.update(loop.meters.environment() | peaks | {"device": loop.device.type})
+
+
+def gathered(learner: Any) -> Any:
+    """The learner with whole weights on rank 0; every rank of its group does this."""
+    if not learner.group.sharded:
+        return learner
+
+    from tutelage.train.shard import gathered as gather_parts
+
+    return gather_parts(learner)
+
+
+def train_on(section: Train, material: Material, run: Run, key: str, group: Any) -> Any:
+    """The loop that trained towards a key, and its state; every rank of the group does this.
+
+    Raises: TrainingError, PeerLost.
+    """
+    from tutelage.train.group import threads_of
+    from tutelage.train.loop import Loop, Places
+    from tutelage.train.weights import open_learner, using_threads
+
+    places = Places(
+        states=run.store.checkpoints(key, kept=section.checkpoints_kept),
+        best=run.store.checkpoints(key, part="best", kept=1),
+    )
+    with using_threads(threads_of(section.threads, group.world)):
+        learner = open_learner(section, material.base, run)
+        alone = learner.backbone.alone is not None
+        taught = pack_lessons(section, material.tokens, run, alone=alone)
+        judging = judging_of(section, material, taught, run)
+        if group.size == 1 and section.parallel == "shard":
+            run.progress.warn("`train.parallel: shard` changes nothing in one process")
+        if group.size > 1:
+            from tutelage.train.shard import among
+
+            learner = among(section, learner, group)
+        loop = Loop(section, learner, taught, run, judging)
+        return loop, loop.train(places)
 
 
 def judging_of(section: Train, material: Material, taught: Any, run: Run) -> Any:

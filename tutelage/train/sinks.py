@@ -25,7 +25,7 @@ class Journal(AbstractContextManager["Journal"]):
 
     def __init__(self, path: Path, done: int) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        lines = path.read_text(encoding="utf-8").splitlines() if done and path.exists() else []
+        lines = _lines(path) if done and path.exists() else []
         # steps after the checkpoint come again
         kept = [line for line in lines if _step(line) <= done]
         path.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
@@ -49,6 +49,10 @@ def open_sinks(section: Train, run: Run, done: int) -> Iterator[list[Sink]]:
         for name in section.sinks:
             sinks.append(stack.enter_context(open_tracker(name, folder / name, run, done)))
         yield sinks
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8", errors="replace").splitlines()
 
 
 def _step(line: str) -> float:

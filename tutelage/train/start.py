@@ -15,6 +15,8 @@ from tutelage.store.release import ADAPTER
 from tutelage.store.run import Run
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from tutelage.engine.adapter import LoraShape
     from tutelage.engine.backbone import Backbone
     from tutelage.engine.lowrank import LowRank
@@ -112,6 +114,11 @@ def start_lora(adapters: Mapping[str, LowRank], shape: LoraShape, folder: Path) 
         for what, (before, now) in found.items()
         if before != now
     ]
+    rows += [
+        BadRow(where=path, problem=f"{_sizes(pair.a, pair.b)} there, {_sizes(own.a, own.b)} here")
+        for path, own in adapters.items()
+        if (pair := saved.pairs.get(path)) and _sizes(pair.a, pair.b) != _sizes(own.a, own.b)
+    ]
     if rows:
         raise BaseModelError(
             "the adapter to go on from has another shape",
@@ -133,6 +140,10 @@ def start_new_rows(backbone: Backbone, folder: Path) -> None:
 
     if backbone.new_rows is not None:
         backbone.new_rows.start(read_lora(folder).rows)
+
+
+def _sizes(a: Tensor, b: Tensor) -> str:
+    return f"{b.shape[0]} x {a.shape[1]}"
 
 
 def _short(value: object) -> str:

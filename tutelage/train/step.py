@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,7 +10,9 @@ from torch import Tensor, nn
 
 from tutelage.engine.backbone import Backbone
 from tutelage.engine.logprob import PLAIN, LossShape, logprobs, supervised_loss
+from tutelage.engine.served import as_served
 from tutelage.train.batch import Batch
+from tutelage.train.group import Group
 from tutelage.train.noise import noisy
 
 
@@ -29,17 +30,22 @@ class Taught:
 def gradient(
     backbone: Backbone,
     batches: Sequence[Batch],
+    weight: float | None = None,
     shape: LossShape = PLAIN,
     neftune: float | None = None,
 ) -> Taught:
-    """Adds the step's gradient to the weights; returns its loss.
+    """Adds the gradient of these rows to the weights; returns their part of the step's loss.
 
-    Any split of the same lessons into batches gives the same gradient, noise apart.
+    The loss is divided by the supervised weight of the whole step: `weight`, or that of
+    these rows if they are all of it. Any split of the same lessons into rows, and of the
+    rows among ranks, gives the same gradient, noise apart.
     """
-    weight = sum(float(batch.weight.sum()) for batch in batches)
+    if weight is None:
+        weight = sum(float(batch.weight.sum()) for batch in batches)
     loss = 0.0
     told = []
     for batch in batches:
+        torch.manual_seed(batch.seed)  # a stream a row: dropout repeats, whoever takes the row
         with noisy(backbone, neftune, batch.position):
             hidden = backbone.hidden(batch.tokens, batch.position, batch.plan, batch.source)
         share = batch.weight / weight
@@ -53,13 +59,22 @@ def gradient(
 
 def clip(parameters: Sequence[Tensor], limit: float) -> float:
     """Scales the gradient down to the limit; returns its norm before."""
-    norm = torch.nn.utils.clip_grad_norm_(parameters, limit, foreach=True)
+    gradients = [weight.grad for weight in parameters if weight.grad is not None]
+    norm = nn.utils.get_total_norm(gradients, foreach=True)
+    if hasattr(norm, "full_tensor"):  # of sharded weights each rank knows a part
+        norm = norm.full_tensor()
+    nn.utils.clip_grads_with_norm_(parameters, limit, norm, foreach=True)
     return float(norm)
 
 
 @torch.no_grad()
-def validation_loss(backbone: Backbone, batches: Iterable[Batch]) -> float:
-    """Mean loss in nats a supervised token over held-out rows, nothing dropped out."""
+def validation_loss(
+    backbone: Backbone, batches: Iterable[Batch], group: Group | None = None
+) -> float:
+    """Mean loss in nats a supervised token over held-out rows, nothing dropped out.
+
+    `batches` are those of this rank; the mean is over those of all.
+    """
     total = weight = 0.0
     with as_served(backbone.module):
         for batch in batches:
@@ -69,16 +84,6 @@ def validation_loss(backbone: Backbone, batches: Iterable[Batch]) -> float:
             logprob = logprobs(hidden, backbone.head, batch.target, shape, beside)
             total -= float((logprob * batch.weight).sum())
             weight += float(batch.weight.sum())
+    if group is not None:
+        total, weight = group.sum(total, weight)
     return total / weight
-
-
-@contextmanager
-def as_served(module: nn.Module) -> Iterator[None]:
-    """Switches off what only training does, and on again what was on."""
-    trained = [part for part in module.modules() if part.training]
-    module.eval()
-    try:
-        yield
-    finally:
-        for part in trained:
-            part.training = True

@@ -23,20 +23,39 @@ STEP = "step"
 
 
 class Tracker(AbstractContextManager["Tracker"]):
-    """Hands rows on to a tracker."""
+    """Hands rows on to a tracker; one that fails is told no more, and training goes on."""
 
     def __init__(
-        self, log_row: Callable[[Mapping[str, float], int], object], end: Callable[[], object]
+        self,
+        name: str,
+        warn: Callable[[str], None],
+        log_row: Callable[[Mapping[str, float], int], object],
+        end: Callable[[], object],
     ) -> None:
+        self._name, self._warn = name, warn
         self._log_row, self._end = log_row, end
+        self._failed = False
 
     def write(self, row: Mapping[str, float]) -> None:
         """One step's figures, under its number."""
         figures = {name: value for name, value in row.items() if name != STEP}
-        self._log_row(figures, int(row[STEP]))
+        step = int(row[STEP])
+        if not self._failed:
+            self._tried(
+                lambda: self._log_row(figures, step), f"is told nothing from step {step} on"
+            )
 
     def __exit__(self, *raised: object) -> None:
-        self._end()
+        self._tried(self._end, "was not closed")
+
+    def _tried(self, call: Callable[[], object], so: str) -> None:
+        try:
+            call()
+        except Exception as error:  # noqa: BLE001  whatever goes wrong in there, training goes on
+            known, self._failed = self._failed, True
+            cause = ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
+            if not known:
+                self._warn(f"`{self._name}` {so}: {cause}; `journal.jsonl` has every step")
 
 
 def open_tracker(name: str, folder: Path, run: Run, done: int) -> Tracker:
@@ -70,7 +89,7 @@ def _mlflow(folder: Path, run: Run, done: int) -> Tracker:
         for figure, value in figures.items():
             client.log_metric(number, figure, value, step=step)
 
-    return Tracker(log_row, lambda: client.set_terminated(number))
+    return Tracker("mlflow", run.progress.warn, log_row, lambda: client.set_terminated(number))
 
 
 def _wandb(folder: Path, run: Run, done: int) -> Tracker:
@@ -81,7 +100,12 @@ def _wandb(folder: Path, run: Run, done: int) -> Tracker:
     opened = wandb.init(
         project=run.recipe.name, dir=folder, mode=mode, id=known, resume="allow", settings=settings
     )
-    return Tracker(lambda figures, step: opened.log(dict(figures), step=step), opened.finish)
+    return Tracker(
+        "wandb",
+        run.progress.warn,
+        lambda figures, step: opened.log(dict(figures), step=step),
+        opened.finish,
+    )
 
 
 def _tensorboard(folder: Path, run: Run, done: int) -> Tracker:
@@ -93,7 +117,7 @@ def _tensorboard(folder: Path, run: Run, done: int) -> Tracker:
             writer.add_scalar(figure, value, step)
         writer.flush()
 
-    return Tracker(log_row, writer.close)
+    return Tracker("tensorboard", run.progress.warn, log_row, writer.close)
 
 
 def _imported(name: str, module: str) -> Any:
@@ -103,5 +127,5 @@ def _imported(name: str, module: str) -> Any:
         raise TrainingError(
             f"`{name}` is not installed",
             where="train.sinks",
-            hint=f"`pip install {name}`, or leave it out of the key",
+            hint=f"`pip install tutelage[track]`, or leave `{name}` out of the key",
         ) from error

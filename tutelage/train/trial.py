@@ -15,12 +15,12 @@ from tutelage.core.row import Example
 from tutelage.engine.backbone import Backbone
 from tutelage.engine.local import LocalEngine
 from tutelage.engine.protocol import Decoding, Identity, Prompt
+from tutelage.engine.served import as_served
 from tutelage.render.contract import Contract
 from tutelage.score.measure import Measure, interval
 from tutelage.score.roster import FINISHED, measures_of, open_scorers
 from tutelage.score.task import Scorer, Task, tasks_of
 from tutelage.store.run import Run
-from tutelage.train.step import as_served
 
 TASKS, DRAWS = "train.trial.tasks", "train.trial.interval"
 HELD = "validation"

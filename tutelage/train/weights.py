@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -15,7 +15,8 @@ from tutelage.core.recipe import Quantisation, Train
 from tutelage.engine.adamw8bit import AdamW8bit
 from tutelage.engine.adapted import quantise
 from tutelage.engine.adapter import LoraShape, attach_lora, save_lora, save_tuned
-from tutelage.engine.backbone import Backbone, choose_precision, open_backbone
+from tutelage.engine.backbone import Backbone, open_backbone
+from tutelage.engine.device import choose_precision
 from tutelage.engine.lowrank import LowRank
 from tutelage.engine.newrows import NewRows
 from tutelage.engine.optimizer import Muon, Sorted, sort_weights
@@ -23,6 +24,8 @@ from tutelage.engine.targets import matches
 from tutelage.render.tokenizer import read_tokenizer
 from tutelage.store.base import BaseFolder
 from tutelage.store.run import Run
+from tutelage.train.device import choose_device
+from tutelage.train.group import Group
 from tutelage.train.schedule import MUON_ADAM
 from tutelage.train.start import find_start, start_lora, start_new_rows, start_whole
 
@@ -39,6 +42,7 @@ class Learner:
     adapters: Mapping[str, LowRank]
     size: int  # weights of the base, a tied head counted once
     form: Quantisation | None = None  # in how few bits the base is kept
+    group: Group = field(default_factory=Group)  # who trains it
 
     def trainable(self) -> dict[str, nn.Parameter]:
         """The weights that take gradients, by name."""
@@ -78,7 +82,14 @@ class Learner:
             "precision": str(self.backbone.precision).removeprefix("torch."),
             "threads": str(torch.get_num_threads()),
             "base": self.form or "as published",
+            "ranks": str(self.group.size),
+            **self._parallel(),
         }
+
+    def _parallel(self) -> dict[str, str]:
+        if self.group.size == 1:
+            return {}
+        return {"parallel": "shard" if self.group.sharded else "replicate"}
 
     def parameters(self) -> int:
         """Weights of the base, a tied head counted once."""
@@ -107,7 +118,7 @@ def open_learner(section: Train, base: BaseFolder, run: Run) -> Learner:
     """
     backbone = open_backbone(
         base,
-        precision=choose_precision(section.precision),
+        precision=choose_precision(section.precision, choose_device(section)),
         random_seed=run.seed("train.init") if section.init == "random" else None,
         frozen=section.method != "full",
     )
@@ -220,29 +231,48 @@ def open_optimizers(
     Under LoRA+ the second matrices have a rate of their own. Source: arXiv 2402.12354.
     """
     weights = sort_weights(learner.backbone.module, learner.backbone.embeddings)
+    sharded = learner.group.sharded
     if section.lora.plus is None or section.method == "full":
-        return _rules(section, weights, rate)
+        return _rules(section, weights, rate, sharded=sharded)
     second = {id(adapter.b) for adapter in learner.adapters.values()}
     faster = tuple(one for one in weights.matrices if id(one.weight) in second)
     rest = tuple(one for one in weights.matrices if id(one.weight) not in second)
     return [
-        *_rules(section, Sorted(matrices=rest, others=weights.others), rate),
-        *_rules(section, Sorted(matrices=faster, others=()), rate * section.lora.plus),
+        *_rules(section, Sorted(matrices=rest, others=weights.others), rate, sharded=sharded),
+        *_rules(
+            section,
+            Sorted(matrices=faster, others=()),
+            rate * section.lora.plus,
+            sharded=sharded,
+        ),
     ]
 
 
 def _rules(
-    section: Train, weights: Sorted, rate: float
+    section: Train, weights: Sorted, rate: float, *, sharded: bool
 ) -> list[tuple[torch.optim.Optimizer, float]]:
     if section.optimizer == "muon":
-        matrices = Muon(weights.matrices, lr=rate, weight_decay=section.weight_decay)
-        if not weights.others:
-            return [(matrices, rate)]
-        beside = MUON_ADAM * rate
-        return [(matrices, rate), (_adamw(section, [(weights.others, 0.0)], beside), beside)]
+        rules: list[tuple[torch.optim.Optimizer, float]] = []
+        if weights.matrices:
+            kind = _muon(sharded=sharded)
+            decay = section.weight_decay
+            rules.append((kind(weights.matrices, lr=rate, weight_decay=decay), rate))
+        if weights.others:
+            beside = MUON_ADAM * rate
+            rules.append((_adamw(section, [(weights.others, 0.0)], beside), beside))
+        return rules
     decayed = tuple(matrix.weight for matrix in weights.matrices)
     groups = [(decayed, section.weight_decay), (weights.others, 0.0)]
     return [(_adamw(section, groups, rate), rate)]
+
+
+def _muon(*, sharded: bool) -> type[Muon]:
+    if not sharded:
+        return Muon
+
+    from tutelage.train.shard import ShardedMuon
+
+    return ShardedMuon
 
 
 def _adamw(

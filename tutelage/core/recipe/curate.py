@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from tutelage.core.recipe.reading import Reading
 from tutelage.core.recipe.section import Section
 from tutelage.core.row import Origin
 
+Loc = tuple[str | int, ...]
 Share = Annotated[float, Field(gt=0)]
 
 
@@ -34,7 +35,7 @@ class SourceFile(Reading):
 class Stage(Section):
     """One part of the training, and what it is mixed from; stages follow one another."""
 
-    name: str = Field(min_length=1, description="What the ledger calls it.")
+    name: str = Field(min_length=1, description="What rows, the card and counts call it.")
     mix: Mapping[str, Share] = Field(
         min_length=1, description="Sources by name with their shares; 4 and 1 are 80 % and 20 %."
     )
@@ -83,9 +84,17 @@ class Curate(Section):
     duplicates: Duplicates = Field(default_factory=Duplicates, description="Repeats among rows.")
     leakage: Leakage = Field(default_factory=Leakage, description="Overlap with the suites.")
 
-    @model_validator(mode="after")
-    def _stages_have_names_of_their_own(self) -> Curate:
+    def contradictions(self) -> Iterator[tuple[Loc, str]]:
+        """Places of this section that do not go together, and what is wrong."""
         names = [stage.name for stage in self.stages]
-        if len(set(names)) < len(names):
-            raise ValueError("two stages have the same name")
-        return self
+        called = [source.called for source in self.sources]
+        for number, stage in enumerate(self.stages):
+            if stage.name in names[:number]:
+                yield ("stages", number, "name"), f"stage `{stage.name}` is named twice"
+            for name in stage.mix:
+                place = ("stages", number, "mix", name)
+                if name not in called:
+                    listed = ", ".join(sorted(set(called)))
+                    yield place, f"no source is called `{name}`; expected some of {listed}"
+                elif called.count(name) > 1:
+                    yield place, f"several sources are called `{name}`; give them a `name` each"

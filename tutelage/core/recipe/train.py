@@ -179,6 +179,11 @@ class Train(Section):
     threads: int | None = Field(
         None, ge=1, le=1024, description="CPU threads; torch's choice if left out."
     )
+    parallel: Literal["auto", "replicate", "shard"] = Field(
+        "auto",
+        description="Among several processes: every one holds all weights, or a part of each; "
+        "`auto` shards what one GPU cannot hold.",
+    )
     sinks: tuple[Literal["mlflow", "wandb", "tensorboard"], ...] = Field(
         (), description="Trackers that are told each step beside `journal.jsonl`; no network."
     )

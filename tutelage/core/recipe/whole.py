@@ -94,10 +94,12 @@ class Recipe(Section):
                 )
         for place, problem in self.contract.contradictions():
             yield ("contract", *place), problem
+        for place, problem in self.curate.contradictions() if self.curate else ():
+            yield ("curate", *place), problem
         yield from self._served()
         yield from self._stopped(suites)
         train = self.train if self.evaluate else None
-        if train and train.init == "random" and train.method == "lora":
+        if train and train.init == "random" and train.method != "full":
             yield (
                 ("train", "init"),
                 "an adapter on untrained weights cannot be evaluated: it does not hold those "

@@ -1,0 +1,196 @@
+"""`--nproc`: two processes of one command; when one ends, all do, and the cause is told."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.journey.project import build, speak
+from tests.train.ranks import recipe_of, trained
+from tutelage.core.errors import BadRow, GateShut, PeerLost, TrainingError, TutelageError
+from tutelage.store.run import Run
+from tutelage.train.group import Group
+from tutelage.train.launch import read_report, write_report
+
+ROOT = Path(__file__).parents[2]
+LONGEST = 120.0
+SET = (
+    "train.epochs=8",
+    "train.method=lora",
+    "train.lora.rank=4",
+    "train.checkpoint_every_seconds=0.000001",
+)
+WORDS = [word for one in SET for word in ("--set", one)]
+
+# the ranks but the first run another version of the stage
+OTHER_VERSION = """
+import sys
+from importlib import import_module
+
+
+class Late:
+    def find_spec(self, name, *_):
+        if name == "tutelage.train.follow":
+            import_module("tutelage.train.run").VERSION = 99
+
+
+sys.meta_path.insert(0, Late())
+"""
+
+
+def start(folder: Path, *words: str, path: Path = ROOT) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "tutelage", "train", str(folder / "recipe.yaml"), *words],
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": f"{path}{os.pathsep}{ROOT}"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def children(process: subprocess.Popen[str]) -> list[int]:
+    """Its processes, rank 0 first."""
+    listed = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+    return sorted(map(int, listed.split()))
+
+
+def at_step(process: subprocess.Popen[str], folder: Path, step: int) -> list[int]:
+    """The ranks, once so many steps are done."""
+    for _ in range(2000):
+        journal = next(iter(folder.glob(".tutelage/runs/*/train/journal.jsonl")), None)
+        if journal is not None and len(journal.read_text().splitlines()) >= step:
+            return children(process)
+        try:
+            process.wait(0.05)
+        except subprocess.TimeoutExpired:
+            continue
+        break
+    raise AssertionError(process.communicate())
+
+
+def ended(process: subprocess.Popen[str], ranks: list[int]) -> dict[str, Any]:
+    """What it said, when it and all its ranks are gone."""
+    out, err = process.communicate(timeout=LONGEST)
+    assert not [rank for rank in ranks if Path(f"/proc/{rank}").exists()]
+    said: dict[str, Any] = json.loads(out)
+    return said | {"code": process.returncode, "err": err}
+
+
+def test_killed_and_interrupted_the_same_command_goes_on_to_the_same_bits(tmp_path: Path) -> None:
+    folder = build(tmp_path / "a")
+    process = start(folder, "--nproc", "2", "--json", *WORDS)
+    ranks = at_step(process, folder, 4)
+    assert len(ranks) == 2
+    os.kill(ranks[1], signal.SIGKILL)
+    killed = ended(process, ranks)
+    assert (killed["code"], killed["error"]["code"]) == (1, "training")
+    assert killed["error"]["message"].startswith("rank 1 was ended by SIGKILL")
+
+    process = start(folder, "--nproc", "2", "--json", *WORDS)
+    ranks = at_step(process, folder, 14)
+    process.send_signal(signal.SIGINT)
+    stopped = ended(process, ranks)
+    assert (stopped["code"], stopped["status"]) == (130, "interrupted")
+
+    process = start(folder, "--nproc", "2", "--json", *WORDS)
+    done = ended(process, [])
+    assert done["code"] == 0, done
+    (artifact,) = [one for one in done["artifacts"] if one["kind"] == "adapter"]
+    unbroken = alone(folder, tmp_path / "unbroken")
+    found = Path(artifact["folder"]) / "adapter" / "adapter_model.safetensors"
+    assert found.read_bytes() == unbroken.read_bytes()
+    again = ended(start(folder, "--nproc", "2", "--json", *WORDS), [])
+    assert (again["code"], again["artifacts"]) == (0, done["artifacts"])  # none to train
+    manifest = json.loads((Path(artifact["folder"]) / "manifest.json").read_text())
+    assert (manifest["environment"]["ranks"], manifest["environment"]["parallel"]) == (
+        "2",
+        "replicate",
+    )
+
+
+def alone(folder: Path, out: Path) -> Path:
+    """The adapter one process comes to: of two, each sum has two terms, which commute."""
+    recipe = recipe_of(folder, *SET)
+    keys = {artifact.kind: artifact.key for artifact in Run.beside(recipe).store.artifacts()}
+    learner, _ = trained(recipe, keys, Group(), "unbroken")
+    learner.save(out)
+    return out / "adapter_model.safetensors"
+
+
+def test_what_ends_before_the_training_ends_all_with_its_own_error(tmp_path: Path) -> None:
+    folder = build(tmp_path / "a", base=False)
+    process = start(folder, "--nproc", "2", "--json")
+    told = ended(process, [])
+    assert told["code"] == 1
+    assert told["error"]["code"] == "base_model"
+    assert "base" in told["error"]["message"]
+
+
+def test_a_rank_that_would_train_something_else_ends_all_and_is_named(tmp_path: Path) -> None:
+    folder = build(tmp_path / "a")
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "sitecustomize.py").write_text(OTHER_VERSION)
+    process = start(folder, "--nproc", "2", "--json", path=other)
+    told = ended(process, [])
+    assert (told["code"], told["error"]["code"]) == (1, "training")
+    assert told["error"]["message"].startswith("rank 1 would train something else than rank 0")
+    assert told["error"]["where"] == "rank 1"
+
+
+def test_processes_are_not_started_by_one_of_several(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torchrun = {"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "here", "MASTER_PORT": "1"}
+    for name, value in torchrun.items():
+        monkeypatch.setenv(name, value)
+    told = speak(build(tmp_path / "a"), "train", "recipe.yaml", "--nproc", "2")
+    assert told.code == 2
+    assert "leave `--nproc` out" in told.err
+
+
+def test_a_launched_process_ends_with_the_one_that_launched_it(tmp_path: Path) -> None:
+    folder = build(tmp_path / "a")
+    process = start(folder, "--nproc", "2", *WORDS)
+    ranks = at_step(process, folder, 3)
+    process.kill()
+    process.communicate()
+    assert all(gone(rank) for rank in ranks)
+
+
+def gone(pid: int) -> bool:
+    """Whether a process that is no child of ours ends soon."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    return bool(select.select([descriptor], [], [], 10.0)[0])
+
+
+@pytest.mark.parametrize(
+    ("error", "where"),
+    [
+        (TrainingError("m", where="w", hint="h", rows=[BadRow(where="a", problem="b")]), "w"),
+        (GateShut("m", expected="e"), ""),
+        (PeerLost("m"), ""),
+    ],
+)
+def test_a_report_gives_the_error_back_and_names_the_rank(
+    error: TutelageError, where: str, tmp_path: Path
+) -> None:
+    write_report(tmp_path / "rank.json", error)
+    text = (tmp_path / "rank.json").read_text()
+    same, other = read_report(text, 0), read_report(text, 3)
+    assert type(same) is type(error)
+    assert same.text() == error.text()
+    assert other.where == ("rank 3: w" if where else "rank 3")
+    assert (other.exit_code, other.rows) == (error.exit_code, error.rows)

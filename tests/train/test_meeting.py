@@ -1,0 +1,118 @@
+"""Rank 0 prepares, the others wait for its news: in threads, over a store of this machine."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+import pytest
+import torch
+
+from tutelage.core.errors import PeerLost, RecipeError, UsageError
+from tutelage.core.world import World
+from tutelage.train.group import threads_of
+from tutelage.train.meeting import connect, hosting, leave, tell, wait_for_news
+
+ADDRESS = "127.0.0.1"
+
+
+@pytest.fixture
+def worlds() -> Iterator[tuple[World, World]]:
+    with socket.create_server((ADDRESS, 0)) as server:
+        port, handed = server.getsockname()[1], server.dup().detach()
+        first = World(size=2, address=ADDRESS, port=port, listening=handed)
+        yield first, World(rank=1, size=2, address=ADDRESS, port=port)
+
+
+def heard(world: World) -> dict[str, str] | None:
+    store = connect(world)
+    try:
+        return wait_for_news(store)
+    finally:
+        leave(store)
+
+
+def test_the_others_hear_what_rank_0_prepared(worlds: tuple[World, World]) -> None:
+    first, second = worlds
+    with ThreadPoolExecutor() as pool, hosting(first):
+        waiting = pool.submit(heard, second)
+        tell(connect(second), {"ready": {"adapter": "k"}})
+        assert waiting.result() == {"adapter": "k"}
+
+
+def test_the_others_leave_when_there_is_nothing_to_train(worlds: tuple[World, World]) -> None:
+    first, second = worlds
+    with ThreadPoolExecutor() as pool:
+        with hosting(first):
+            waiting = pool.submit(heard, second)
+        assert waiting.result() is None
+
+
+def test_the_others_hear_that_rank_0_failed(worlds: tuple[World, World]) -> None:
+    first, second = worlds
+    with ThreadPoolExecutor() as pool:
+        store = None
+        with suppress(RecipeError), hosting(first):
+            store = connect(second)
+            raise RecipeError("no section `train`")
+        assert store is not None
+        waiting = pool.submit(wait_for_news, store)
+        with pytest.raises(PeerLost, match="rank 0"):
+            waiting.result()
+
+
+def test_rank_0_that_gives_no_sign_of_life_counts_as_gone(worlds: tuple[World, World]) -> None:
+    first, _ = worlds
+    store = connect(first, server=True)
+    with pytest.raises(PeerLost, match="no sign of life for 0 seconds"):
+        wait_for_news(store, silence=0.0)
+
+
+def test_one_process_is_a_world_of_its_own() -> None:
+    assert World.here({}) == World()
+    assert World.here({"RANK": "0", "WORLD_SIZE": "1"}) == World()
+
+
+def test_a_world_is_read_from_torchruns_variables() -> None:
+    world = World.here(
+        {
+            "RANK": "5",
+            "WORLD_SIZE": "8",
+            "LOCAL_RANK": "1",
+            "LOCAL_WORLD_SIZE": "4",
+            "MASTER_ADDR": "node-0",
+            "MASTER_PORT": "29500",
+            "TORCHELASTIC_USE_AGENT_STORE": "True",
+            "TORCHELASTIC_RESTART_COUNT": "2",
+        }
+    )
+    assert world == World(
+        rank=5,
+        size=8,
+        local_rank=1,
+        local_size=4,
+        address="node-0",
+        port=29500,
+        hosted=True,
+        restarts=2,
+    )
+    assert not world.first
+
+
+def test_the_threads_of_a_machine_are_shared_by_its_processes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    four = World(size=8, local_size=4)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert [threads_of(count, four) for count in (8, 3)] == [2, 1]
+    assert threads_of(None, four) == max(1, torch.get_num_threads() // 4)
+    assert (threads_of(8, World()), threads_of(None, World())) == (8, None)
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")  # said of one process
+    assert threads_of(None, four) is None
+
+
+def test_half_of_torchruns_variables_are_an_error_that_names_the_rest() -> None:
+    with pytest.raises(UsageError, match="MASTER_ADDR, MASTER_PORT is not"):
+        World.here({"RANK": "0", "WORLD_SIZE": "2"})

@@ -1,0 +1,64 @@
+"""The other processes of a training: they wait for what rank 0 prepares, and train along."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tutelage.core.errors import TrainingError
+from tutelage.core.recipe import Train
+from tutelage.core.world import World
+from tutelage.render.contract import Contract
+from tutelage.store.artifact import Artifact
+from tutelage.store.base import find_base
+from tutelage.store.run import Run
+from tutelage.train.run import Material, gathered, provenance_of, train_on
+
+
+def follow(section: Train, run: Run, world: World) -> None:
+    """Trains along, and writes nothing; returns too where there is nothing to train.
+
+    Raises: PeerLost where rank 0 is gone; TrainingError where this process would train
+        something else; whatever training raises.
+    """
+    from tutelage.train.group import open_group, together
+    from tutelage.train.meeting import connect, leave, wait_for_news
+
+    store = connect(world)
+    announced = wait_for_news(store)
+    if announced is not None:
+        material = _material(section, announced, run, world)
+        group = open_group(world, store)
+        with together():
+            loop, _ = train_on(section, material, run, announced["adapter"], group)
+            gathered(loop.learner)
+            group.close()
+    leave(store)
+
+
+def _material(section: Train, announced: Mapping[str, str], run: Run, world: World) -> Material:
+    base = find_base(section.base, run.recipe.base_dir)
+    material = Material(
+        base=base,
+        dataset=_found(announced["dataset"], run, world),
+        contract=Contract.open(run.recipe.contract, base, run.recipe),
+        tokens=_found(announced["tokens"], run, world),
+    )
+    if provenance_of(section, material, run).key != announced["adapter"]:
+        raise TrainingError(
+            f"rank {world.rank} would train something else than rank 0",
+            expected="the same recipe, base and version of tutelage for every process",
+            hint="start the same command on every node",
+        )
+    return material
+
+
+def _found(key: str, run: Run, world: World) -> Artifact:
+    artifact = run.store.find(key)
+    if artifact is None:
+        raise TrainingError(
+            f"rank {world.rank} does not see what rank 0 prepared",
+            where=str(run.store.root),
+            expected="one project folder that every node sees",
+            hint="put the recipe's folder on a file system that all nodes share",
+        )
+    return artifact
