@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -298,9 +296,3 @@ class Loop:
         )
         for sink in self.sinks:
             sink.write(row | self.now)
-
-
-def write_metrics(path: Path, rows: Sequence[dict[str, float]]) -> None:
-    """One JSON line a step; nothing in it depends on the clock."""
-    lines = [json.dumps(row) for row in rows]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -128,7 +128,7 @@ def _trial(section: Train, run: Run) -> dict[str, Json]:
 def _build(section: Train, material: Material, run: Run, draft: Draft, key: str) -> None:
     from tutelage.train.group import joined
     from tutelage.train.guard import check_weights, entries
-    from tutelage.train.loop import write_metrics
+    from tutelage.train.sinks import write_metrics
 
     announced = {"dataset": material.dataset.key, "tokens": material.tokens.key, "adapter": key}
     with joined(World.here(), announced) as group:
