@@ -142,7 +142,9 @@ def write(folder: Path, lessons: Lessons) -> None:
             file.append(own, 0)
         file.finish()
         ids = own.rows()
-        table = pa.table({"id": ids, "weight": [1.0] * len(ids), "source": ["a.jsonl"] * len(ids)})
+        alike = {"weight": 1.0, "source": "a.jsonl", "stage": pa.scalar(None, pa.string())}
+        rest = {name: pa.repeat(value, len(ids)) for name, value in alike.items()}
+        table = pa.table({"id": ids} | rest)
         path = str(folder / f"{side}.arrow")
         with pa.OSFile(path, "wb") as sink, pa.ipc.new_file(sink, table.schema) as arrow:
             arrow.write_table(table)

@@ -49,7 +49,6 @@ def opened(folder: Path, device: torch.device, family: str, method: str) -> Back
     base, _ = saved_model(family, folder)
     model = open_backbone(base, precision=torch.float32, frozen=method != "full")
     if method == "qlora":
-        pytest.importorskip("bitsandbytes")
         quantise(model.module, model.sites(), "nf4")
     if method != "full":
         adapters = attach_lora(model, DORA if method == "dora" else LORA, seed=1)

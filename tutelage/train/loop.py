@@ -87,7 +87,7 @@ class Loop:
         self.device = place(learner, section)
         self.optimizers = open_optimizers(section, learner, self.peak)
         self._check_folding()
-        tokens = sum(int(plan.rows.sizes[list(step)].sum()) for step in plan.steps)
+        tokens = int(plan.rows.sizes.sum(dtype="int64")) * section.epochs
         if compiles(section, tokens, self.device):
             learner.backbone.compile()
         self.shape = LossShape(
