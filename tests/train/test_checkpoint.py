@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,8 @@ from tutelage.render.pack import pack
 from tutelage.store.run import Run
 from tutelage.train import checkpoint
 from tutelage.train.batch import Batch, batch_of
-from tutelage.train.checkpoint import Optimizers, State
+from tutelage.train.checkpoint import Optimizers, Places, State
+from tutelage.train.standing import Goal
 from tutelage.train.step import gradient
 from tutelage.train.weights import Learner, open_learner, open_optimizers
 
@@ -87,3 +90,23 @@ def test_a_checkpoint_of_other_weights_is_told(tmp_path: Path) -> None:
         checkpoints.save(1, lambda folder: torch.save(whole, folder / checkpoint.FILE))
         with pytest.raises(StoreError, match="does not fit the training: KeyError"):
             checkpoint.resume(checkpoints, learner, [])
+
+
+def test_best_weights_stay_as_long_as_a_kept_state_goes_by_them(tmp_path: Path) -> None:
+    with Run.open(loads("name: a").at(tmp_path)) as run:
+        states, best = run.store.checkpoints("key"), run.store.checkpoints("key", part="best")
+        places = Places(states=states, best=replace(best, kept=None))
+        rows: list[dict[str, float]] = []
+        there = []
+        for step, loss in enumerate((5.0, 3.0, 4.0, 2.0, 1.0, 0.5), start=1):
+            rows.append({"step": float(step), "validation_loss": loss})
+            state = State(step=step, rows=rows)
+            if loss != 4.0:
+                write = partial(places.best.save, step, lambda folder: None)
+                places.then_drop(write, state, Goal())()
+            if step in (3, 6):
+                write = partial(states.save, step, lambda folder: None)
+                places.then_drop(write, state, Goal())()
+            there.append(places.best.steps())
+        # the state of step 3 goes by 2, which stays while later ones give way to each other
+        assert there == [[1], [2], [2], [4, 2], [5, 2], [6, 2]]

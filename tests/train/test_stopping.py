@@ -26,8 +26,8 @@ from tutelage.pipeline import run as walk
 from tutelage.pipeline import train
 from tutelage.store.base import find_base
 from tutelage.store.run import Run
-from tutelage.train.checkpoint import State
-from tutelage.train.loop import Loop, Places
+from tutelage.train.checkpoint import Places, State
+from tutelage.train.loop import Loop
 from tutelage.train.run import gather, judging_of, pack_lessons
 from tutelage.train.step import as_served
 from tutelage.train.trial import Trial
@@ -96,7 +96,7 @@ def training(folder: Path, *overrides: str, heard: Hearer | None = None) -> Iter
             heard=heard,
             places=Places(
                 states=run.store.checkpoints(key, kept=recipe.train.checkpoints_kept),
-                best=run.store.checkpoints(key, part="best", kept=1),
+                best=run.store.checkpoints(key, part="best", kept=None),
             ),
         )
 

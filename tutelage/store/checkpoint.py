@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -33,7 +33,7 @@ class Checkpoints:
 
     folder: Path
     temp: Path
-    kept: int = KEPT
+    kept: int | None = KEPT  # None: all, until `keep` says which
 
     def save(self, step: int, write: Callable[[Path], None]) -> Checkpoint:
         """Has `write` fill a folder, then makes it the latest checkpoint at once.
@@ -50,11 +50,18 @@ class Checkpoints:
             shutil.rmtree(target, ignore_errors=True)
             publish(draft, target)
         # later ones are of an earlier try: damaged, or not come to again
-        done = [one for one in self._all() if one.step <= step][: self.kept]
-        for other in self._all():
-            if other not in done:
-                shutil.rmtree(other.folder, ignore_errors=True)
+        self.keep([one for one in self.steps() if one <= step][: self.kept])
         return Checkpoint(step=step, folder=target)
+
+    def keep(self, steps: Collection[int]) -> None:
+        """Removes those of all other steps."""
+        for one in self._all():
+            if one.step not in steps:
+                shutil.rmtree(one.folder, ignore_errors=True)
+
+    def steps(self) -> list[int]:
+        """The steps there are checkpoints of, whole or damaged, the newest first."""
+        return [one.step for one in self._all()]
 
     def latest(self) -> Checkpoint | None:
         """The newest whole checkpoint, None where there is none; damaged ones are passed over."""

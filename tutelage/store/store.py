@@ -154,7 +154,7 @@ class Store:
             )
             draft.made = self._keep(folder, manifest)
 
-    def checkpoints(self, key: str, *, part: str = "", kept: int = KEPT) -> Checkpoints:
+    def checkpoints(self, key: str, *, part: str = "", kept: int | None = KEPT) -> Checkpoints:
         """The checkpoints towards the artifact of a key, or a `part` that is kept beside them."""
         folder = self.root / "checkpoints" / key[:12] / part
         return Checkpoints(folder=folder, temp=self.temp, kept=kept)

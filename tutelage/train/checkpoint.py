@@ -19,6 +19,7 @@ from torch import Tensor
 
 from tutelage.core.errors import StoreError
 from tutelage.store.checkpoint import Checkpoint, Checkpoints
+from tutelage.train.standing import Goal, standing
 from tutelage.train.weights import Learner
 
 log = logging.getLogger(__name__)
@@ -34,6 +35,33 @@ class State:
 
     step: int = 0
     rows: list[dict[str, float]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where a training saves: states to resume from, and the weights of their best steps.
+
+    The best weights are there before the state that goes by them, and stay as long as it does.
+    """
+
+    states: Checkpoints
+    best: Checkpoints
+
+    def then_drop(
+        self, write: Callable[[], object], state: State, goal: Goal
+    ) -> Callable[[], object]:
+        """Writes, then removes the weights of best steps that nothing goes by any more.
+
+        A kept state goes by that of its own step, the next state by that of now.
+        """
+        rows, now = state.rows, state.step
+
+        def both() -> None:
+            write()
+            steps = (now, *self.states.steps())
+            self.best.keep({standing(rows[:step], goal).step for step in steps})
+
+        return both
 
 
 def saving(

@@ -24,7 +24,7 @@ from tutelage.train import checkpoint, guard
 from tutelage.train.activations import checkpoint_layers, offloaded
 from tutelage.train.asked import Asked, asked_to_stop
 from tutelage.train.batch import Batch, batch_of, idle_batch
-from tutelage.train.checkpoint import State
+from tutelage.train.checkpoint import Places, State
 from tutelage.train.device import compiles, place, repeatable
 from tutelage.train.meters import Meters, matmul_peak, work_of
 from tutelage.train.schedule import peak_rate, rate_factor
@@ -57,14 +57,6 @@ class Judging:
     goal: Goal = field(default_factory=Goal)
     trial: Trial | None = None
     keep_best: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Places:
-    """Where a training saves: states to resume from, and the best step's weights."""
-
-    states: Checkpoints
-    best: Checkpoints
 
 
 class Loop:
@@ -138,14 +130,17 @@ class Loop:
         return state
 
     def _steps(self, state: State, places: Places, writer: Writer, asked: Asked) -> None:
+        total, goal = len(self.plan.steps), self.judging.goal
+
         def save() -> Callable[[], object]:
-            return checkpoint.saving(places.states, state, self.learner, self.optimizers)
+            write = checkpoint.saving(places.states, state, self.learner, self.optimizers)
+            return places.then_drop(write, state, goal) if self.group.first else write
 
         def save_best() -> Callable[[], object]:
-            return checkpoint.saving_weights(places.best, state.step, self.learner)
+            write = checkpoint.saving_weights(places.best, state.step, self.learner)
+            return places.then_drop(write, state, goal) if self.group.first else write
 
         saved = time.monotonic()
-        total, goal = len(self.plan.steps), self.judging.goal
         while state.step < total and not ended(state.rows, goal):
             state.rows.append(self.step(state.step, state.rows))
             state.step += 1

@@ -167,13 +167,14 @@ def train_on(section: Train, material: Material, run: Run, key: str, group: Any)
 
     Raises: TrainingError, PeerLost.
     """
+    from tutelage.train.checkpoint import Places
     from tutelage.train.group import threads_of
-    from tutelage.train.loop import Loop, Places
+    from tutelage.train.loop import Loop
     from tutelage.train.weights import open_learner, using_threads
 
     places = Places(
         states=run.store.checkpoints(key, kept=section.checkpoints_kept),
-        best=run.store.checkpoints(key, part="best", kept=1),
+        best=run.store.checkpoints(key, part="best", kept=None),
     )
     with using_threads(threads_of(section.threads, group.world)):
         learner = open_learner(section, material.base, run)
