@@ -20,7 +20,6 @@ from training import useful_flops
 
 from tutelage.engine.backbone import Backbone
 from tutelage.render.lesson import Lesson
-from tutelage.train.activations import checkpoint_layers
 from tutelage.train.batch import batch_of
 from tutelage.train.device import repeatable
 from tutelage.train.meters import matmul_peak
@@ -113,7 +112,8 @@ def ours(setting: Setting, case: Case, job: dict[str, Any], *, compiled: bool) -
     model = open_model(setting, job["config"], case.method)
     if compiled:
         model.compile()
-    checkpoint_layers(model, "full" if case.checkpointing else "none")
+    if case.checkpointing:
+        model.recompute("full")
     some = some_lessons(setting, case, job)
     a_step = len(some) // job["steps"]
     parts = [some[at : at + a_step] for at in range(0, len(some), a_step)]

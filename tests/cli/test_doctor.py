@@ -46,3 +46,14 @@ def test_an_old_sqlite_is_noted_and_does_not_stop_work() -> None:
 def test_a_folder_that_is_not_there_cannot_be_written(tmp_path: Path) -> None:
     assert doctor.writable(tmp_path / "nowhere").state == "bad"
     assert doctor.writable(tmp_path).state == "good"
+
+
+def test_what_unfinished_trainings_left_is_told_with_its_size(tmp_path: Path) -> None:
+    assert doctor.unfinished(tmp_path / "checkpoints").state == "good"
+    for name in ("a", "b"):
+        folder = tmp_path / "checkpoints" / name / "step-000000001"
+        folder.mkdir(parents=True)
+        (folder / "state.pt").write_bytes(bytes(1 << 20))
+    found = doctor.unfinished(tmp_path / "checkpoints")
+    assert found.state == "note"
+    assert found.says.startswith("2.0 MiB of 2 unfinished trainings")

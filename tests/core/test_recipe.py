@@ -197,6 +197,7 @@ def test_overrides_are_dotted_and_typed_and_reach_into_lists() -> None:
         QUICK_START,
         overrides=[
             "train.epochs=3",
+            "train.method=lora",
             "train.lora.targets=[q, v]",
             "curate.sources.0.path=other.jsonl",
             "contract.context_tokens=64",

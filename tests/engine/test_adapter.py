@@ -17,6 +17,7 @@ from tutelage.core.errors import BaseModelError
 from tutelage.engine.adapted import merge, seats
 from tutelage.engine.adapter import (
     LORA_CONFIG,
+    LORA_WEIGHTS,
     LoraShape,
     apply_adapter,
     attach_lora,
@@ -223,3 +224,29 @@ def test_a_compiled_projection_computes_what_the_plain_one_does(name: str) -> No
         found.append((out, *torch.autograd.grad(out.square().sum(), list(adapter.parameters()))))
     for ours, theirs in zip(*found, strict=True):
         torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "says"),
+    [
+        (LORA_CONFIG, b"{", "cannot be read"),
+        (LORA_CONFIG, b"[]", "holds no object"),
+        (LORA_CONFIG, b'{"r": 0, "lora_alpha": 1}', "says `r: 0`"),
+        (LORA_CONFIG, b'{"r": 4}', "says `lora_alpha: None`"),
+        (LORA_WEIGHTS, b"\x10\x00", "cannot be read"),
+        (LORA_WEIGHTS, None, "cannot be read"),
+    ],
+)
+def test_a_damaged_adapter_is_told_as_one(
+    file: str, content: bytes | None, says: str, tmp_path: Path
+) -> None:
+    base, _ = saved_model("llama", tmp_path / "base")
+    backbone = opened(base)
+    adapters = attach_lora(backbone, shape(), seed=3)
+    save_lora(tmp_path, adapters, shape(), base=base.name, backbone=backbone)
+    if content is None:
+        (tmp_path / file).unlink()
+    else:
+        (tmp_path / file).write_bytes(content)
+    with pytest.raises(BaseModelError, match=says):
+        read_lora(tmp_path)

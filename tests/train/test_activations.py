@@ -7,24 +7,30 @@ import pytest
 import torch
 
 from tests.engine.models import lessons, saved_model
-from tutelage.core.errors import TrainingError
+from tutelage.core.errors import BaseModelError, TrainingError
 from tutelage.core.recipe import Train
 from tutelage.engine.backbone import open_backbone
 from tutelage.render.pack import pack
-from tutelage.train.activations import checkpoint_layers, offloaded
+from tutelage.train.activations import offloaded
 from tutelage.train.batch import batch_of
 from tutelage.train.device import choose_device, compiles
 from tutelage.train.step import gradient, validation_loss
 
 
-def test_layers_computed_again_keep_less_and_give_the_same_gradient(tmp_path: Path) -> None:
-    base, _ = saved_model("llama", tmp_path)
+@pytest.mark.parametrize(
+    ("family", "kinds"), [("llama", ("none", "selective", "full")), ("gpt2", ("none", "full"))]
+)
+def test_layers_computed_again_keep_less_and_give_the_same_gradient(
+    family: str, kinds: tuple[str, ...], tmp_path: Path
+) -> None:
+    base, _ = saved_model(family, tmp_path)
     batches = [batch_of(row) for row in pack(lessons(), 400, np.random.default_rng(0))]
-    kept: dict[str, int] = {}
-    found = {}
-    for kind in ("none", "selective", "full"):
+    kept: list[int] = []
+    found = []
+    for kind in kinds:
         backbone = open_backbone(base, precision=torch.float32)
-        checkpoint_layers(backbone, kind)  # type: ignore[arg-type]
+        if kind != "none":
+            backbone.recompute(kind)  # type: ignore[arg-type]
         sizes: dict[int, int] = {}
 
         def count(x: torch.Tensor, sizes: dict[int, int] = sizes) -> torch.Tensor:
@@ -35,26 +41,26 @@ def test_layers_computed_again_keep_less_and_give_the_same_gradient(tmp_path: Pa
             batch = batches[0]
             hidden = backbone.hidden(batch.tokens, batch.position, batch.plan, batch.source)
         own = {weight.untyped_storage().data_ptr() for weight in backbone.module.parameters()}
-        kept[kind] = sum(size for place, size in sizes.items() if place not in own)
+        kept.append(sum(size for place, size in sizes.items() if place not in own))
         del hidden
         taught = gradient(backbone, batches)
         gradients = [weight.grad for weight in backbone.module.parameters()]
-        found[kind] = (taught.loss, gradients, validation_loss(backbone, batches))
-    assert kept["full"] < kept["selective"] < 0.8 * kept["none"]
-    loss, gradients, held = found["none"]
-    for other in ("selective", "full"):
-        assert found[other][0] == loss
-        assert found[other][2] == held
-        pairs = zip(found[other][1], gradients, strict=True)
+        found.append((taught.loss, gradients, validation_loss(backbone, batches)))
+    assert kept == sorted(set(kept), reverse=True)
+    assert kept[-1] < 0.8 * kept[0]
+    (loss, gradients, held), *others = found
+    for other in others:
+        assert other[0] == loss
+        assert other[2] == held
+        pairs = zip(other[1], gradients, strict=True)
         assert all(torch.equal(one, own) for one, own in pairs if one is not None)
 
 
 def test_a_backbone_without_halves_says_so(tmp_path: Path) -> None:
     base, _ = saved_model("gpt2", tmp_path)
     backbone = open_backbone(base, precision=torch.float32)
-    checkpoint_layers(backbone, "none")
-    with pytest.raises(TrainingError, match="hf backbone cannot compute its layers again"):
-        checkpoint_layers(backbone, "full")
+    with pytest.raises(BaseModelError, match="computes whole layers again"):
+        backbone.recompute("selective")
 
 
 def test_offloading_is_refused_where_there_is_nothing_to_spare() -> None:

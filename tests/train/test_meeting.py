@@ -116,3 +116,13 @@ def test_the_threads_of_a_machine_are_shared_by_its_processes(
 def test_half_of_torchruns_variables_are_an_error_that_names_the_rest() -> None:
     with pytest.raises(UsageError, match="MASTER_ADDR, MASTER_PORT is not"):
         World.here({"RANK": "0", "WORLD_SIZE": "2"})
+    whole = {"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "here", "MASTER_PORT": "1"}
+    for name, said, says in (
+        ("RANK", "x", "RANK is `x`"),
+        ("RANK", "2", "RANK is 2 of a WORLD_SIZE of 2"),
+        ("WORLD_SIZE", "-1", "WORLD_SIZE is `-1`"),
+        ("MASTER_PORT", "", "MASTER_PORT is ``"),
+        ("LOCAL_RANK", "one", "LOCAL_RANK is `one`"),
+    ):
+        with pytest.raises(UsageError, match=says):
+            World.here(whole | {name: said})

@@ -21,6 +21,7 @@ from tutelage.core.conversation import Conversation, Message
 from tutelage.core.errors import BaseModelError, RecipeError
 from tutelage.core.recipe import Train, loads
 from tutelage.engine.backbone import open_backbone
+from tutelage.engine.optimizer import AdamW
 from tutelage.engine.protocol import Decoding, Prompt
 from tutelage.engine.release import open_release
 from tutelage.render.pack import pack
@@ -69,6 +70,8 @@ def test_a_key_changes_the_adapter(project: Path, key: str) -> None:
     [
         ("method: lora, lora: {quantisation: nf4}", "`lora.quantisation` has no effect"),
         ("method: qlora, freeze: [lm_head]", "`freeze` has no effect"),
+        ("method: full, lora: {rank: 8}", "`lora.rank` has no effect with `method: full`"),
+        ("method: full, lora: {init: pissa}", "`lora.init` has no effect with `method: full`"),
         ("start_from: a, lora: {init: pissa}", "`start_from` brings the weights"),
     ],
 )
@@ -127,7 +130,7 @@ def test_muon_with_no_matrix_left_moves_the_rest_at_their_own_rate(
     learner = open_learner(section, *place)
     ((only, rate),) = open_optimizers(section, learner, 0.01)
     whole = open_optimizers(asked(method="full", optimizer="muon"), learner, 0.01)
-    assert isinstance(only, torch.optim.AdamW)
+    assert isinstance(only, AdamW)
     assert rate == whole[-1][1] < 0.01
 
 

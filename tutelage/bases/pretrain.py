@@ -28,7 +28,7 @@ from tutelage.engine.architecture import Architecture, Layer
 from tutelage.engine.attention import Layout, layout
 from tutelage.engine.flat import FlatBackbone
 from tutelage.engine.logprob import logprobs, supervised_loss
-from tutelage.engine.optimizer import Muon, sort_weights
+from tutelage.engine.optimizer import AdamW, Muon, sort_weights
 from tutelage.engine.projection import initialise
 from tutelage.engine.rope import Rope
 
@@ -97,9 +97,7 @@ class Pretraining:
         self.model = fresh_model(seed=7)
         weights = sort_weights(self.model, [self.model.embedding])
         self.muon = Muon([*weights.matrices], lr=MUON_RATE, weight_decay=0.05)
-        self.adam = torch.optim.AdamW(
-            weights.others, lr=ADAM_RATE, betas=(0.9, 0.95), weight_decay=0.0, fused=True
-        )
+        self.adam = AdamW(weights.others, lr=ADAM_RATE, betas=(0.9, 0.95))
         self.progress = Progress()
         self.earlier: list[Stage] = []
         if not self._resume() and start:

@@ -21,6 +21,7 @@ from tutelage.cli.options import as_json
 from tutelage.cli.reply import Reply
 from tutelage.cli.terminal import marked, size
 from tutelage.core.errors import BadRow, TutelageError
+from tutelage.store.store import CHECKPOINTS, PROJECT
 
 State = Literal["good", "note", "bad"]
 LEAST_DISK_BYTES = 1 << 30
@@ -69,6 +70,7 @@ def look(folder: Path) -> Iterator[Finding]:
     yield from _torch()
     yield memory(_available_bytes())
     yield disk(shutil.disk_usage(folder).free)
+    yield unfinished(folder / PROJECT / CHECKPOINTS)
     yield sqlite(sqlite3.sqlite_version_info)
     yield writable(folder)
     yield embedded_base()
@@ -125,6 +127,21 @@ def disk(free: int) -> Finding:
     )
 
 
+def unfinished(folder: Path) -> Finding:
+    """What trainings that never came to their end have left here; they could be taken up again."""
+    held = [path for path in folder.glob("*") if path.is_dir()]
+    total = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    if not held:
+        return Finding(what="checkpoints", state="good", says="none left of unfinished trainings")
+    many = "trainings" if len(held) > 1 else "training"
+    return Finding(
+        what="checkpoints",
+        state="note",
+        says=f"{size(total)} of {len(held)} unfinished {many}, each goes on with its recipe",
+        hint=f"remove `{PROJECT}/{CHECKPOINTS}` if none of them will",
+    )
+
+
 def sqlite(version: tuple[int, ...]) -> Finding:
     """Whether the SQLite that Python was built with is one without the known fault."""
     text = ".".join(str(part) for part in version)
@@ -134,7 +151,8 @@ def sqlite(version: tuple[int, ...]) -> Finding:
         what="sqlite",
         state="note",
         says=f"{text}: two checkpointers can corrupt its write-ahead log",
-        hint="nothing here uses it yet; 3.51.3 has it put right",
+        hint="events are written and checkpointed by one connection, which does not meet it; "
+        "open the file with no other program while it is served, or take SQLite 3.51.3",
     )
 
 

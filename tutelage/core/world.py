@@ -34,7 +34,7 @@ class World:
     def here(cls, environ: Mapping[str, str] | None = None) -> World:
         """What the environment says; one process alone where it says nothing.
 
-        Raises: UsageError where it says only part of it.
+        Raises: UsageError where it says only part of it, or what is no number.
         """
         found = os.environ if environ is None else environ
         if "RANK" not in found or found.get("WORLD_SIZE", "1") == "1":
@@ -47,15 +47,21 @@ class World:
                 expected=", ".join(NEEDED) + ", as torchrun sets them",
                 hint="unset RANK, or start with `torchrun` or `--nproc`",
             )
-        rank, size = int(found["RANK"]), int(found["WORLD_SIZE"])
+        rank, size = _number(found, "RANK", 0), _number(found, "WORLD_SIZE", 1)
+        if rank >= size:
+            raise UsageError(
+                f"RANK is {rank} of a WORLD_SIZE of {size}",
+                where="environment",
+                expected=f"0 to {size - 1}",
+            )
         listening = found.get(LISTENING)
         return cls(
             rank=rank,
             size=size,
-            local_rank=int(found.get("LOCAL_RANK", rank)),
-            local_size=int(found.get("LOCAL_WORLD_SIZE", size)),
+            local_rank=_number(found, "LOCAL_RANK", 0, default=rank),
+            local_size=_number(found, "LOCAL_WORLD_SIZE", 1, default=size),
             address=found["MASTER_ADDR"],
-            port=int(found["MASTER_PORT"]),
+            port=_number(found, "MASTER_PORT", 1),
             hosted=found.get(AGENT) == "True",
             listening=int(listening) if listening else None,
             restarts=int(found.get(RESTARTS, 0)),
@@ -65,3 +71,15 @@ class World:
     def first(self) -> bool:
         """Whether it is the one that prepares, writes and prints."""
         return self.rank == 0
+
+
+def _number(found: Mapping[str, str], name: str, least: int, default: int | None = None) -> int:
+    said = found[name] if default is None else found.get(name, str(default))
+    if not said.isascii() or not said.isdigit() or int(said) < least:
+        raise UsageError(
+            f"{name} is `{said}`",
+            where="environment",
+            expected=f"a whole number, at least {least}",
+            hint="unset it, or start with `torchrun` or `--nproc`",
+        )
+    return int(said)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -190,13 +191,12 @@ class SavedLora:
 def read_lora(folder: Path) -> SavedLora:
     """The weights and the scale of an adapter in PEFT's layout.
 
-    Raises: BaseModelError where it asks for what is not computed here.
+    Raises: BaseModelError where it asks for what is not computed here, or cannot be read.
     """
-    config = json.loads((folder / LORA_CONFIG).read_text(encoding="utf-8"))
+    config, weights = _read(folder)
     asked = [key for key in UNCOMPUTED if config.get(key) not in (None, False, "none", [], {})]
     if asked:
         raise _unfit(f"it asks for {', '.join(asked)}, which is not computed here")
-    weights = load_file(folder / LORA_WEIGHTS)
     ends = {"a": ".lora_A.weight", "b": ".lora_B.weight"}
     ends |= {"magnitude": f".{MAGNITUDE}", "rows": f".{ROWS}"}
     found = {kind: _by_path(weights, end) for kind, end in ends.items()}
@@ -212,6 +212,21 @@ def read_lora(folder: Path) -> SavedLora:
         rows=found["rows"],
         ids={path: _indices(config.get(INDICES), path) for path in found["rows"]},
     )
+
+
+def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    try:
+        config = json.loads((folder / LORA_CONFIG).read_text(encoding="utf-8"))
+        weights = load_file(folder / LORA_WEIGHTS)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise _unfit(f"it cannot be read: {error}") from error
+    if not isinstance(config, dict):
+        raise _unfit(f"`{LORA_CONFIG}` holds no object")
+    for key in ("r", "lora_alpha"):
+        number = config.get(key)
+        if isinstance(number, bool) or not isinstance(number, int | float) or number <= 0:
+            raise _unfit(f"`{LORA_CONFIG}` says `{key}: {number}`, and no number above zero")
+    return config, weights
 
 
 def _indices(said: Any, path: str) -> list[int]:

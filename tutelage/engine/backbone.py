@@ -18,6 +18,7 @@ from tutelage.engine.flat import FlatBackbone
 from tutelage.engine.lowrank import Beside, LowRank
 from tutelage.engine.newrows import NewRows, start_rows
 from tutelage.engine.projection import initialise
+from tutelage.engine.recompute import Recomputed
 from tutelage.engine.site import Site
 from tutelage.render.tokenizer import read_tokenizer
 from tutelage.store.base import BaseFolder
@@ -80,6 +81,19 @@ class Backbone(Protocol):
 
     def hidden(self, tokens: Tensor, position: Tensor, plan: Layout, source: Tensor) -> Tensor:
         """Hidden states `[S, H]` at `source` of a row `[T]`."""
+
+    def layers_apart(self) -> Iterator[list[nn.Module]]:
+        """What is gathered at once where weights lie in parts: a layer, or the parts of one that
+        are called by themselves.
+        """
+
+    def recompute(self, kind: Recomputed) -> None:
+        """Keep only the inputs of parts of each layer, and compute these again for the gradient.
+
+        `selective`: of what stands behind attention, where most is kept; `full`: of whole layers.
+
+        Raises: BaseModelError where layers are not divided.
+        """
 
     def compile(self) -> None:
         """Trade seconds once for faster steps, where the backbone knows how."""

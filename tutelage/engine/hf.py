@@ -23,6 +23,7 @@ from tutelage.engine.head import AdaptedHead
 from tutelage.engine.hf_decoder import HfDecoder
 from tutelage.engine.lowrank import Beside, LowRank
 from tutelage.engine.newrows import NewRows
+from tutelage.engine.recompute import Recomputed, recompute
 from tutelage.engine.site import Site
 
 OURS = "tutelage"
@@ -196,6 +197,29 @@ class HfBackbone:
         if self.precision == torch.float32:
             return nullcontext()
         return torch.autocast(self._model.device.type, self.precision)
+
+    def layers_apart(self) -> Iterator[list[nn.Module]]:
+        """Each layer by itself."""
+        for layer in self._layers():
+            yield [layer]
+
+    def recompute(self, kind: Recomputed) -> None:
+        """Keep only the inputs of layers.
+
+        Raises: BaseModelError for parts of them.
+        """
+        if kind == "selective":
+            raise BaseModelError(
+                "the hf backbone computes whole layers again, not parts of them",
+                where="train.gradient_checkpointing",
+                expected="none or full",
+            )
+        for layer in self._layers():
+            recompute(layer, ("forward",))
+
+    def _layers(self) -> nn.ModuleList:
+        stacks = [part for part in self._model.modules() if isinstance(part, nn.ModuleList)]
+        return max(stacks, key=lambda stack: sum(x.numel() for x in stack.parameters()))
 
     def compile(self) -> None:
         """Nothing: transformers' models change too much from step to step to gain by it."""

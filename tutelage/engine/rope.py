@@ -10,6 +10,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from tutelage.engine.elementwise import turned
+
 FULL, SLIDING = "full_attention", "sliding_attention"  # kinds of layers
 PLAIN, SCALED = "default", ("linear", "llama3")
 Turn = tuple[Tensor, Tensor]  # cosines and sines `[T, 1, W]`
@@ -61,8 +63,7 @@ def rotate(x: Tensor, turn: Turn) -> Tensor:
     width = cos.shape[-1]
     if width < x.shape[-1]:
         return torch.cat([rotate(x[..., :width], turn), x[..., width:]], -1)
-    first, second = x.chunk(2, -1)
-    return x * cos + torch.cat([-second, first], -1) * sin
+    return turned(x, cos, sin)
 
 
 def _llama3(plain: Tensor, scaling: Scaling) -> Tensor:

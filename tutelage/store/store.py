@@ -29,6 +29,7 @@ from tutelage.store.disk import publish, scratch, sweep, write_file
 from tutelage.store.lock import locked
 
 PROJECT = ".tutelage"  # beside the recipe
+CHECKPOINTS = "checkpoints"  # a folder a training that has not ended
 
 
 def project_of(path: Path) -> Path | None:
@@ -156,7 +157,7 @@ class Store:
 
     def checkpoints(self, key: str, *, part: str = "", kept: int | None = KEPT) -> Checkpoints:
         """The checkpoints towards the artifact of a key, or a `part` that is kept beside them."""
-        folder = self.root / "checkpoints" / key[:12] / part
+        folder = self.root / CHECKPOINTS / key[:12] / part
         return Checkpoints(folder=folder, temp=self.temp, kept=kept)
 
     def _keep(self, folder: Path, manifest: Manifest) -> Artifact:

@@ -21,7 +21,7 @@ from tutelage.render.pack import PackedRow, PackedRows
 from tutelage.store.checkpoint import Checkpoints
 from tutelage.store.run import Run
 from tutelage.train import checkpoint, guard
-from tutelage.train.activations import checkpoint_layers, offloaded
+from tutelage.train.activations import offloaded
 from tutelage.train.asked import Asked, asked_to_stop
 from tutelage.train.batch import Batch, batch_of, idle_batch
 from tutelage.train.checkpoint import Places, State
@@ -87,7 +87,8 @@ class Loop:
             z_loss=section.z_loss,
             cap=learner.backbone.logit_cap,
         )
-        checkpoint_layers(learner.backbone, section.gradient_checkpointing)
+        if section.gradient_checkpointing != "none":
+            learner.backbone.recompute(section.gradient_checkpointing)
         kind, precision = self.device.type, learner.backbone.precision
         peak = matmul_peak(kind, precision, torch.get_num_threads())
         self.meters = Meters(

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, replace
 
 from tutelage.core.recipe import Train
+from tutelage.engine.backbone import Backbone
 from tutelage.render.pack import pack
 from tutelage.store.artifact import Artifact
 from tutelage.store.run import Run
@@ -22,11 +23,13 @@ from tutelage.train.defaults import Choice, choices
 from tutelage.train.device import choose_device
 from tutelage.train.loop import LessonPlan, Loop
 from tutelage.train.room import Room
-from tutelage.train.run import gather, pack_lessons
+from tutelage.train.run import gather, judging_of, pack_lessons
 from tutelage.train.step import validation_loss
+from tutelage.train.trial import Trial
 from tutelage.train.weights import open_learner, using_threads
 
 PROBE_STEPS = 2  # measured, after one that is not: it compiles and fills caches
+PROBE_TASKS = 16  # of a suite's metric that stops the training, if one does
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +64,7 @@ class Probe:
 
     warm: float
     steady: float
-    validation: float
+    validation: float  # and the tasks a suite's metric is measured on
 
 
 def plan(section: Train, dataset: Artifact, run: Run) -> Plan:
@@ -84,7 +87,7 @@ def plan(section: Train, dataset: Artifact, run: Run) -> Plan:
     longest, available, own = int(lessons.lengths.max()), room.free(), room.held()
     check_fits(section, memory, available, longest, apart=room.apart)
     heavy = max(taught.steps, key=lambda step: sum(weights[i] for i in step))
-    loop = Loop(section, learner, taught, run)
+    loop = Loop(section, learner, taught, run, judging_of(section, material, taught, run))
     start = time.perf_counter() - began
     with using_threads(section.threads):
         probe = _probe(loop, heavy, taught)
@@ -135,7 +138,8 @@ def _probe(loop: Loop, heavy: tuple[int, ...], taught: LessonPlan) -> Probe:
         state.step += 1
         moments.append(time.perf_counter())
     steady = (moments[-1] - moments[1]) / PROBE_STEPS
-    return Probe(warm=moments[1] - moments[0], steady=steady, validation=_held_out(loop, taught))
+    validation = _held_out(loop, taught) + _tried(loop.judging.trial, loop.learner.backbone)
+    return Probe(warm=moments[1] - moments[0], steady=steady, validation=validation)
 
 
 def _held_out(loop: Loop, taught: LessonPlan) -> float:
@@ -150,6 +154,16 @@ def _held_out(loop: Loop, taught: LessonPlan) -> float:
     return seconds * float(taught.validation.sizes.sum()) / sum(map(len, rows))
 
 
+def _tried(trial: Trial | None, backbone: Backbone) -> float:
+    """Seconds of a suite's metric, from a few of its tasks; a trained model ends sooner."""
+    if trial is None:
+        return 0.0
+    some = slice(PROBE_TASKS)
+    began = time.perf_counter()
+    replace(trial, tasks=trial.tasks[some], prompts=trial.prompts[some]).value(backbone)
+    return (time.perf_counter() - began) * len(trial.tasks) / len(trial.tasks[some])
+
+
 def _disk(loop: Loop, trained: int) -> int:
     kept: int = sum(
         value.numel() * value.element_size()
@@ -160,4 +174,7 @@ def _disk(loop: Loop, trained: int) -> int:
     )
     weights = sum(x.numel() * x.element_size() for x in loop.learner.state().values())
     saved = trained * (2 if loop.learner.lora is None else 4)
-    return (loop.section.checkpoints_kept + 1) * (kept + weights) + saved
+    states = loop.section.checkpoints_kept + 1  # the one being written among them
+    # every kept state may go by a best step of its own
+    best = (states + 1) * weights if loop.judging.keep_best else 0
+    return states * (kept + weights) + best + saved

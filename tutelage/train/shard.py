@@ -8,7 +8,7 @@ the loss sees the whole head. Source: FSDP, arXiv 2304.11277, in torch's second 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
 
@@ -24,7 +24,6 @@ from tutelage.engine.attention import Layout
 from tutelage.engine.backbone import Backbone, Decoder
 from tutelage.engine.lowrank import LowRank
 from tutelage.engine.optimizer import Muon, orthogonalise
-from tutelage.engine.projection import Projection
 from tutelage.engine.site import Site
 from tutelage.train.device import choose_device
 from tutelage.train.group import Group
@@ -51,7 +50,7 @@ def among(section: Train, learner: Learner, group: Group) -> Learner:
         cast_forward_inputs=False,
     )
     shapes = {name: weight.shape for name, weight in learner.backbone.export().items()}
-    for layer in _layers(learner.backbone):
+    for layer in learner.backbone.layers_apart():
         fully_shard(layer, mesh=mesh, mp_policy=policy)
     fully_shard(whole, mesh=mesh, mp_policy=policy, reshard_after_forward=False)
     for part in whole.modules():
@@ -96,7 +95,8 @@ def _kept_whole(section: Train) -> str | None:
         return "`optimizer: adamw8bit`"
     if section.method == "lora" and section.lora.dora:
         return "`lora.dora`"
-    return "`lora.init: pissa`" if section.lora.init == "pissa" else None
+    pissa = section.method == "lora" and section.lora.init == "pissa"
+    return "`lora.init: pissa`" if pissa else None
 
 
 class Whole(nn.Module):
@@ -109,17 +109,6 @@ class Whole(nn.Module):
 
     def forward(self, tokens: Tensor, position: Tensor, plan: Layout, source: Tensor) -> Tensor:
         return self.call(tokens, position, plan, source)
-
-
-def _layers(backbone: Backbone) -> Iterator[list[nn.Module]]:
-    """What is gathered at once: a layer, or the projections of one."""
-    if backbone.kind == "flat":  # its blocks are called by halves, their projections whole
-        for block in backbone.module.get_submodule("layers").children():
-            yield [part for part in block.modules() if isinstance(part, Projection)]
-        return
-    stacks = [part for part in backbone.module.modules() if isinstance(part, nn.ModuleList)]
-    for layer in max(stacks, key=lambda stack: sum(x.numel() for x in stack.parameters())):
-        yield [layer]
 
 
 class ShardedBackbone:

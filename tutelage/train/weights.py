@@ -19,7 +19,7 @@ from tutelage.engine.backbone import Backbone, open_backbone
 from tutelage.engine.device import choose_precision
 from tutelage.engine.lowrank import LowRank
 from tutelage.engine.newrows import NewRows
-from tutelage.engine.optimizer import Muon, Sorted, sort_weights
+from tutelage.engine.optimizer import AdamW, Muon, Sorted, sort_weights, spare_compiler
 from tutelage.engine.targets import matches
 from tutelage.render.tokenizer import read_tokenizer
 from tutelage.store.base import BaseFolder
@@ -230,6 +230,7 @@ def open_optimizers(
 
     Under LoRA+ the second matrices have a rate of their own. Source: arXiv 2402.12354.
     """
+    spare_compiler()
     weights = sort_weights(learner.backbone.module, learner.backbone.embeddings)
     sharded = learner.group.sharded
     if section.lora.plus is None or section.method == "full":
@@ -281,4 +282,4 @@ def _adamw(
     chosen = [{"params": list(w), "weight_decay": decay} for w, decay in groups if w]
     if section.optimizer == "adamw8bit":
         return AdamW8bit(chosen, lr=rate, betas=BETAS)
-    return torch.optim.AdamW(chosen, lr=rate, betas=BETAS, fused=True)
+    return AdamW(chosen, lr=rate, betas=BETAS)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from tutelage.core.conversation import Role
 from tutelage.core.recipe.section import Section
 
+Loc = tuple[str | int, ...]
 Precision = Literal["auto", "bf16", "fp32"]
 Quantisation = Literal["nf4", "int8"]
 
@@ -191,21 +193,36 @@ class Train(Section):
         "pretrained", description="`random` starts from untrained weights: the control run."
     )
 
-    @model_validator(mode="after")
-    def _keys_have_an_effect(self) -> Train:
-        idle = [
-            ("lora.quantisation", self.lora.quantisation is not None, "qlora"),
-            ("freeze", bool(self.freeze), "full"),
+    def contradictions(self) -> Iterator[tuple[Loc, str]]:
+        """Places of this section that do not go together, and what is wrong."""
+        idle: list[tuple[Loc, bool]] = [
+            (("freeze",), bool(self.freeze) and self.method != "full"),
+            (("lora", "quantisation"), self.lora.quantisation is not None and not self.base_form),
         ]
-        for key, given, method in idle:
-            if given and self.method != method:
-                raise ValueError(f"`{key}` has no effect with `method: {self.method}`")
+        if self.method == "full":
+            plain = Lora()
+            given = (name for name in Lora.model_fields if name != "quantisation")
+            idle += [
+                (("lora", name), getattr(self.lora, name) != getattr(plain, name)) for name in given
+            ]
+        for place, found in idle:
+            if found:
+                key = ".".join(map(str, place))
+                yield place, f"`{key}` has no effect with `method: {self.method}`"
+        if self.decay is not None and self.schedule != "wsd":
+            problem = f"has no effect with `schedule: {self.schedule}`; `wsd` has a decay"
+            yield ("decay",), f"`decay` {problem}"
         texts = [one.text for one in self.added_tokens]
-        if twice := sorted({one for one in texts if texts.count(one) > 1}):
-            raise ValueError(f"`new_tokens` names twice: {', '.join(twice)}")
-        if self.start_from is not None and (self.init == "random" or self.lora.init == "pissa"):
-            raise ValueError("`start_from` brings the weights; leave `init` and `lora.init` out")
-        return self
+        for number, text in enumerate(texts):
+            if text in texts[:number]:
+                yield ("new_tokens", number), f"`{text}` is named twice"
+        if self.start_from is not None:
+            for place, found in (
+                (("init",), self.init == "random"),
+                (("lora", "init"), self.lora.init == "pissa"),
+            ):
+                if found:
+                    yield place, f"`start_from` brings the weights; leave `{'.'.join(place)}` out"
 
     @property
     def added_tokens(self) -> tuple[NewToken, ...]:

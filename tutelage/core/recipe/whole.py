@@ -96,6 +96,8 @@ class Recipe(Section):
             yield ("contract", *place), problem
         for place, problem in self.curate.contradictions() if self.curate else ():
             yield ("curate", *place), problem
+        for place, problem in self.train.contradictions() if self.train else ():
+            yield ("train", *place), problem
         yield from self._served()
         yield from self._stopped(suites)
         train = self.train if self.evaluate else None
@@ -119,9 +121,6 @@ class Recipe(Section):
     def _stopped(self, suites: Sequence[str]) -> Iterator[tuple[tuple[str | int, ...], str]]:
         if self.train is None:
             return
-        if self.train.decay is not None and self.train.schedule != "wsd":
-            problem = f"has no effect with `schedule: {self.train.schedule}`; `wsd` has a decay"
-            yield ("train", "decay"), f"`decay` {problem}"
         stopping = self.train.early_stopping
         suite, dot, _ = stopping.metric.partition(".") if stopping else ("", "", "")
         if dot and suite not in suites:
