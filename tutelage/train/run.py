@@ -14,11 +14,10 @@ from tutelage.core.digest import Json, strong_digest
 from tutelage.core.errors import RecipeError
 from tutelage.core.memory import peak_bytes
 from tutelage.core.recipe import Train
-from tutelage.core.row import Split
 from tutelage.core.world import World
 from tutelage.render.contract import Contract
 from tutelage.render.lessons import Lessons
-from tutelage.render.pack import one_a_row, pack, packed_apart, tokens_saved
+from tutelage.render.pack import tokens_saved
 from tutelage.render.tokenizer import write_tokenizer
 from tutelage.store.artifact import Artifact
 from tutelage.store.base import BaseFolder, find_base, write_new_tokens
@@ -26,8 +25,9 @@ from tutelage.store.release import ADAPTER, CONTRACT
 from tutelage.store.run import Run
 from tutelage.store.store import Draft
 from tutelage.store.tables import LEDGER, METRICS, ROWS, read_rows, write_ledger
+from tutelage.train.packing import packed
 from tutelage.train.start import start_digest
-from tutelage.train.tokens import Marks, check_tokens, lessons_in, make_tokens, marks_in
+from tutelage.train.tokens import Marks, check_tokens, make_tokens, marks_in
 
 VERSION = 4
 SEEDS = (
@@ -222,26 +222,14 @@ def judging_of(section: Train, material: Material, taught: Any, run: Run) -> Any
 def pack_lessons(section: Train, tokens: Artifact, run: Run, *, alone: bool = False) -> Any:
     """Lessons as packed rows and planned steps.
 
-    A lesson longer than `rows_tokens` makes the rows longer: nothing is cut here. `alone` puts
-    each in a row of its own, for a base that would mix them.
+    `alone` puts each lesson in a row of its own, for a base that would mix them.
     """
     from tutelage.train.batch import plan_steps
     from tutelage.train.loop import LessonPlan
     from tutelage.train.sources import BySource
 
-    lessons: dict[Split, Lessons] = {
-        side: lessons_in(tokens, side) for side in ("train", "validation")
-    }
-    longest = max(int(side.lengths.max()) for side in lessons.values() if len(side))
-    capacity = max(section.rows_tokens, longest)
+    rows, stage_of, held = packed(tokens, section.rows_tokens, run, alone=alone)
     stages = marks_in(tokens, "train", "stage")
-    if alone:
-        rows, stage_of = one_a_row(lessons["train"]), stages.of_lesson
-        held = one_a_row(lessons["validation"])
-    else:
-        draw = run.generator("train.pack")
-        rows, stage_of = packed_apart(lessons["train"], stages.of_lesson, capacity, draw)
-        held = pack(lessons["validation"], capacity, run.generator("train.pack"), share=True)
     steps = plan_steps(
         rows.sizes.tolist(), section.step_tokens, section.epochs, run.generator, stage_of.tolist()
     )
