@@ -18,6 +18,7 @@ from tutelage.core.errors import BadRow, PeerLost, TrainingError, UsageError
 from tutelage.core.world import World
 from tutelage.render.pack import PackedRow
 from tutelage.train.meeting import connect, tell
+from tutelage.train.patience import Patience, warn
 from tutelage.train.share import cost, shares
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ class Group:
         self.world = world or World()
         self.sharded = sharded  # each rank holds a part of every weight
         self.rank, self.size = self.world.rank, self.world.size
+        self.patience = Patience(warn(self.rank))
 
     @property
     def first(self) -> bool:
@@ -69,7 +71,8 @@ class Group:
                 weight.grad = torch.zeros_like(weight)
         for bucket in _buckets([weight.grad for weight in whole if weight.grad is not None]):
             flat = torch.cat([grad.flatten().float() for grad in bucket])
-            dist.all_reduce(flat)
+            with self.patience:
+                dist.all_reduce(flat)
             for grad, part in zip(bucket, flat.split([g.numel() for g in bucket]), strict=True):
                 grad.copy_(part.view_as(grad))
         return self.sum(loss)[0]
@@ -79,7 +82,8 @@ class Group:
         if self.size == 1:
             return values
         told = torch.tensor(values, dtype=torch.float64)
-        dist.all_reduce(told)
+        with self.patience:
+            dist.all_reduce(told)
         return tuple(told.tolist())
 
     def any(self, flag: bool) -> bool:
@@ -91,7 +95,8 @@ class Group:
         if self.size == 1:
             return [mine[place] for place in sorted(mine)]
         every: list[Mapping[int, Value]] = [{} for _ in range(self.size)]
-        dist.all_gather_object(every, dict(mine))
+        with self.patience:
+            dist.all_gather_object(every, dict(mine))
         found = {place: value for one in every for place, value in one.items()}
         return [found[place] for place in sorted(found)]
 
@@ -100,7 +105,8 @@ class Group:
         if self.size == 1:
             return value
         told = [value]
-        dist.broadcast_object_list(told, src=0)
+        with self.patience:
+            dist.broadcast_object_list(told, src=0)
         return told[0]
 
     def check_step(self, step: int) -> None:
