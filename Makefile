@@ -6,7 +6,7 @@ CODE := tutelage tests scripts examples $(wildcard benchmarks)
 
 .PHONY: env demo demo-support test check format docs bench bench-contract bench-detectors \
   bench-rendering bench-train bench-losses bench-packing bench-plan bench-train-kill bench-matrix \
-  bench-attention bench-gpu
+  bench-attention bench-gpu bench-gate
 
 env:
 	@scripts/env.sh
@@ -77,6 +77,10 @@ bench-matrix: env
 
 bench-attention: env
 	$(BIN)/python benchmarks/attention.py
+
+# How often the gate opens on noise, and on what is better beside the plan; about 15 minutes.
+bench-gate: env
+	$(BIN)/python benchmarks/gate.py
 
 # On one CUDA device; the environment needs torch's CUDA build.
 bench-gpu: env

@@ -10,7 +10,6 @@ from scipy import stats
 from tutelage.core.intervals import (
     Floats,
     clustered_error,
-    mcnemar,
     mean_interval,
     micro_f1,
     paired_difference,
@@ -21,6 +20,7 @@ from tutelage.core.intervals import (
     wilson,
 )
 from tutelage.core.quantiles import student_t
+from tutelage.core.shares import mcnemar
 
 
 @pytest.mark.parametrize(

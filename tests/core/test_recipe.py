@@ -273,6 +273,7 @@ def test_the_keys_of_every_section_are_these() -> None:
     )
     assert keys["Curate"] == "sources rows validation group_by invalid stages duplicates leakage"
     assert keys["SourceFile"] == "path format fields origin licence author name"
+    assert keys["Goal"] == "id says metric shares"
     assert keys["Train"] == (
         "base method optimizer learning_rate epochs rows_tokens step_tokens warmup schedule decay "
         "weight_decay clip_norm teach quotas lora freeze new_tokens start_from label_smoothing "
@@ -466,3 +467,52 @@ def test_what_is_meant_raises_no_doubt() -> None:
 def test_an_override_with_a_day_that_is_none_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match="month must be in"):
         loads(QUICK_START, overrides=["contract.date=2026-13-01"])
+
+
+WEIGHTED = QUICK_START.replace("scorers: [json, schema, call]", "scorers: [call], slices: [intent]")
+PLAIN_GOAL = "metric: calls.exact_match}]"
+
+
+@pytest.mark.parametrize(
+    ("shares", "problem"),
+    [
+        ("{intent=a: 0.5, intent=b: 0.4}", "shares add up to 1; these to 0.9"),
+        ("{intent=a: 0.5, length=q1: 0.5}", "of one slice's values"),
+        ("{a: 0.5, b: 0.5}", "of one slice's values"),
+        ("{intent=a: 1.5, intent=b: -0.5}", "above 0 and at most 1"),
+        ("{length=q1: 0.5, length=q2: 0.5}", "`length` is not in the slices of its suite"),
+    ],
+)
+def test_shares_of_a_goal_are_of_one_slice_and_add_up_to_one(shares: str, problem: str) -> None:
+    text = WEIGHTED.replace(PLAIN_GOAL, f"metric: calls.exact_match, shares: {shares}}}]")
+    (found,) = faults(text).values()
+    assert problem in found
+    right = WEIGHTED.replace(
+        PLAIN_GOAL, "metric: calls.exact_match, shares: {intent=a: 0.25, intent=b: 0.75}}]"
+    )
+    (goal,) = loads(right).goals
+    assert (goal.sliced_by, goal.shares["intent=b"]) == ("intent", 0.75)
+
+
+def test_a_rule_may_name_a_goal_there_is() -> None:
+    rules = "gate:\n  - goals.calls >= 0.9\n"
+    assert loads(QUICK_START.replace("gate:\n", rules)).rules()[0].suite == "goals"
+    wrong = QUICK_START.replace("gate:\n", "gate:\n  - goals.other >= 0.9\n")
+    assert "there is no goal `other` (calls)" in "".join(faults(wrong).values())
+    sliced = QUICK_START.replace("gate:\n", "gate:\n  - goals.calls@intent=a >= 0.9\n")
+    assert "a goal has no slices" in "".join(faults(sliced).values())
+    taken = QUICK_START.replace("{name: calls,", "{name: goals,")
+    assert any("name the suite otherwise" in one for one in faults(taken).values())
+
+
+def test_a_goal_is_named_once() -> None:
+    twice = QUICK_START.replace(
+        PLAIN_GOAL, PLAIN_GOAL[:-1] + ", {id: calls, says: x, metric: calls.parse}]"
+    )
+    assert "goal `calls` is named twice" in "".join(faults(twice).values())
+
+
+def test_a_test_may_not_be_a_source_from_which_a_checkpoint_is_chosen() -> None:
+    text = QUICK_START.replace("path: data/test.jsonl", "path: data/train.jsonl")
+    (problem,) = faults(text).values()
+    assert "a test is not trained on" in problem

@@ -120,8 +120,8 @@ def test_evidence_is_the_one_sided_record_of_the_same_system_slice_and_baseline(
         metric(),
     ]
     plain = evidence(parse("a.b >= 0.5"), metrics, "tuned")
-    assert plain == Bounds(estimate=0.7, low=0.5, high=0.9, n=9)
+    assert plain == Bounds(estimate=0.7, low=0.5, high=0.9, n=9, method="wilson one-sided")
     paired = evidence(parse("a.b >= few_shot + 0.1"), metrics, "tuned")
-    assert paired == Bounds(estimate=0.3, low=0.25, high=0.35, n=9)
+    assert paired == Bounds(estimate=0.3, low=0.25, high=0.35, n=9, method="wilson one-sided")
     assert evidence(parse("a.b@length=long >= 0.5"), metrics, "tuned") is not None
     assert evidence(parse("a.c >= 0.5"), metrics, "tuned") is None

@@ -39,6 +39,7 @@ def test_two_reports_are_compared_on_the_tasks_they_share(tmp_path: Path) -> Non
     form = exact.to_dict()
     assert form["difference"] == 0.5
     assert form["p"] == pytest.approx(2 * 0.5**5)
+    assert "adjusted_p" not in form
     f1 = next(one for one in found.differences if one.measure.metric == "slot_f1")
     assert f1.discordant is None
     assert f1.interval.low > 0
@@ -54,3 +55,40 @@ def test_reports_without_a_shared_task_are_not_compared(tmp_path: Path) -> None:
         second = report(run, FakeBench(base, adapter="b"), mark="b")
     with pytest.raises(StoreError, match="share no task"):
         compare(first, second)
+
+
+def test_slices_are_compared_with_p_adjusted_for_their_number(tmp_path: Path) -> None:
+    base = {"few_shot": never, "zero_shot": never}
+    with project(tmp_path, count=40) as run:
+        first = report(run, FakeBench({**base, "tuned": half}, adapter="a"), mark="a")
+        second = report(run, FakeBench({**base, "tuned": oracle(40)}, adapter="b"), mark="b")
+    found = compare(first, second)
+    exact = {one.slice: one for one in found.slices if one.measure.metric == "exact_match"}
+    assert {"intent=Play", "intent=Rain"} < set(exact)
+    rain, play = exact["intent=Rain"], exact["intent=Play"]
+    assert (rain.interval.value, rain.interval.n, play.interval.value) == (1.0, 20, 0.0)
+    assert (rain.p, play.p) == (pytest.approx(2 * 0.5**20), 1.0)
+    assert rain.p is not None
+    assert rain.adjusted is not None
+    assert rain.p < rain.adjusted < 0.05 < 1.0 == play.adjusted
+    assert rain.to_dict()["adjusted_p"] == rain.adjusted
+
+
+def half(prompt: Prompt) -> str:
+    right = oracle(40)(prompt)
+    return right if last_words(prompt).startswith("play") else call("Rain", city="Nowhere")
+
+
+def test_the_tasks_whose_answers_changed_are_shown_with_both(tmp_path: Path) -> None:
+    base = {"few_shot": never, "zero_shot": never}
+    with project(tmp_path, count=40) as run:
+        first = report(run, FakeBench({**base, "tuned": half}, adapter="a"), mark="a")
+        second = report(run, FakeBench({**base, "tuned": oracle(40)}, adapter="b"), mark="b")
+    changed = compare(first, second).changed
+    assert len(changed) == 20
+    one = changed[0]
+    assert (one.suite, one.metric, one.first, one.second) == ("calls", "exact_match", 0.0, 1.0)
+    assert one.request.startswith("will it rain in City")
+    assert "Nowhere" in one.first_answer
+    assert one.second_answer == one.expected
+    assert compare(second, second).changed == ()

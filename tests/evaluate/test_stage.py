@@ -70,7 +70,7 @@ def test_each_metric_has_a_two_sided_and_a_one_sided_record(tmp_path: Path) -> N
         made = report(run, bench())
     two = one(made, "intent", "few_shot")
     bound = one(made, "intent", "few_shot", one_sided=True)
-    assert (two.method, bound.method) == ("wilson", "wilson one-sided")
+    assert (two.method, bound.method) == ("wilson", "clopper-pearson one-sided")
     assert two.low < bound.low < bound.value == two.value
 
 

@@ -6,7 +6,9 @@ import pytest
 
 from tutelage.core.intervals import wilson
 from tutelage.core.metric import Metric
+from tutelage.core.power import power_of_pairs, power_of_share
 from tutelage.core.rule import Bounds, parse
+from tutelage.core.shares import clopper_pearson, paired_share_difference
 from tutelage.gate.decide import judge, tasks_needed
 
 
@@ -77,7 +79,7 @@ def test_the_tasks_needed_are_those_of_the_textbook() -> None:
         estimate=0.55, low=0.55 - 1.6448536 * error, high=0.55 + 1.6448536 * error, n=400
     )
     expected = math.ceil((1.6448536 + 0.8416212) ** 2 * 0.25 / 0.05**2)
-    assert tasks_needed(bounds, 0.5) == pytest.approx(expected, abs=1)
+    assert tasks_needed(bounds, parse("s.open >= 0.5")) == pytest.approx(expected, abs=1)
 
 
 def test_the_verdict_is_plain_json() -> None:
@@ -95,3 +97,33 @@ def test_the_verdict_is_plain_json() -> None:
         "n": 100,
     }
     assert second["evidence"] is None
+
+
+@pytest.mark.parametrize(("wins", "losses", "threshold"), [(16, 12, 0.0), (12, 14, -0.05)])
+def test_the_tasks_advised_for_a_paired_rule_have_the_chance_it_says(
+    wins: int, losses: int, threshold: float
+) -> None:
+    same = 100 - wins - losses
+    first = [1.0] * wins + [0.0] * losses + [1.0] * same
+    second = [0.0] * wins + [1.0] * losses + [1.0] * same
+    found = paired_share_difference(first * 2, second * 2, sides=1)
+    bounds = Bounds(
+        estimate=found.value, low=found.low, high=found.high, n=found.n, method=found.method
+    )
+    needed = tasks_needed(bounds, parse(f"s.open >= few_shot + {threshold}".replace("+ -", "- ")))
+    assert needed is not None
+    chance = power_of_pairs(wins / 100, losses / 100, threshold, needed)
+    assert chance == pytest.approx(0.8, abs=0.03)
+
+
+@pytest.mark.parametrize(("right", "rule"), [(96, "s.open >= 0.93"), (4, "s.open <= 0.07")])
+def test_the_tasks_advised_for_a_share_have_the_chance_it_says(right: int, rule: str) -> None:
+    found = clopper_pearson(right, 100, sides=1)
+    bounds = Bounds(
+        estimate=found.value, low=found.low, high=found.high, n=found.n, method=found.method
+    )
+    needed = tasks_needed(bounds, parse(rule))
+    assert needed is not None
+    assert power_of_share(0.96, 0.93, needed) == pytest.approx(0.8, abs=0.03)
+    hopeless = parse("s.open >= 0.99") if right == 96 else parse("s.open <= 0.01")
+    assert tasks_needed(bounds, hopeless) is None

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import html
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from tutelage.engine.protocol import Prompt
 from tutelage.gate import run as door
 from tutelage.store.artifact import Artifact, read_json
 from tutelage.store.run import Run
+from tutelage.store.uses import Uses
 
 COUNT = 20
 EVIL = '</script><script>alert("x")</script><img src=x onerror=alert(1)>'
@@ -76,7 +78,7 @@ def test_a_rule_that_fails_shuts_it_without_an_error(tmp_path: Path) -> None:
 
 
 def test_a_ratio_in_a_slice_is_paired_when_a_rule_asks(tmp_path: Path) -> None:
-    text = RECIPE + "  - calls.slot_f1@intent=Rain >= few_shot + 0.5\n"
+    text = RECIPE + "  - calls.slot_f1@intent=Rain >= few_shot + 0.4\n"
     with project(tmp_path, recipe=text) as run:
         made = verdict(run, bench())
     rule = read_json(made.file("verdict.json"))["rules"][2]
@@ -213,3 +215,132 @@ def test_a_page_without_baselines_goals_and_slices_is_whole(tmp_path: Path) -> N
     assert "Was fine-tuning needed?" not in shown
     assert "Slices of" not in shown
     assert "Every tuned answer is right" in shown
+
+
+SHARES = RECIPE.replace(
+    "goals: [{id: calls, says: requests become calls, metric: calls.exact_match}]",
+    "goals:\n  - id: calls\n    says: requests become calls\n    metric: calls.exact_match\n"
+    "    shares: {intent=Play: 0.9, intent=Rain: 0.1}",
+)
+
+
+def test_a_goal_is_weighted_by_what_production_is_expected_to_bring(tmp_path: Path) -> None:
+    text = SHARES + "  - goals.calls >= 0.5\n  - goals.calls >= few_shot - 0.5\n"
+    with project(tmp_path, recipe=text, count=80) as run:
+        answers = {"tuned": rain_only, "few_shot": never, "zero_shot": never}
+        made = verdict(run, FakeBench(answers))
+    form = read_json(made.file("verdict.json"))
+    (goal,) = form["goals"]
+    assert goal["value"] == pytest.approx(0.1)
+    assert goal["low"] < 0.1 < goal["high"] < 0.2
+    assert [rule["outcome"] for rule in form["rules"][2:]] == ["fail", "pass"]
+    assert (goal["outcome"], goal["rules"]) == (
+        "fail",
+        ["goals.calls >= 0.5", "goals.calls >= few_shot - 0.5"],
+    )
+    assert form["rules"][3]["evidence"]["estimate"] == pytest.approx(0.1)
+    text = page(made)
+    assert "weighted as production is expected to be: intent=Play 90.0 %" in text
+    assert "<b>Not met</b>" in text
+
+
+def rain_only(prompt: Prompt) -> str:
+    words = last_words(prompt)
+    return never(prompt) if words.startswith("play") else oracle(80)(prompt)
+
+
+def test_a_goal_without_shares_is_the_metric_it_names(tmp_path: Path) -> None:
+    with project(tmp_path, recipe=RECIPE + "  - goals.calls >= 0.5\n") as run:
+        form = read_json(verdict(run, bench()).file("verdict.json"))
+    named, metric = form["rules"][2]["evidence"], form["goals"][0]
+    assert (named["estimate"], metric["value"], metric["outcome"]) == (1.0, 1.0, "pass")
+
+
+def test_a_share_of_tasks_there_are_not_is_refused(tmp_path: Path) -> None:
+    text = SHARES.replace("intent=Rain", "intent=Snow")
+    with project(tmp_path, recipe=text) as run, pytest.raises(RecipeError) as caught:
+        verdict(run, bench())
+    (row,) = caught.value.rows
+    assert row.where == "goals[0].shares"
+    assert "no task is in `intent=Snow`; there are intent=Play, intent=Rain" in row.problem
+
+
+def test_a_family_holds_every_slice_on_one_line(tmp_path: Path) -> None:
+    text = RECIPE + "  - calls.exact_match@intent=* >= few_shot\n"
+    text += "  - calls.slot_f1@intent=* >= few_shot - 0.5\n"
+    with project(tmp_path, recipe=text, count=80) as run:
+        answers = {"tuned": rain_only, "few_shot": play_only, "zero_shot": never}
+        made = verdict(run, FakeBench(answers))
+    form = read_json(made.file("verdict.json"))
+    for rule in form["rules"][2:]:
+        outcomes = {one["slice"]: one["outcome"] for one in rule["slices"]}
+        assert outcomes == {"intent=Play": "fail", "intent=Rain": "pass"}
+        assert rule["outcome"] == "fail"
+    assert "2 slices" in page(made)
+
+
+def play_only(prompt: Prompt) -> str:
+    words = last_words(prompt)
+    return oracle(80)(prompt) if words.startswith("play") else never(prompt)
+
+
+USES = RECIPE + "  - calls.uses <= 1\n"
+
+
+def spent(run: Run, answers: FakeBench, mark: str) -> dict[str, Any]:
+    """The verdict on a report whose use of the test was written down."""
+    assert run.recipe.gate is not None
+    made = report(run, answers, mark=mark)
+    adapter_digest = adapter(run, mark).digest
+    inputs = {**made.manifest.inputs, "suite:test.jsonl": "f" * 64, "contract": "c"}
+    sealed = replace(made, manifest=replace(made.manifest, inputs=inputs))
+    ledger = Uses.of(run.store)
+    ledger.note({"calls": "f" * 64}, adapter=adapter_digest, contract="c", recipe="music")
+    artifacts = {"report": sealed, "dataset": dataset(run), "adapter": adapter(run, mark)}
+    found = door.run(run.recipe.gate, artifacts, run)
+    return {**read_json(found.file("verdict.json")), "page": page(found)}
+
+
+def test_a_test_spent_on_more_models_than_a_rule_allows_shuts_the_gate(tmp_path: Path) -> None:
+    with project(tmp_path, recipe=USES) as run:
+        first = spent(run, bench(adapter="old"), "old")
+        second = spent(run, bench(adapter="new"), "new")
+        again = spent(run, bench(adapter="old"), "old")
+    assert (first["outcome"], first["uses"]) == ("pass", {"calls": 1})
+    assert (second["outcome"], second["uses"]) == ("fail", {"calls": 2})
+    assert second["rules"][2]["because"] == "it is 2, which is not <= 1"
+    assert again == first
+    assert "model 2 that was measured on this file" in second["page"]
+
+
+def test_a_use_that_was_never_noted_is_no_evidence(tmp_path: Path) -> None:
+    with project(tmp_path, recipe=USES) as run:
+        made = verdict(run, bench())
+    form = read_json(made.file("verdict.json"))
+    assert (form["outcome"], form["uses"]) == ("inconclusive", {})
+    assert "was not noted" in page(made)
+
+
+def test_the_verdict_names_the_digests_of_its_evidence(tmp_path: Path) -> None:
+    with project(tmp_path) as run:
+        made = report(run, bench())
+        form = read_json(verdict(run, bench()).file("verdict.json"))
+    evidence = form["evidence"]
+    assert evidence["report"] == made.digest
+    assert evidence["report/samples.parquet"] == made.manifest.files["samples.parquet"].sha256
+    assert set(evidence) >= {"dataset", "adapter", "report/metrics.jsonl"}
+
+
+@pytest.mark.parametrize("recipe", [RECIPE, SHARES])
+def test_a_goal_is_compared_with_the_run_before(tmp_path: Path, recipe: str) -> None:
+    text = recipe + "  - goals.calls >= previous\n"
+    with project(tmp_path, recipe=text, count=80) as run:
+        answers = {"tuned": rain_only, "few_shot": never, "zero_shot": never}
+        verdict(run, FakeBench(answers, adapter="old"), "old")
+    with project(tmp_path, recipe=text, count=80, overrides=["seed=4"]) as run:
+        better = {**answers, "tuned": oracle(80)}
+        made = verdict(run, FakeBench(better, adapter="new"), "new")
+    rule = read_json(made.file("verdict.json"))["rules"][2]
+    gain = 0.9 if recipe is SHARES else 0.5
+    assert rule["evidence"]["estimate"] == pytest.approx(gain)
+    assert rule["outcome"] == "pass"

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -34,6 +35,7 @@ def test_a_run_ends_with_systems_verdict_and_report(walked: tuple[Path, Spoken])
     assert "tuned − few_shot, paired" in said.out
     assert "verdict: pass" in said.out
     assert "PASS  tickets.parse >= 0.00" in said.out
+    assert "tickets: model 1 measured on this test" in said.out
     report = next(line for line in said.out.splitlines() if line.startswith("report: "))
     page = (folder / report.removeprefix("report: ")).read_text(encoding="utf-8")
     assert "tickets" in page
@@ -89,6 +91,32 @@ def test_a_shut_gate_ends_with_its_own_code(again: Again) -> None:
     assert (said.code, form["status"], form["error"]["code"]) == (3, "shut", "gate_shut")
     assert form["data"]["verdict"]["outcome"] in ("fail", "inconclusive")
     assert made(form) == ["gate"]
+
+
+def test_the_test_is_spent_once_however_often_it_is_asked(
+    again: Again, walked: tuple[Path, Spoken]
+) -> None:
+    ledger = walked[0] / ".tutelage" / "test-uses.jsonl"
+    before = ledger.read_bytes()
+    form = form_of(again("evaluate", "--force", "--json"))
+    assert made(form) == ["evaluate"]
+    assert ledger.read_bytes() == before
+    first = json.loads(before.splitlines()[0])
+    assert first["adapter"]
+    assert first["suite"] == "tickets"
+    verdict = form_of(again("gate", "--json"))["data"]["verdict"]
+    assert verdict["uses"] == {"tickets": 1}
+
+
+def test_the_gate_writes_its_verdict_as_junit_too(
+    again: Again, walked: tuple[Path, Spoken]
+) -> None:
+    path = walked[0] / "out" / "gate.xml"
+    shut = again("gate", "--junit", str(path), "--set", "gate=[tickets.parse >= 0.99]")
+    assert shut.code == 3
+    root = ElementTree.parse(path).getroot()
+    assert (root.get("tests"), len([*root.iter("testcase")])) == ("1", 1)
+    assert len([*root.iter("failure"), *root.iter("error")]) == 1
 
 
 def test_a_stage_runs_with_what_it_depends_on_and_no_further(tmp_path: Path) -> None:

@@ -49,9 +49,9 @@ def test_clusters_that_all_agree_are_worth_their_number() -> None:
 
 def test_one_sided_records_say_so() -> None:
     one = interval(SHARE, rows([1.0, 0.0]), names(2), _generator(), 1)
-    assert one.method == "wilson one-sided"
+    assert one.method == "clopper-pearson one-sided"
     two = interval(SHARE, rows([1.0, 0.0]), ["a", "a"], _generator(), 1)
-    assert two.method == "clustered wilson one-sided"
+    assert two.method == "clustered clopper-pearson one-sided"
 
 
 def test_a_ratio_sums_its_counts() -> None:
@@ -70,7 +70,7 @@ def test_a_difference_is_paired_on_tasks_both_have() -> None:
         clusters=("a", "b", "c"),
     )
     found = difference(SHARE, pairs, _generator())
-    assert (found.value, found.n, found.method) == (0.5, 2, "paired t")
+    assert (found.value, found.n, found.method) == (0.5, 2, "paired score")
     only = pairs.only(frozenset({"b"}))
     assert (only.tasks, difference(SHARE, only, _generator()).value) == (("b",), 0.0)
 

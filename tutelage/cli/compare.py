@@ -14,6 +14,7 @@ from tutelage.cli.options import of_project
 from tutelage.cli.reply import Reply
 from tutelage.cli.terminal import counted
 from tutelage.core.errors import StoreError
+from tutelage.core.printable import printable
 
 if TYPE_CHECKING:
     from tutelage.evaluate.compare import Comparison, Difference
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from tutelage.store.run import PastRun
 
 MISSING = "(not set)"
+RATE = 0.05  # of false findings among the slices that are told
+SHOWN = 3  # tasks each way; `--json` has them all
+WIDTH = 100  # characters of an answer
 
 
 @click.command("compare")
@@ -32,7 +36,8 @@ def compare_command(first: str, second: str, system: str, project: Path) -> Repl
     """Print what RUN_B does better or worse than RUN_A, paired task by task.
 
     A run is named by its name, the beginning of it, or its recipe. Keys of the
-    recipes that differ are listed first.
+    recipes that differ are listed first; slices that differ, and tasks whose answers
+    got worse or better, at the end. `--json` has all of both.
     """
     from tutelage.cli.results import find_past_run
     from tutelage.evaluate.compare import compare
@@ -43,7 +48,7 @@ def compare_command(first: str, second: str, system: str, project: Path) -> Repl
     found = compare(*reports, system=system)
 
     def draw(console: Console) -> None:
-        for line in [*_head(runs, keys), *_lines(found)]:
+        for line in [*_head(runs, keys), *_lines(found), *_slices(found), *_changed(found)]:
             console.print(Text(line), soft_wrap=True)
 
     data = {
@@ -122,6 +127,48 @@ def _lines(found: Comparison) -> Iterator[str]:
             yield f"  {one.measure.metric:<{width}}  {_difference(one)}"
 
 
+def _slices(found: Comparison) -> Iterator[str]:
+    """The slices that differ beyond what so many of them differ by chance, and how many do not."""
+    if not found.slices:
+        return
+    told = [one for one in found.slices if one.adjusted is not None and one.adjusted <= RATE]
+    yield ""
+    yield (
+        f"{counted(len(told), 'slice')} of {len(found.slices)} differ, of which 5 % are expected "
+        "to be wrong (Benjamini-Hochberg)"
+    )
+    for one in told:
+        name = f"{one.suite}.{one.measure.metric}@{one.slice}"
+        yield f"  {name}  {_difference(one)}, adjusted p {one.adjusted:.2g}"
+
+
+def _changed(found: Comparison) -> Iterator[str]:
+    """Some of the tasks whose answers got better and worse, one line each part."""
+    for word, tasks in (
+        ("worse", [one for one in found.changed if one.second < one.first]),
+        ("better", [one for one in found.changed if one.second > one.first]),
+    ):
+        if not tasks:
+            continue
+        shown = min(SHOWN, len(tasks))
+        yield ""
+        yield f"{counted(len(tasks), 'task')} answered {word} in B; the first {shown}"
+        for one in tasks[:SHOWN]:
+            yield f"  {one.task}  {one.metric} {one.first:g} -> {one.second:g}"
+            for name, text in (
+                ("asked", one.request),
+                ("expected", one.expected),
+                ("A", one.first_answer),
+                ("B", one.second_answer),
+            ):
+                yield f"    {name:<8}  {_line(text)}"
+
+
+def _line(text: str) -> str:
+    plain = printable(" ".join(text.split()))
+    return plain if len(plain) <= WIDTH else f"{plain[: WIDTH - 1]}…"
+
+
 def _difference(one: Difference) -> str:
     span = one.interval
     words = "no clear difference"
@@ -129,8 +176,8 @@ def _difference(one: Difference) -> str:
         words = "better" if (span.low > 0) == (one.measure.better == "higher") else "worse"
     split = one.discordant
     tasks = (
-        f", only A right {split.only_first}, only B {split.only_second}, p {split.p:.2g}"
-        if split
+        f", only A right {split.only_first}, only B {split.only_second}, p {one.p:.2g}"
+        if split and one.p is not None
         else ""
     )
     return (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -12,6 +13,9 @@ from tutelage.cli.options import forced, load_recipe, of_recipe, several
 from tutelage.cli.reply import Reply, Session
 from tutelage.core.errors import UsageError
 from tutelage.core.world import World
+from tutelage.store.artifact import read_json
+from tutelage.store.disk import write_file
+from tutelage.store.release import VERDICT
 
 if TYPE_CHECKING:
     from tutelage.pipeline import Stage
@@ -54,13 +58,29 @@ def evaluate_command(
 @click.command("gate")
 @of_recipe
 @forced
+@click.option(
+    "--junit",
+    "report",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write the verdict there as JUnit XML, too.",
+)
 @click.pass_obj
-def gate_command(session: Session, recipe: str, overrides: tuple[str, ...], force: bool) -> Reply:
+def gate_command(
+    session: Session, recipe: str, overrides: tuple[str, ...], force: bool, report: Path | None
+) -> Reply:
     """Hold the report of RECIPE against its rules: a verdict.
 
     Ends with exit code 3 where the gate stays shut: fail or inconclusive.
     """
-    return _walk(session, recipe, overrides, force, "gate")
+    reply = _walk(session, recipe, overrides, force, "gate")
+    if report is not None:
+        from tutelage.gate.junit import junit
+
+        verdict = next(one for stage, one in reply.artifacts if stage == "gate")
+        form = read_json(verdict.file(VERDICT))
+        write_file(report, junit(form, verdict.manifest.section["name"]))
+    return reply
 
 
 @click.command("release")

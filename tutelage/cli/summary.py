@@ -182,6 +182,8 @@ def draw_verdict(console: Console, judged: Mapping[str, Any]) -> None:
         for words in (rule["because"], rule.get("advice")):
             if words:
                 console.print(Text(f"        {words}", "dim"))
+    for suite, count in judged.get("uses", {}).items():
+        console.print(Text(f"  {suite}: model {count:,} measured on this test", "dim"))
 
 
 def closing(outcome: Outcome) -> Iterator[str]:

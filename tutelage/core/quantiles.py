@@ -1,8 +1,10 @@
-"""Quantiles of Student's t, so that the core needs no scipy."""
+"""Quantiles of Student's t and of the beta distribution, so that the core needs no scipy."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import lru_cache
 from statistics import NormalDist
 
 LARGE = 1e6  # degrees of freedom from which t is the normal to 6 digits
@@ -11,6 +13,7 @@ TINY = 1e-300
 PRECISION = 1e-15
 
 
+@lru_cache(maxsize=4096)
 def student_t(probability: float, freedom: float) -> float:
     """The value that Student's t with `freedom` degrees stays under with `probability`."""
     if not 0 < probability < 1 or freedom <= 0:
@@ -19,22 +22,34 @@ def student_t(probability: float, freedom: float) -> float:
         return -student_t(1 - probability, freedom)
     if freedom > LARGE:
         return NormalDist().inv_cdf(probability)
-    low, high = 0.0, 1.0
-    while _below(high, freedom) < probability:
-        low, high = high, high * 2
+    high = 1.0
+    while t_below(high, freedom) < probability:
+        high *= 2
+    return _where(lambda value: t_below(value, freedom), probability, 0.0, high)
+
+
+@lru_cache(maxsize=4096)
+def beta_quantile(probability: float, a: float, b: float) -> float:
+    """The value that a beta variable of shapes a and b stays under with `probability`."""
+    return _where(lambda value: incomplete_beta(a, b, value), probability, 0.0, 1.0)
+
+
+def t_below(value: float, freedom: float) -> float:
+    """Probability that Student's t with `freedom` degrees stays under a value."""
+    share = freedom / (freedom + value * value)
+    tail = incomplete_beta(freedom / 2, 0.5, share) / 2
+    return 1 - tail if value > 0 else tail
+
+
+def _where(rising: Callable[[float], float], target: float, low: float, high: float) -> float:
+    """Where a rising function comes to the target, between two values."""
     for _ in range(100):
         middle = (low + high) / 2
-        if _below(middle, freedom) < probability:
+        if rising(middle) < target:
             low = middle
         else:
             high = middle
     return (low + high) / 2
-
-
-def _below(value: float, freedom: float) -> float:
-    """Probability that t stays under a value that is not negative."""
-    share = freedom / (freedom + value * value)
-    return 1 - incomplete_beta(freedom / 2, 0.5, share) / 2
 
 
 def incomplete_beta(a: float, b: float, x: float) -> float:

@@ -1,11 +1,14 @@
-"""A Rule: one line over a Metric, `suite.metric[@slice] >=|<= NUMBER | BASELINE ± NUMBER`."""
+"""A Rule: one line over a Metric, `suite.metric[@slice] >=|<= NUMBER | BASELINE ± NUMBER`.
+
+`@intent=*` is a family: the rule for every value of that slice, on one line.
+"""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from tutelage.core.errors import RuleError
@@ -17,6 +20,7 @@ Outcome = Literal["pass", "fail", "inconclusive"]
 BASELINES: tuple[Baseline, ...] = get_args(Baseline)
 
 FORM = "`suite.metric[@slice] >=|<= NUMBER` or `... >=|<= BASELINE + NUMBER`"
+EVERY = "=*"  # ends the slice of a family
 NUMBER = r"\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?"
 LEFT = re.compile(r"\s*([\w-]+)\.([\w-]+)(?:@(\S+))?")
 SIGN = re.compile(r"\s*(>=|<=)")
@@ -40,18 +44,28 @@ class Rule:
     baseline: Baseline | None = None
     text: str
 
+    @property
+    def family(self) -> str:
+        """The slice's key where the rule is for each of its values, else empty."""
+        return self.slice.removesuffix(EVERY) if self.slice.endswith(EVERY) else ""
+
+    def at(self, name: str) -> Rule:
+        """The rule of one slice of a family."""
+        return replace(self, slice=name, text=self.text.replace(f"@{self.slice}", f"@{name}", 1))
+
     def __str__(self) -> str:
         return self.text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """The evidence for one Rule: an estimate between two one-sided 95 % bounds."""
+    """The evidence for one Rule: an estimate between two one-sided bounds, of 95 % each."""
 
     estimate: float
     low: float
     high: float
     n: int
+    method: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +74,9 @@ class Decided:
 
     rule: Rule
     outcome: Outcome
-    bounds: Bounds | None
+    bounds: Bounds | None  # of a family, those of the slice that is furthest behind
     because: str
+    parts: tuple[Decided, ...] = ()  # of a family, each slice's
 
 
 def parse(text: str) -> Rule:
@@ -105,7 +120,13 @@ def evidence(rule: Rule, metrics: Iterable[Metric], system: str) -> Bounds | Non
         wanted = (rule.suite, rule.metric, rule.slice, system, rule.baseline)
         if metric.one_sided and found == wanted:
             estimate = metric.value if metric.difference is None else metric.difference
-            return Bounds(estimate=estimate, low=metric.low, high=metric.high, n=metric.n)
+            return Bounds(
+                estimate=estimate,
+                low=metric.low,
+                high=metric.high,
+                n=metric.n,
+                method=metric.method,
+            )
     return None
 
 
@@ -129,10 +150,26 @@ def decide(rule: Rule, bounds: Bounds | None) -> Decided:
     reached = near >= rule.threshold if at_least else near <= rule.threshold
     hopeless = far < rule.threshold if at_least else far > rule.threshold
     outcome: Outcome = "pass" if reached else "fail" if hopeless else "inconclusive"
-    return Decided(rule=rule, outcome=outcome, bounds=bounds, because=_because(rule, outcome, near))
+    return Decided(
+        rule=rule, outcome=outcome, bounds=bounds, because=_because(rule, outcome, bounds)
+    )
 
 
-def _because(rule: Rule, outcome: Outcome, near: float) -> str:
+def ahead(rule: Rule, value: float) -> float:
+    """How far a value is on the rule's right side; negative on the wrong one."""
+    return value - rule.threshold if rule.comparison == ">=" else rule.threshold - value
+
+
+def near_bound(rule: Rule, bounds: Bounds) -> float:
+    """The bound that must reach the threshold."""
+    return bounds.low if rule.comparison == ">=" else bounds.high
+
+
+def _because(rule: Rule, outcome: Outcome, bounds: Bounds) -> str:
+    near = near_bound(rule, bounds)
+    if bounds.low == bounds.high:  # counted, not estimated
+        sign = "" if outcome == "pass" else "not "
+        return f"it is {near:g}, which is {sign}{rule.comparison} {rule.threshold:g}"
     side = "lower" if rule.comparison == ">=" else "upper"
     what = f"difference to {rule.baseline}" if rule.baseline else "value"
     bound = f"{side} 95 % bound of the {what} is {near:.4f}"

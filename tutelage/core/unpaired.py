@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -34,6 +34,36 @@ def unpaired_difference(first: Interval, second: Interval) -> Interval:
     above = math.hypot(first.high - first.value, second.value - second.low)
     low, high = max(-1.0, value - below), min(1.0, value + above)
     return Interval(value=value, low=low, high=high, n=first.n, method=method)
+
+
+def weighted_mean(
+    parts: Mapping[str, Interval], shares: Mapping[str, float], *, apart: bool = True
+) -> Interval:
+    """The mean of what each part gives, weighted by the share each is expected to have.
+
+    Its bounds are made of the parts' own, value - sqrt(sum of (share (value - low))²) and
+    alike above; where the parts are not `apart`, as when one author's tasks lie in
+    several, their errors are added without cancelling.
+
+    Source: Holt & Smith, "Post stratification", 1979; Zou & Donner 2008 for the bounds.
+    """
+    methods = {one.method for one in parts.values()}
+    sided = ONE_SIDED if all(method.endswith(ONE_SIDED) for method in methods) else ""
+    value = math.fsum(shares[name] * one.value for name, one in parts.items())
+    below = [shares[name] * (one.value - one.low) for name, one in parts.items()]
+    above = [shares[name] * (one.high - one.value) for name, one in parts.items()]
+    add = math.hypot if apart else _summed
+    return Interval(
+        value=value,
+        low=value - add(*below),
+        high=value + add(*above),
+        n=sum(one.n for one in parts.values()),
+        method="post-stratified" + sided,
+    )
+
+
+def _summed(*errors: float) -> float:
+    return math.fsum(errors)
 
 
 def quantile_interval(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import closing
 
 from tutelage.core.artifact import Provenance
+from tutelage.core.digest import file_digest
 from tutelage.core.errors import BadRow, BaseModelError, RecipeError
 from tutelage.core.recipe import Evaluate
 from tutelage.render.contract import Contract
@@ -18,6 +19,7 @@ from tutelage.store.release import CONTRACT
 from tutelage.store.run import Run
 from tutelage.store.store import Draft
 from tutelage.store.tables import ROWS, read_rows
+from tutelage.store.uses import Uses
 
 VERSION = 1
 SEEDS = ("evaluate.few_shot", "evaluate.bootstrap", "evaluate.decoding")
@@ -48,6 +50,12 @@ def run(section: Evaluate, inputs: Mapping[str, Artifact], run: Run) -> Artifact
 
         (draft.folder / CONTRACT).write_bytes(pretty(contract.to_dict()))
         rows = read_rows(dataset.file(ROWS))
+        Uses.of(run.store).note(
+            _files(section, run),
+            adapter=adapter.digest,
+            contract=contract.digest,
+            recipe=run.recipe.name,
+        )
         bench = LocalBench(contract, base, adapter, section=section, precision=train.precision)
         with closing(bench):
             stage.build(section, rows, bench, run, draft)
@@ -86,6 +94,11 @@ def check_base(adapter: Artifact, name: str, found: Mapping[str, str]) -> None:
             hint="put it back, or train again",
             rows=rows,
         )
+
+
+def _files(section: Evaluate, run: Run) -> dict[str, str]:
+    """The digest of each suite's file."""
+    return {suite.name: file_digest(run.recipe.path(suite.path)) for suite in section.suites}
 
 
 def _provenance(

@@ -9,11 +9,15 @@ from statistics import NormalDist
 
 from tutelage.core.digest import Json
 from tutelage.core.metric import Metric
-from tutelage.core.rule import Bounds, Decided, Outcome, Rule, decide, evidence
+from tutelage.core.power import POWER, items_by_variance, items_for, power_of_share
+from tutelage.core.rule import Bounds, Decided, Outcome, Rule, ahead, decide, evidence, near_bound
+from tutelage.gate.family import Sharper, decide_family
 
 SYSTEM = "tuned"
 CONFIDENCE = 0.95  # of the bound a rule compares
-POWER = 0.8  # chance that the evidence asked for will do, if the estimate is the truth
+MANY = 20_000  # tasks from which a share is as good as normal
+SCORE = "paired score"
+EXACT = "clopper-pearson"  # the method of bounds whose power is exact, too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +27,7 @@ class Judged:
     decided: Decided
     more_tasks: int | None = None  # beyond those there are; None: not to be settled by more
     advice: str = ""
+    parts: tuple[Judged, ...] = ()  # of a family, each slice
 
     def to_dict(self) -> dict[str, Json]:
         """One entry of `verdict.json`."""
@@ -48,6 +53,7 @@ class Judged:
             "evidence": evidence,
             "more_tasks": self.more_tasks,
             "advice": self.advice,
+            "slices": [one.to_dict() for one in self.parts],
         }
 
 
@@ -63,13 +69,19 @@ class Verdict:
         return {"outcome": self.outcome, "rules": [one.to_dict() for one in self.rules]}
 
 
-def judge(rules: Sequence[Rule], metrics: Sequence[Metric], without_previous: str = "") -> Verdict:
+def judge(
+    rules: Sequence[Rule],
+    metrics: Sequence[Metric],
+    without_previous: str = "",
+    sharper: Sharper | None = None,
+) -> Verdict:
     """Decides every rule on the report's one-sided bounds.
 
     Fail if any fails, else inconclusive if any is, else pass. `without_previous` says
-    why rules about `previous` have no evidence.
+    why rules about `previous` have no evidence; `sharper` gives a family's slices bounds
+    of a higher confidence, without which none is shown to fail.
     """
-    judged = tuple(_judged(rule, metrics, without_previous) for rule in rules)
+    judged = tuple(_judged(rule, metrics, without_previous, sharper) for rule in rules)
     outcomes = {one.decided.outcome for one in judged}
     outcome: Outcome = "pass"
     for worse in ("inconclusive", "fail"):
@@ -78,38 +90,68 @@ def judge(rules: Sequence[Rule], metrics: Sequence[Metric], without_previous: st
     return Verdict(outcome=outcome, rules=judged)
 
 
-def tasks_needed(bounds: Bounds, threshold: float) -> int:
-    """Tasks with which a bound would reach the threshold, if the estimate is the truth.
+def tasks_needed(bounds: Bounds, rule: Rule) -> int | None:
+    """Tasks with which the rule would pass with 80 % chance, if the estimate is the truth.
 
-    (z of the bound + z of the power)² Var / distance²; the variance of one task is
-    read from the bounds themselves.
-
-    Source: sample size of a one-sided non-inferiority test, normal approximation.
+    Exact for a share; else by the variance of one task, which is read from the bound
+    itself. None where no number of tasks would do.
     """
-    normal = NormalDist()
-    bound = normal.inv_cdf(CONFIDENCE)
-    error = (bounds.high - bounds.low) / 2 / bound
-    variance = error * error * bounds.n
-    reach = bound + normal.inv_cdf(POWER)
-    return math.ceil(reach * reach * variance / (bounds.estimate - threshold) ** 2)
+    if bounds.method.startswith(EXACT):
+        share, threshold = bounds.estimate, rule.threshold
+        if rule.comparison == "<=":
+            share, threshold = 1 - share, 1 - threshold
+        if share <= threshold:
+            return None
+        about = items_by_variance(share - threshold, share * (1 - share)) if share < 1 else 0
+        return about if about > MANY else items_for(lambda n: power_of_share(share, threshold, n))
+    z = NormalDist().inv_cdf(CONFIDENCE)
+    half = abs(bounds.estimate - near_bound(rule, bounds))
+    if SCORE in bounds.method:  # lopsided, and half an item wider: what more tasks take away
+        half = (bounds.high - bounds.low) / 2 - 0.5 / bounds.n
+    error = half / z
+    return items_by_variance(ahead(rule, bounds.estimate), error * error * bounds.n)
 
 
-def _judged(rule: Rule, metrics: Sequence[Metric], without_previous: str) -> Judged:
-    decided = decide(rule, evidence(rule, metrics, SYSTEM))
+def _judged(
+    rule: Rule, metrics: Sequence[Metric], without_previous: str, sharper: Sharper | None
+) -> Judged:
+    if not rule.family:
+        return _advised(decide(rule, evidence(rule, metrics, SYSTEM)), without_previous)
+    decided = decide_family(rule, metrics, SYSTEM, sharper or _no_bounds)
+    parts = tuple(_advised(one, without_previous) for one in decided.parts)
+    open_ones = [one for one in parts if one.decided.outcome == "inconclusive"]
+    if decided.outcome != "inconclusive":
+        return Judged(decided=decided, parts=parts)
+    more = [one.more_tasks for one in open_ones]
+    told = [count for count in more if count is not None]
+    if more and len(told) == len(more):
+        advice = f"about {sum(told):,} more tasks, spread over the open slices, would show it"
+        return Judged(decided=decided, more_tasks=sum(told), advice=advice, parts=parts)
+    first = next((one for one in open_ones if one.more_tasks is None), None)
+    advice = f"`{first.decided.rule.slice}`: {first.advice}" if first else "the suite has no slice"
+    return Judged(decided=decided, advice=advice, parts=parts)
+
+
+def _advised(decided: Decided, without_previous: str) -> Judged:
     if decided.outcome != "inconclusive":
         return Judged(decided=decided)
-    bounds = decided.bounds
+    rule, bounds = decided.rule, decided.bounds
     if bounds is None or not math.isfinite(bounds.estimate) or bounds.n == 0:
         missing = without_previous if rule.baseline == "previous" else ""
         return Judged(decided=decided, advice=missing or "the suite has no such evidence")
-    ahead = bounds.estimate - rule.threshold
-    if rule.comparison == "<=":
-        ahead = -ahead
-    if ahead <= 0:
-        short = f"the estimate itself is {-ahead:.4f} short of the threshold"
+    distance = ahead(rule, bounds.estimate)
+    if distance <= 0:
+        short = f"the estimate itself is {-distance:.4f} short of the threshold"
         return Judged(decided=decided, advice=f"{short}: a better model, not more tasks, passes")
+    needed = tasks_needed(bounds, rule)
+    if needed is None:
+        return Judged(decided=decided, advice="no number of tasks would show it")
     # the estimate is on the right side and the bound is not: more is always needed
-    more = max(1, tasks_needed(bounds, rule.threshold) - bounds.n)
+    more = max(1, needed - bounds.n)
     chance = f"{POWER:.0%}"
     advice = f"about {more:,} more tasks would show it, with {chance} chance, if the estimate holds"
     return Judged(decided=decided, more_tasks=more, advice=advice)
+
+
+def _no_bounds(rule: Rule, confidence: float) -> None:
+    return None

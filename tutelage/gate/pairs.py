@@ -1,15 +1,19 @@
-"""Paired differences that rules ask for and the report does not hold."""
+"""What rules ask for and the report does not hold, from the scores it was made of."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
+from tutelage.core.intervals import Interval, Sides
 from tutelage.core.metric import ALL, Metric
-from tutelage.core.rule import Rule, evidence
+from tutelage.core.rule import Bounds, Rule, evidence
+from tutelage.core.sample import Sample
+from tutelage.core.seeds import stream
 from tutelage.gate.decide import SYSTEM
-from tutelage.score.measure import Pairs
+from tutelage.gate.family import slices_in as family_slices
+from tutelage.score.measure import Measure, Pairs, difference, interval
 from tutelage.score.pairing import (
-    TASKS,
     Place,
     measures_in,
     metrics_alone,
@@ -17,63 +21,103 @@ from tutelage.score.pairing import (
     pair,
     samples_in,
 )
-from tutelage.score.slices import slices_of
-from tutelage.score.task import Task, suite_of
+from tutelage.score.parts import slices_in
+from tutelage.score.slices import Slice
 from tutelage.store.artifact import Artifact
-from tutelage.store.run import Run
-from tutelage.store.tables import read_rows
 
 PREVIOUS = "previous"
+Samples = Mapping[str, Sequence[Sample]]  # by suite
 
 
-def missing_pairs(
-    rules: Sequence[Rule],
-    metrics: Sequence[Metric],
-    report: Artifact,
-    before: Artifact | None,
-    run: Run,
-) -> Iterator[Metric]:
-    """The records of rules about `previous`, and about ratios in a slice.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """The scored samples of a report, of its baselines and of the report before."""
 
-    Evaluation leaves these out: it knows no rules, and a bootstrap of every ratio of
-    every slice takes long. Tasks both have answered are compared.
-    """
-    measures = measures_in(report)
-    for rule in rules:
-        if rule.baseline is None or evidence(rule, metrics, SYSTEM) is not None:
-            continue
-        known = [one for one in measures.get(rule.suite, []) if one.metric == rule.metric]
-        pairs = _pairs(rule, report, before, run)
-        if not known or pairs is None or not pairs.tasks:
-            continue
-        place = Place(
-            suite=rule.suite,
-            system=SYSTEM,
-            seed=run.seed("gate.bootstrap"),
-            slice=rule.slice,
-            baseline=rule.baseline,
+    measures: Mapping[str, Sequence[Measure]]  # by suite
+    slices: Mapping[str, Sequence[Slice]]  # by suite
+    systems: Mapping[str, Samples]  # `previous` among them, where there is one
+    seed: int
+
+    @classmethod
+    def of(
+        cls, report: Artifact, systems: Sequence[str], before: Artifact | None, seed: int
+    ) -> Answers:
+        """Those of these systems of a report."""
+        found: dict[str, Samples] = {name: samples_in(report, name) for name in systems}
+        if before is not None:
+            found[PREVIOUS] = samples_in(before, SYSTEM)
+        return cls(measures=measures_in(report), slices=slices_in(report), systems=found, seed=seed)
+
+    def measure(self, suite: str, metric: str) -> Measure | None:
+        """The metric of a suite, None where it is not measured."""
+        known = self.measures.get(suite, ())
+        return next((one for one in known if one.metric == metric), None)
+
+    def pairs(self, suite: str, system: str, baseline: str, part: str = ALL) -> Pairs | None:
+        """Two systems on the tasks both have answered, None where one was not asked."""
+        mine, other = self.systems.get(system, {}), self.systems.get(baseline, {})
+        if suite not in mine or suite not in other:
+            return None
+        pairs = pair(mine[suite], other[suite])
+        return pairs if part == ALL else pairs.only(self.tasks(suite, part))
+
+    def tasks(self, suite: str, part: str) -> frozenset[str]:
+        """The tasks of a slice."""
+        return next(
+            (one.tasks for one in self.slices.get(suite, ()) if one.name == part), frozenset()
         )
-        alone = next(metrics_alone(known[0], pairs.first, pairs.clusters, place))
-        yield from metrics_paired(known[0], pairs, place, alone.value)
 
+    def sharper(self, rule: Rule, confidence: float) -> Bounds | None:
+        """One-sided bounds of a rule's evidence, of another confidence than the report's."""
+        measure = self.measure(rule.suite, rule.metric)
+        pairs = self.pairs(rule.suite, SYSTEM, rule.baseline or SYSTEM, rule.slice)
+        if measure is None or pairs is None or not pairs.tasks:
+            return None
+        place = Place(suite=rule.suite, system=SYSTEM, seed=self.seed, slice=rule.slice)
+        generator = stream(place.generator_of(rule.metric), self.seed)
+        found = (
+            difference(measure, pairs, generator, 1, confidence)
+            if rule.baseline
+            else interval(measure, pairs.first, pairs.clusters, generator, 1, confidence)
+        )
+        return Bounds(
+            estimate=found.value, low=found.low, high=found.high, n=found.n, method=found.method
+        )
 
-def _pairs(rule: Rule, report: Artifact, before: Artifact | None, run: Run) -> Pairs | None:
-    """Tuned beside the rule's baseline on its slice, None where there is no baseline."""
-    if rule.baseline == PREVIOUS:
-        other = samples_in(before, SYSTEM) if before is not None else {}
-    else:
-        other = samples_in(report, rule.baseline or "")
-    mine = samples_in(report, SYSTEM)
-    if rule.suite not in mine or rule.suite not in other:
-        return None
-    pairs = pair(mine[rule.suite], other[rule.suite])
-    return pairs if rule.slice == ALL else pairs.only(_slice(rule, report, run))
+    def missing(self, rules: Sequence[Rule], metrics: Sequence[Metric]) -> Iterator[Metric]:
+        """The records of rules about `previous`, and about ratios in a slice.
 
+        Evaluation leaves these out: it knows no rules, and a bootstrap of every ratio of
+        every slice takes long. Tasks both have answered are compared.
+        """
+        single = [
+            rule.at(name)
+            for rule in rules
+            for name in (family_slices(rule, metrics, SYSTEM) if rule.family else [rule.slice])
+        ]
+        for rule in single:
+            if rule.baseline is None or evidence(rule, metrics, SYSTEM) is not None:
+                continue
+            measure = self.measure(rule.suite, rule.metric)
+            pairs = self.pairs(rule.suite, SYSTEM, rule.baseline, rule.slice)
+            if measure is None or pairs is None or not pairs.tasks:
+                continue
+            place = Place(
+                suite=rule.suite,
+                system=SYSTEM,
+                seed=self.seed,
+                slice=rule.slice,
+                baseline=rule.baseline,
+            )
+            alone = next(metrics_alone(measure, pairs.first, pairs.clusters, place))
+            yield from metrics_paired(measure, pairs, place, alone.value)
 
-def _slice(rule: Rule, report: Artifact, run: Run) -> frozenset[str]:
-    suites = run.recipe.evaluate.suites if run.recipe.evaluate else ()
-    keys = next((suite.slices for suite in suites if suite.name == rule.suite), ())
-    rows = [row for row in read_rows(report.file(TASKS)) if suite_of(row.id) == rule.suite]
-    tasks = [Task(id=row.id, cluster=row.id, example=row) for row in rows]
-    parts = [one.tasks for one in slices_of(tasks, keys) if one.name == rule.slice]
-    return parts[0] if parts else frozenset()
+    def found(self, place: Place, measure: Measure, sides: Sides) -> Interval | None:
+        """A metric's interval of a system's slice, or of its paired difference to a baseline."""
+        pairs = self.pairs(place.suite, place.system, place.baseline or place.system, place.slice)
+        if pairs is None or not pairs.tasks:
+            return None
+        generator = stream(place.generator_of(measure.metric), place.seed)
+        if place.baseline:
+            return difference(measure, pairs, generator, sides)
+        return interval(measure, pairs.first, pairs.clusters, generator, sides)

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from tutelage.core.artifact import Provenance
 from tutelage.core.rule import Rule, parse
 from tutelage.gate.decide import judge
-from tutelage.gate.pairs import PREVIOUS, missing_pairs
+from tutelage.gate.goals import goal_metrics, goals_form
+from tutelage.gate.pairs import PREVIOUS, Answers
 from tutelage.gate.previous import Before, find_before
+from tutelage.gate.sealed import use_metrics, uses_of
+from tutelage.score.pairing import SUMMARY
 from tutelage.score.roster import check_recipe
-from tutelage.store.artifact import Artifact, pretty
+from tutelage.store.artifact import Artifact, pretty, read_json
 from tutelage.store.release import VERDICT
 from tutelage.store.run import Run
 from tutelage.store.store import Draft
 from tutelage.store.tables import METRICS, read_metrics
 
-VERSION = 1
+VERSION = 2
 PAGE = "report.html"
 
 
@@ -25,35 +29,48 @@ def run(section: Sequence[str], inputs: Mapping[str, Artifact], run: Run) -> Art
 
     A gate that stays shut is no error here: the verdict says so.
 
-    Raises: RecipeError for rules about what is not measured.
+    Raises: RecipeError for rules about what is not measured, and for a goal's shares of
+        tasks there are not.
     """
     check_recipe(run.recipe)
     rules = [parse(line) for line in section]
     before = Before(report=None)
     if any(rule.baseline == PREVIOUS for rule in rules):
         before = find_before(run.store, run.recipe, inputs["report"])
-    provenance = _provenance(rules, inputs, before, run)
-    return run.make("gate", provenance, lambda draft: _build(rules, inputs, before, run, draft))
+    uses = uses_of(run.store, inputs["report"])
+    judged = Judging(rules=rules, before=before, uses=uses)
+    provenance = _provenance(judged, inputs, run)
+    return run.make("gate", provenance, lambda draft: _build(judged, inputs, run, draft))
 
 
-def _build(
-    rules: Sequence[Rule],
-    inputs: Mapping[str, Artifact],
-    before: Before,
-    run: Run,
-    draft: Draft,
-) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judging:
+    """What a verdict depends on beside the artifacts."""
+
+    rules: Sequence[Rule]
+    before: Before
+    uses: Mapping[str, int]  # models the test of each suite was spent on, this one included
+
+
+def _build(judging: Judging, inputs: Mapping[str, Artifact], run: Run, draft: Draft) -> None:
     from tutelage.gate.page.view import Evidence, html
 
-    report = inputs["report"]
+    report, before = inputs["report"], judging.before
+    systems = read_json(report.file(SUMMARY))["systems"]
+    answers = Answers.of(report, systems, before.report, run.seed("gate.bootstrap"))
     metrics = read_metrics(report.file(METRICS))
-    metrics += list(missing_pairs(rules, metrics, report, before.report, run))
-    verdict = judge(rules, metrics, before.reason)
+    metrics += list(answers.missing(judging.rules, metrics))
+    metrics += list(goal_metrics(run.recipe.goals, answers, metrics))
+    metrics += list(use_metrics(judging.uses))
+    verdict = judge(judging.rules, metrics, before.reason, answers.sharper)
     form = {
         "schema": 1,
         **verdict.to_dict(),
+        "goals": goals_form(run.recipe.goals, verdict, metrics),
+        "uses": dict(judging.uses),
         "report": report.digest,
         "previous": before.report.digest if before.report else None,
+        "evidence": evidence_digests(inputs),
     }
     (draft.folder / VERDICT).write_bytes(pretty(form))
     evidence = Evidence(
@@ -64,26 +81,34 @@ def _build(
         adapter=inputs["adapter"],
         report=report,
         before=before.report,
+        uses=judging.uses,
     )
     (draft.folder / PAGE).write_text(html(evidence), encoding="utf-8")
     outcomes = [one.decided.outcome for one in verdict.rules]
-    draft.counts["rules"] = len(rules)
+    draft.counts["rules"] = len(judging.rules)
     draft.counts |= {name: outcomes.count(name) for name in ("pass", "fail", "inconclusive")}
 
 
-def _provenance(
-    rules: Sequence[Rule], inputs: Mapping[str, Artifact], before: Before, run: Run
-) -> Provenance:
+def evidence_digests(inputs: Mapping[str, Artifact]) -> dict[str, str]:
+    """SHA-256 of all a verdict stands on: artifacts, and the report's own files and suites."""
+    report = inputs["report"].manifest
+    files = {f"report/{name}": record.sha256 for name, record in report.files.items()}
+    suites = {name: one for name, one in report.inputs.items() if name.startswith("suite:")}
+    return {**{name: one.digest for name, one in inputs.items()}, **files, **suites}
+
+
+def _provenance(judging: Judging, inputs: Mapping[str, Artifact], run: Run) -> Provenance:
     digests = {name: inputs[name].digest for name in ("dataset", "adapter", "report")}
-    if before.report is not None:
-        digests[PREVIOUS] = before.report.digest
+    if judging.before.report is not None:
+        digests[PREVIOUS] = judging.before.report.digest
     return Provenance(
         kind="verdict",
         inputs=digests,
         section={
             "name": run.recipe.name,
-            "rules": [rule.text for rule in rules],
+            "rules": [rule.text for rule in judging.rules],
             "goals": [goal.model_dump(mode="json") for goal in run.recipe.goals],
+            "uses": dict(judging.uses),
         },
         stage_version=VERSION,
         seeds=run.seeds("gate.bootstrap"),

@@ -13,16 +13,14 @@ from tutelage.core.intervals import (
     Interval,
     Sides,
     Statistic,
-    clustered_error,
     mean_interval,
     micro_f1,
     paired_difference,
     paired_ratio_interval,
     ratio_interval,
-    standard_error,
     sum_by_cluster,
-    wilson,
 )
+from tutelage.core.shares import paired_share_difference, share_interval
 
 Floats = NDArray[np.float64]
 Rows = Sequence[Mapping[str, float]]  # scores, an answer each
@@ -34,7 +32,8 @@ HITS, PREDICTED, EXPECTED = "hits:", "predicted:", "expected:"  # a label follow
 class Measure:
     """A metric and where it comes from.
 
-    share: the share of ones among answers that have the score; Wilson's interval.
+    share: the share of ones among answers that have the score; Wilson's interval, and the
+    exact one for rules.
     mean: the mean of scores in [0, 1]; Student's t.
     ratio: a statistic of counts summed over all answers; bootstrap. `columns` name
     the counts; without any, there are hits, predicted and expected of each label.
@@ -96,18 +95,19 @@ def interval(
     clusters: Sequence[str],
     generator: np.random.Generator,
     sides: Sides = 2,
+    confidence: float = 0.95,
 ) -> Interval:
-    """The metric's value between 95 % bounds; n counts the answers it is made from."""
+    """The metric's value between its bounds; n counts the answers it is made from."""
     if measure.family == "ratio":
         statistic = STATISTICS[measure.statistic]
         counts = _gathered(_counts(measure, rows), clusters)
-        return replace(ratio_interval(counts, statistic, generator, sides=sides), n=len(rows))
+        found = ratio_interval(counts, statistic, generator, confidence=confidence, sides=sides)
+        return replace(found, n=len(rows))
     kept = [index for index, row in enumerate(rows) if measure.metric in row]
     values = np.array([rows[index][measure.metric] for index in kept])
     groups = _groups([clusters[index] for index in kept])
-    if measure.family == "share":
-        return _share(values, groups, sides)
-    return mean_interval(values, groups, sides=sides)
+    family = share_interval if measure.family == "share" else mean_interval
+    return family(values, groups, confidence=confidence, sides=sides)
 
 
 def difference(
@@ -115,13 +115,16 @@ def difference(
     pairs: Pairs,
     generator: np.random.Generator,
     sides: Sides = 2,
+    confidence: float = 0.95,
 ) -> Interval:
-    """First minus second system's metric on the same tasks, between 95 % bounds."""
+    """First minus second system's metric on the same tasks, between its bounds."""
     if measure.family == "ratio":
         statistic = STATISTICS[measure.statistic]
         first = _gathered(_counts(measure, pairs.first), pairs.clusters)
         second = _gathered(_counts(measure, pairs.second), pairs.clusters)
-        found = paired_ratio_interval(first, second, statistic, generator, sides=sides)
+        found = paired_ratio_interval(
+            first, second, statistic, generator, confidence=confidence, sides=sides
+        )
         return replace(found, n=len(pairs.first))
     name = measure.metric
     both = [
@@ -129,10 +132,12 @@ def difference(
         for index, (first_row, second_row) in enumerate(zip(pairs.first, pairs.second, strict=True))
         if name in first_row and name in second_row
     ]
-    return paired_difference(
+    family = paired_share_difference if measure.family == "share" else paired_difference
+    return family(
         [pairs.first[index][name] for index in both],
         [pairs.second[index][name] for index in both],
         _groups([pairs.clusters[index] for index in both]),
+        confidence=confidence,
         sides=sides,
     )
 
@@ -155,25 +160,6 @@ class Pairs:
             second=[self.second[index] for index in kept],
             clusters=tuple(self.clusters[index] for index in kept),
         )
-
-
-def _share(values: Floats, clusters: Sequence[str] | None, sides: Sides) -> Interval:
-    """Wilson's interval; where clusters move together, of as many tasks as they are worth.
-
-    Source: Korn & Graubard, "Confidence intervals for proportions with small expected
-        number of positive counts estimated from survey data", 1998.
-    """
-    successes, n = float(values.sum()), len(values)
-    if clusters is None or n == 0:
-        return wilson(successes, n, sides=sides)
-    independent = len(set(clusters))
-    plain = standard_error(values)
-    if plain > 0 and independent > 1:
-        growth = (clustered_error(values, clusters) / plain) ** 2
-        independent = max(1, min(n, int(n / max(growth, 1 / n))))
-    share = successes / n
-    found = wilson(share * independent, independent, sides=sides)
-    return replace(found, value=share, n=n, method=f"clustered {found.method}")
 
 
 def _counts(measure: Measure, rows: Rows) -> Floats:

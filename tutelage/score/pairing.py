@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tutelage.core.intervals import Interval, Sides, mcnemar
+from tutelage.core.intervals import Interval, Sides
 from tutelage.core.metric import ALL, Metric
 from tutelage.core.sample import Sample
 from tutelage.core.seeds import stream
+from tutelage.core.shares import mcnemar
 from tutelage.score.measure import Measure, Pairs, Rows, difference, interval
 from tutelage.score.task import suite_of
 from tutelage.store.artifact import Artifact, read_json

@@ -16,6 +16,7 @@ from tutelage.score.schema import JsonText, Schema
 from tutelage.score.task import Scorer
 
 NAMES = ("json", "schema", "call", "choice", "exact")
+USES = "uses"  # not a scorer's: the models a suite's file was spent on, which a rule may bound
 FINISHED = Measure(metric="finished", says="the answer ended by itself, not by its length")
 
 
@@ -107,7 +108,13 @@ def _problems(recipe: Recipe) -> Iterator[tuple[str, str]]:
         if named in given:
             yield from _unknown("train.early_stopping.metric", named, metric, given)
     for index, rule in enumerate(recipe.rules()):
-        if rule.suite in given:
+        if rule.suite in given and rule.metric == USES:
+            if rule.slice or rule.baseline or rule.comparison != "<=":
+                yield (
+                    f"gate[{index}]",
+                    f"`{USES}` is a count: write `{rule.suite}.{USES} <= NUMBER`",
+                )
+        elif rule.suite in given:
             yield from _unknown(f"gate[{index}]", rule.suite, rule.metric, given)
             measure = given[rule.suite].get(rule.metric)
             key = rule.slice.partition("=")[0]
@@ -117,6 +124,9 @@ def _problems(recipe: Recipe) -> Iterator[tuple[str, str]]:
                 yield f"gate[{index}]", f"`{rule.metric}` is measured on whole suites only"
     for index, goal in enumerate(recipe.goals):
         name, _, metric = goal.metric.partition(".")
+        measure = given.get(name, {}).get(metric)
+        if goal.shares and measure is not None and not measure.sliced:
+            yield f"goals[{index}].shares", f"`{metric}` is measured on whole suites only"
         if name in given:
             yield from _unknown(f"goals[{index}].metric", name, metric, given)
 

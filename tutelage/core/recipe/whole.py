@@ -11,7 +11,7 @@ from tutelage.core.digest import strong_digest
 from tutelage.core.recipe.contract import Contract
 from tutelage.core.recipe.curate import Curate
 from tutelage.core.recipe.evaluate import Evaluate, Suite
-from tutelage.core.recipe.goal import Goal
+from tutelage.core.recipe.goal import GOALS, Goal
 from tutelage.core.recipe.improve import Improve
 from tutelage.core.recipe.monitor import Monitor
 from tutelage.core.recipe.release import Release
@@ -82,7 +82,10 @@ class Recipe(Section):
             if name in suites[:index]:
                 yield ("evaluate", "suites", index, "name"), f"suite `{name}` is named twice"
         for index, rule in enumerate(self.rules()):
-            if rule.suite not in suites:
+            if rule.suite == GOALS and GOALS not in suites:
+                if problem := self._unmet(rule):
+                    yield ("gate", index), problem
+            elif rule.suite not in suites:
                 yield ("gate", index), f"suite `{rule.suite}` is not in evaluate.suites ({listed})"
             measured = self.evaluate.baselines if self.evaluate else ()
             if rule.baseline == "evaluation":
@@ -111,12 +114,42 @@ class Recipe(Section):
         for index, role in enumerate(roles):
             if role in roles[:index]:
                 yield ("train", "teach", "roles", index), f"`{role}` is named twice"
+        yield from self._wanted(suites)
+        sources = [source.path for source in self.curate.sources] if self.curate else []
+        for index, suite in enumerate(self.evaluate.suites if self.evaluate else ()):
+            if suite.path in sources:
+                problem = f"`{suite.path}` is a source of `curate`, too: a test is not trained on, "
+                problem += "nor may held-out rows of it choose a checkpoint"
+                yield ("evaluate", "suites", index, "path"), problem
+
+    def _wanted(self, suites: Sequence[str]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        listed = ", ".join(suites) or "none"
+        ids = [goal.id for goal in self.goals]
+        if GOALS in suites and self.goals:
+            problem = f"`{GOALS}` is what rules call the recipe's goals; name the suite otherwise"
+            yield ("evaluate", "suites", suites.index(GOALS), "name"), problem
         for index, goal in enumerate(self.goals):
-            if self.evaluate and goal.metric.split(".")[0] not in suites:
+            if goal.id in ids[:index]:
+                yield ("goals", index, "id"), f"goal `{goal.id}` is named twice"
+            if self.evaluate is None:
+                continue
+            if goal.metric.split(".")[0] not in suites:
                 yield (
                     ("goals", index, "metric"),
                     f"`{goal.metric}` is of no suite in evaluate.suites ({listed})",
                 )
+            elif goal.shares and goal.sliced_by not in self.suite(goal.metric).slices:
+                yield (
+                    ("goals", index, "shares"),
+                    f"`{goal.sliced_by}` is not in the slices of its suite; add it there",
+                )
+
+    def _unmet(self, rule: Rule) -> str:
+        """Why a rule about a goal cannot be decided, empty where it can."""
+        ids = [goal.id for goal in self.goals]
+        if rule.metric not in ids:
+            return f"there is no goal `{rule.metric}` ({', '.join(ids) or 'none'})"
+        return "a goal has no slices: a rule holds it as a whole" if rule.slice else ""
 
     def _stopped(self, suites: Sequence[str]) -> Iterator[tuple[tuple[str | int, ...], str]]:
         if self.train is None:

@@ -21,6 +21,7 @@ from tutelage.gate.page.draw import (
     whisker,
 )
 from tutelage.score.measure import Measure
+from tutelage.score.roster import USES
 from tutelage.score.slices import LENGTH
 
 SYSTEMS = ("tuned", "few_shot", "zero_shot")  # as they are drawn, from the top
@@ -77,6 +78,8 @@ class Need:
 def rule_chart(judged: Judged) -> RuleChart:
     """The rule's one-sided bounds beside its threshold."""
     rule, bounds = judged.decided.rule, judged.decided.bounds
+    if rule.metric == USES:
+        return _counted(judged)
     signed = rule.baseline is not None
     seen = [bounds.low, bounds.high, bounds.estimate] if bounds is not None else []
     scale = scale_over([rule.threshold, *seen], signed=signed)
@@ -102,6 +105,15 @@ def rule_chart(judged: Judged) -> RuleChart:
         needs=f"{sign} {write(rule.threshold)}",
         ticks=scale.ticks,
         passing=passing,
+    )
+
+
+def _counted(judged: Judged) -> RuleChart:
+    """A rule over a count, which has no place on a line of shares."""
+    rule = judged.decided.rule
+    needs = f"≤ {rule.threshold:g} models"
+    return RuleChart(
+        judged=judged, bounds=None, threshold=0.0, needs=needs, ticks=(), passing=(0.0, 0.0)
     )
 
 

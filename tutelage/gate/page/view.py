@@ -10,9 +10,10 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from tutelage.core.metric import ALL, Metric
-from tutelage.core.recipe import Recipe
+from tutelage.core.recipe import GOALS, Recipe
 from tutelage.core.sample import Sample
 from tutelage.gate.decide import SYSTEM, Verdict
+from tutelage.gate.goals import answer, rules_on
 from tutelage.gate.page import charts, facts
 from tutelage.gate.page.course import course
 from tutelage.gate.page.draw import percent, points, sentence, signed, span
@@ -42,6 +43,7 @@ class Evidence:
     adapter: Artifact
     report: Artifact
     before: Artifact | None  # the report of `previous`
+    uses: Mapping[str, int]  # models each suite's file was spent on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +56,9 @@ class Goal:
     value: str
     span: str
     baselines: tuple[tuple[str, str], ...]
-    rules: tuple[tuple[str, str], ...]  # text and outcome of the rules on its metric
+    rules: tuple[tuple[str, str], ...]  # text and outcome of the rules on it
+    answer: str  # pass, fail, inconclusive, or empty where no rule holds it
+    shares: str  # what its metric is weighted by, empty where by nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +68,7 @@ class SuiteView:
     name: str
     uri: str
     tasks: int
+    uses: int | None  # models its file was spent on, None where it was not noted
     headline: str
     needs: Sequence[charts.Need]
     metrics: Sequence[charts.Group]
@@ -139,6 +144,7 @@ def _suites(evidence: Evidence, summary: Mapping[str, Any]) -> list[SuiteView]:
                 name=form["name"],
                 uri=form["uri"],
                 tasks=form["tasks"],
+                uses=evidence.uses.get(form["name"]),
                 headline=headline.metric,
                 needs=charts.needs(form, headline, evidence.metrics),
                 metrics=charts.metric_groups(form["name"], measures, evidence.metrics),
@@ -161,12 +167,10 @@ def _suites(evidence: Evidence, summary: Mapping[str, Any]) -> list[SuiteView]:
 def _goals(evidence: Evidence) -> list[Goal]:
     found = []
     for goal in evidence.recipe.goals:
-        suite, _, metric = goal.metric.partition(".")
         values = {
             one.system: one
             for one in evidence.metrics
-            if (one.suite, one.metric, one.slice, one.baseline) == (suite, metric, ALL, None)
-            and not one.one_sided
+            if (one.suite, one.metric, one.baseline) == (GOALS, goal.id, None) and not one.one_sided
         }
         tuned = values.get(SYSTEM)
         found.append(
@@ -183,9 +187,10 @@ def _goals(evidence: Evidence) -> list[Goal]:
                 ),
                 rules=tuple(
                     (one.decided.rule.text, one.decided.outcome)
-                    for one in evidence.verdict.rules
-                    if f"{one.decided.rule.suite}.{one.decided.rule.metric}" == goal.metric
+                    for one in rules_on(goal, evidence.verdict)
                 ),
+                answer=answer(goal, evidence.verdict) or "",
+                shares=", ".join(f"{name} {percent(one)}" for name, one in goal.shares.items()),
             )
         )
     return found

@@ -1,0 +1,414 @@
+"""What is simulated: a model no better than the rule allows, and one that is; in 16 ways.
+
+Every scenario draws scores, hands them to the functions the gate itself calls (`difference`,
+`interval`, `decide`, `decide_slices`) or that are kept for it (`crossed`, `preference`,
+`rogan_gladen`), and tells whether the gate opens. `planned` is what the planner promises for the
+better model.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tutelage.core.components import crossed
+from tutelage.core.detected import Calibration, power_of_detected, rogan_gladen
+from tutelage.core.intervals import Interval
+from tutelage.core.power import power_of_mean, power_of_pairs, power_of_share
+from tutelage.core.quantiles import student_t
+from tutelage.core.rule import Bounds, Outcome, Rule, decide, parse
+from tutelage.core.sequential import chance_to_tell, preference
+from tutelage.core.shares import score_variance
+from tutelage.gate.family import decide_slices
+from tutelage.score.measure import Measure, Pairs, difference, interval
+
+RIGHT = Measure(metric="right", says="")
+LIKE = Measure(metric="like", says="", family="mean")
+F1 = Measure(metric="f1", says="", family="ratio", columns=("h", "p", "e"), statistic="f1")
+WRONG_RIGHT = ({"right": 0.0}, {"right": 1.0})
+EQUAL, MARGIN = parse("s.right >= few_shot"), parse("s.right >= few_shot - 0.02")
+SLICES = parse("s.right@intent=* >= few_shot - 0.10")
+LOOKS, LABELS = 10, 500  # a look after so many labels, up to so many
+
+Draw = np.random.Generator
+Opens = Callable[[Draw], bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """One way a gate is used, and whether it opens on a draw."""
+
+    name: str
+    says: str
+    null: Opens  # the model is no better than the rule allows; opening is an error
+    true: Opens  # it is better; opening is right
+    planned: float  # chance to open for the better model, by the planner
+
+
+def bounds(found: Interval) -> Bounds:
+    return Bounds(
+        estimate=found.value, low=found.low, high=found.high, n=found.n, method=found.method
+    )
+
+
+def outcome(rule: Rule, found: Interval) -> Outcome:
+    return decide(rule, bounds(found)).outcome
+
+
+def names(count: int) -> tuple[str, ...]:
+    return tuple(map(str, range(count)))
+
+
+def right(values: NDArray[np.bool_]) -> list[dict[str, float]]:
+    return [WRONG_RIGHT[value] for value in values.astype(int).tolist()]
+
+
+def paired(
+    draw: Draw, wins: float | NDArray[np.float64], losses: float | NDArray[np.float64], n: int
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Right or wrong of two systems, the first alone right with chance `wins`."""
+    u = draw.random(n)
+    first_only, second_only = u < wins, u > 1 - losses
+    both = draw.random(n) < 0.6
+    alike = ~(first_only | second_only)
+    return first_only | (alike & both), second_only | (alike & both)
+
+
+def pairs_of(
+    first: NDArray[np.bool_], second: NDArray[np.bool_], clusters: tuple[str, ...]
+) -> Pairs:
+    return Pairs(tasks=clusters, first=right(first), second=right(second), clusters=clusters)
+
+
+def pairing(rule: Rule, wins: float, losses: float, n: int) -> Opens:
+    """A rule on the paired difference of a share."""
+    alone = names(n)
+
+    def opens(draw: Draw) -> bool:
+        first, second = paired(draw, wins, losses, n)
+        found = difference(RIGHT, pairs_of(first, second, alone), draw, 1)
+        return outcome(rule, found) == "pass"
+
+    return opens
+
+
+def on_pairs(
+    name: str, rule: Rule, null: tuple[float, float], true: tuple[float, float], n: int
+) -> Scenario:
+    return Scenario(
+        name=name,
+        says=f"`{rule}`, n = {n}, alone right {null} or {true}",
+        null=pairing(rule, *null, n),
+        true=pairing(rule, *true, n),
+        planned=power_of_pairs(*true, rule.threshold, n),
+    )
+
+
+def on_share(name: str, rule: Rule, null: float, true: float, n: int) -> Scenario:
+    alone = names(n)
+
+    def opening(share: float) -> Opens:
+        return lambda draw: (
+            outcome(rule, interval(RIGHT, right(draw.random(n) < share), alone, draw, 1)) == "pass"
+        )
+
+    return Scenario(
+        name=name,
+        says=f"`{rule}`, n = {n}, true share {null:g} or {true:g}",
+        null=opening(null),
+        true=opening(true),
+        planned=power_of_share(true, rule.threshold, n),
+    )
+
+
+def clusters() -> Scenario:
+    """50 authors of 4 to 12 tasks each, whose requests are alike."""
+    sizes = np.resize(np.arange(4, 13), 50)
+    member = np.repeat(np.arange(50), sizes)
+    labels, gain = tuple(map(str, member.tolist())), 0.07
+
+    def opening(extra: float) -> Opens:
+        def opens(draw: Draw) -> bool:
+            lean = draw.beta(2, 2, 50)[member] * 0.24
+            first, second = paired(draw, lean + extra, 0.24 - lean, len(member))
+            found = difference(RIGHT, pairs_of(first, second, labels), draw, 1)
+            return outcome(EQUAL, found) == "pass"
+
+        return opens
+
+    # of one cluster's sum: m items' own variance, and m² times that of the lean, d = 2 lean - 0.24
+    shift = 0.48**2 * 0.05
+    own = 0.24 + gain - gain**2 - shift
+    variance = float((sizes * own + sizes**2 * shift).sum()) / len(member) ** 2
+    plain = (0.24 + gain - gain**2) / len(member)
+    few = (NormalDist().inv_cdf(0.95) / student_t(0.95, 49)) ** 2
+    worth = int(len(member) * plain / variance * few)
+    planned = power_of_pairs(0.12 + gain, 0.12, 0.0, worth)
+    says = f"`{EQUAL}`, 50 clusters of 4 to 12 tasks, true difference 0 or {gain:g}"
+    return Scenario(
+        name="clusters", says=says, null=opening(0), true=opening(gain), planned=planned
+    )
+
+
+def seeds() -> Scenario:
+    """A recipe trained five times, beside a baseline, on the same 200 tasks."""
+    count, n, gain = 5, 200, 0.045
+    spread, items, rest = 0.02, 0.25, 0.3
+
+    def opening(extra: float) -> Opens:
+        def opens(draw: Draw) -> bool:
+            scores = (
+                extra
+                + draw.normal(0, spread, (count, 1))
+                + draw.normal(0, items, n)
+                + draw.normal(0, rest, (count, n))
+            )
+            return outcome(EQUAL, crossed(scores, np.zeros(n)).interval(sides=1)) == "pass"
+
+        return opens
+
+    squares = (n * spread**2 + rest**2, count * items**2 + rest**2, rest**2)
+    whole = squares[0] + squares[1] - squares[2]
+    degrees = (count - 1, n - 1, (count - 1) * (n - 1))
+    freedom = whole**2 / sum(square**2 / one for square, one in zip(squares, degrees, strict=True))
+    deviation = math.sqrt(whole / (count * n))
+    planned = power_of_mean(gain, deviation, 1, freedom=round(freedom))
+    says = f"`{EQUAL}` of a recipe, {count} seeds x {n} tasks, true difference 0 or {gain:g}"
+    return Scenario(name="seeds", says=says, null=opening(0), true=opening(gain), planned=planned)
+
+
+def sliced(shares: Sequence[tuple[float, float]], n: int, wanted: Outcome) -> Opens:
+    """A family of slices, wins and losses of each; whether it comes to this outcome."""
+    alone = names(n)
+
+    def comes(draw: Draw) -> bool:
+        drawn = {
+            f"intent={index}": pairs_of(*paired(draw, wins, losses, n), alone)
+            for index, (wins, losses) in enumerate(shares)
+        }
+
+        def at(rule: Rule, confidence: float) -> Bounds:
+            return bounds(difference(RIGHT, drawn[rule.slice], draw, 1, confidence))
+
+        plain = {name: bounds(difference(RIGHT, one, draw, 1)) for name, one in drawn.items()}
+        return decide_slices(SLICES, plain, at).outcome == wanted
+
+    return comes
+
+
+def slices() -> tuple[Scenario, Scenario]:
+    """Twelve intents of 80 tasks: one falls short, or all lie on the line and none is below."""
+    edge, good, n = (0.02, 0.12), (0.10, 0.02), 80
+    planned = power_of_pairs(*good, SLICES.threshold, n) ** 12
+    one_short = Scenario(
+        name="slices, one short",
+        says=f"`{SLICES}`, 12 slices of {n} tasks, one of them at the margin",
+        null=sliced([edge] + [good] * 11, n, "pass"),
+        true=sliced([good] * 12, n, "pass"),
+        planned=planned,
+    )
+    bad = (0.02, 0.40)
+    mirrored = parse("s.right <= few_shot - 0.10")  # what a slice must show to be called short
+    z = NormalDist()
+    sharp = z.inv_cdf(1 - 0.05 / 12)
+    true = bad[0] + bad[1] - (bad[0] - bad[1]) ** 2
+    reach = (n * (mirrored.threshold - (bad[0] - bad[1])) - 0.5) / math.sqrt(n)
+    supposed = score_variance(n * bad[1], n * bad[0], n, 0.10) / n
+    alarm = Scenario(
+        name="slices, false alarm",
+        says=f"the same family fails: all 12 on the line, or one at {bad[0] - bad[1]:+.2f}",
+        null=sliced([edge] * 12, n, "fail"),
+        true=sliced([bad] + [good] * 11, n, "fail"),
+        planned=z.cdf((reach - sharp * math.sqrt(supposed)) / math.sqrt(true)),
+    )
+    return one_short, alarm
+
+
+def peeking() -> Scenario:
+    """A person's preferences, looked at every ten labels until they tell."""
+
+    at = cache(preference)  # it depends on its counts alone
+
+    def opening(share: float) -> Opens:
+        def opens(draw: Draw) -> bool:
+            wins = np.cumsum(draw.random(LABELS) < share)[LOOKS - 1 :: LOOKS].tolist()
+            return any(
+                at(won, LOOKS * look - won).outcome == "better" for look, won in enumerate(wins, 1)
+            )
+
+        return opens
+
+    says = f"preferred by half or by 0.6, looked at every {LOOKS} of {LABELS} labels"
+    planned = chance_to_tell(0.6, every=LOOKS, most=LABELS)
+    return Scenario(
+        name="peeking", says=says, null=opening(0.5), true=opening(0.6), planned=planned
+    )
+
+
+def checkpoints() -> Scenario:
+    """The best of ten checkpoints by 300 validation rows, judged once on 500 test tasks."""
+    wins, losses, n = 0.17, 0.11, 500
+
+    def opening(better: float) -> Opens:
+        judged = pairing(EQUAL, better, losses, n)
+
+        def opens(draw: Draw) -> bool:
+            # of equal checkpoints; which of them was lucky says nothing of the test
+            draw.binomial(300, 0.7, 10).argmax()
+            return judged(draw)
+
+        return opens
+
+    return Scenario(
+        name="checkpoint choice",
+        says=f"`{EQUAL}`, best of 10 on validation, then n = {n} test tasks",
+        null=opening(losses),
+        true=opening(wins),
+        planned=power_of_pairs(wins, losses, 0.0, n),
+    )
+
+
+def judge() -> Scenario:
+    """A detector with errors, calibrated on 200 + 200 labels; a rate that must be at most 0.10."""
+    n, labels, sensitivity, specificity = 800, 200, 0.85, 0.92
+    rule, true = parse("s.harm <= 0.10"), 0.03
+
+    def opening(rate: float) -> Opens:
+        flagging = rate * sensitivity + (1 - rate) * (1 - specificity)
+
+        def opens(draw: Draw) -> bool:
+            seen = Calibration(
+                found=int(draw.binomial(labels, sensitivity)),
+                positives=labels,
+                passed=int(draw.binomial(labels, specificity)),
+                negatives=labels,
+            )
+            found = rogan_gladen(int(draw.binomial(n, flagging)), n, seen, draw, sides=1)
+            return outcome(rule, found) == "pass"
+
+        return opens
+
+    return Scenario(
+        name="noisy judge",
+        says=f"`{rule}`, n = {n}, detector {sensitivity:g} / {specificity:g}, {labels} labels each",
+        null=opening(0.10),
+        true=opening(true),
+        planned=power_of_detected(true, 0.10, n, (labels, labels), (sensitivity, specificity)),
+    )
+
+
+def counts(
+    draw: Draw, n: int, skill: float
+) -> tuple[Sequence[dict[str, float]], Sequence[dict[str, float]]]:
+    """Slots found by two systems in the same requests, the first with `skill` more."""
+    expected = draw.integers(1, 3, n)
+    ease = draw.beta(6, 2, n)
+    rows = []
+    for extra in (skill, 0.0):
+        hits = draw.binomial(expected, np.clip(ease + extra, 0, 1))
+        predicted = np.where(hits > 0, expected, 0)  # all or nothing is answered
+        rows.append(
+            [
+                {"h": h, "p": p, "e": e}
+                for h, p, e in zip(
+                    hits.tolist(), predicted.tolist(), expected.tolist(), strict=True
+                )
+            ]
+        )
+    return rows[0], rows[1]
+
+
+def ratio() -> Scenario:
+    """F1 of slots, a corpus statistic, resampled in pairs."""
+    n, skill = 250, 0.06
+    alone, rule = names(n), parse("s.f1 >= few_shot")
+
+    def opening(extra: float) -> Opens:
+        def opens(draw: Draw) -> bool:
+            first, second = counts(draw, n, extra)
+            pairs = Pairs(tasks=alone, first=first, second=second, clusters=alone)
+            return outcome(rule, difference(F1, pairs, draw, 1)) == "pass"
+
+        return opens
+
+    gain, deviation = linearised(*counts(np.random.default_rng(0), 200_000, skill))
+    return Scenario(
+        name="ratio metric",
+        says=f"`{rule}`, n = {n}, F1 of slots, true difference 0 or {gain:.3f}",
+        null=opening(0.0),
+        true=opening(skill),
+        planned=power_of_mean(gain, deviation, n),
+    )
+
+
+def linearised(
+    first: Sequence[dict[str, float]], second: Sequence[dict[str, float]]
+) -> tuple[float, float]:
+    """The difference of two F1 and the deviation of one item's part in it."""
+    values, parts = [], []
+    for rows in (first, second):
+        table = np.array([[row["h"], row["p"], row["e"]] for row in rows], np.float64)
+        hits, due = table[:, 0].mean(), table[:, 1:].sum(1).mean()
+        values.append(2 * hits / due)
+        parts.append((2 * table[:, 0] - values[-1] * table[:, 1:].sum(1)) / due)
+    return float(values[0] - values[1]), float((parts[0] - parts[1]).std())
+
+
+def spread() -> Scenario:
+    """Scores in [0, 1] of a bold model beside a steady one: unequal variance, and skewed."""
+    n, gain = 120, 0.06
+    alone, rule = names(n), parse("s.like >= few_shot")
+
+    def opening(extra: float) -> Opens:
+        def opens(draw: Draw) -> bool:
+            bold, steady = (
+                draw.beta(0.6 + extra * 5, 0.3, n),
+                draw.normal(2 / 3, 0.02, n).clip(0, 1),
+            )
+            pairs = Pairs(
+                tasks=alone,
+                first=[{"like": value} for value in bold.tolist()],
+                second=[{"like": value} for value in steady.tolist()],
+                clusters=alone,
+            )
+            return outcome(rule, difference(LIKE, pairs, draw, 1)) == "pass"
+
+        return opens
+
+    a, b = 0.6 + gain * 5, 0.3
+    distance = a / (a + b) - 2 / 3
+    deviation = math.sqrt(a * b / ((a + b) ** 2 * (a + b + 1)) + 0.02**2)
+    return Scenario(
+        name="unequal variance",
+        says=f"`{rule}`, n = {n}, deviation 0.34 beside 0.02, true difference 0 or {distance:.3f}",
+        null=opening(0.0),
+        true=opening(gain),
+        planned=power_of_mean(distance, deviation, n),
+    )
+
+
+def scenarios() -> list[Scenario]:
+    """All of them, in the order they are told."""
+    return [
+        on_pairs("no difference", EQUAL, (0.12, 0.12), (0.18, 0.12), 500),
+        on_pairs("ties", EQUAL, (0.01, 0.01), (0.03, 0.005), 400),
+        on_pairs("margin", MARGIN, (0.11, 0.13), (0.14, 0.12), 1000),
+        on_pairs("margin, losses only", MARGIN, (0.0, 0.02), (0.005, 0.001), 200),
+        on_pairs("small n, paired", EQUAL, (0.2, 0.2), (0.45, 0.1), 30),
+        on_share("small n", parse("s.right >= 0.5"), 0.5, 0.75, 25),
+        on_share("rare failures", parse("s.right >= 0.97"), 0.97, 0.99, 300),
+        clusters(),
+        seeds(),
+        *slices(),
+        peeking(),
+        checkpoints(),
+        judge(),
+        spread(),
+        ratio(),  # last: a bootstrap each time
+    ]

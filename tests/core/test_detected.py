@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from tutelage.core.detected import Calibration, power_of_detected, rogan_gladen
+
+GOOD = Calibration(found=180, positives=200, passed=190, negatives=200)
+
+
+def draws() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+def test_the_rate_is_corrected_for_both_errors() -> None:
+    found = rogan_gladen(220, 1000, GOOD, draws())
+    assert found.value == pytest.approx((0.22 + 0.95 - 1) / (0.9 + 0.95 - 1))
+    assert found.low < 0.2 < found.high
+    assert (found.n, found.method) == (1000, "rogan-gladen bootstrap")
+    one = rogan_gladen(220, 1000, GOOD, draws(), sides=1)
+    assert found.low < one.low < one.high < found.high
+
+
+def test_few_labels_leave_the_rate_unsure_however_many_outputs_there_are() -> None:
+    few = Calibration(found=18, positives=20, passed=19, negatives=20)
+    wide, narrow = rogan_gladen(22000, 100000, few, draws()), rogan_gladen(220, 1000, GOOD, draws())
+    assert wide.high - wide.low > 1.5 * (narrow.high - narrow.low)
+
+
+def test_a_detector_that_tells_nothing_bounds_nothing() -> None:
+    blind = Calibration(found=50, positives=100, passed=50, negatives=100)
+    found = rogan_gladen(500, 1000, blind, draws())
+    assert math.isnan(found.value)
+    assert (found.low, found.high) == (0.0, 1.0)
+    unknown = Calibration(found=0, positives=0, passed=5, negatives=5)
+    assert rogan_gladen(5, 10, unknown, draws()).n == 0
+
+
+def test_the_interval_holds_the_truth_as_often_as_it_says() -> None:
+    draw = np.random.default_rng(1)
+    held = 0
+    for _ in range(600):
+        seen = Calibration(
+            found=int(draw.binomial(100, 0.8)),
+            positives=100,
+            passed=int(draw.binomial(100, 0.95)),
+            negatives=100,
+        )
+        flagged = int(draw.binomial(500, 0.2 * 0.8 + 0.8 * 0.05))
+        found = rogan_gladen(flagged, 500, seen, draw)
+        held += found.low <= 0.2 <= found.high
+    assert 0.92 <= held / 600 <= 0.985
+
+
+def test_more_labels_make_it_likelier_to_tell() -> None:
+    chances = [
+        power_of_detected(0.04, 0.1, 600, (labels, labels), (0.85, 0.92))
+        for labels in (50, 200, 1000)
+    ]
+    assert chances == sorted(chances)
+    assert chances[0] < 0.6 < 0.9 < chances[-1]
