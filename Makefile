@@ -6,7 +6,7 @@ CODE := tutelage tests scripts examples $(wildcard benchmarks)
 
 .PHONY: env demo demo-support test check format docs bench bench-contract bench-detectors \
   bench-rendering bench-train bench-losses bench-packing bench-plan bench-train-kill bench-matrix \
-  bench-attention bench-gpu bench-gate
+  bench-attention bench-gpu bench-gate bench-curate
 
 env:
 	@scripts/env.sh
@@ -48,7 +48,13 @@ bench-contract: env
 
 # FOLDER holds labelled texts of others; benchmarks/detectors.py says which.
 bench-detectors: env
-	$(BIN)/python benchmarks/detectors.py $(FOLDER)
+	$(BIN)/python benchmarks/detectors.py $(FOLDER) $(if $(RIVAL),--rival $(RIVAL))
+
+# Rows in which it is known what stands where; fails where a goal is missed.
+ROWS ?= 100000
+SEED ?= 1
+bench-curate: env
+	$(BIN)/python benchmarks/curate.py --rows $(ROWS) --seed $(SEED)
 
 bench-rendering: env
 	$(BIN)/python benchmarks/rendering.py --rival $(RIVAL)

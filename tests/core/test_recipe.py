@@ -271,7 +271,14 @@ def test_the_keys_of_every_section_are_these() -> None:
         "template arguments date system variants without_system output_schema decoding fit "
         "truncate forged context_tokens"
     )
-    assert keys["Curate"] == "sources rows validation group_by invalid stages duplicates leakage"
+    assert keys["Curate"] == (
+        "sources rows validation group_by invalid stages screen duplicates leakage"
+    )
+    assert keys["Screen"] == "actions key_env key_file detectors"
+    assert keys["Detector"] == "name url least_score token_env batch timeout_seconds"
+    assert keys["Duplicates"] == "near prompts answers jaccard"
+    assert keys["Leakage"] == "coverage benchmarks"
+    assert keys["Benchmark"] == "path format fields prompt"
     assert keys["SourceFile"] == "path format fields origin licence author name"
     assert keys["Goal"] == "id says metric shares"
     assert keys["Train"] == (

@@ -6,7 +6,7 @@ from typing import Any
 
 from tutelage.core.conversation import Message
 from tutelage.core.ledger import Reason
-from tutelage.core.recipe import Curate, Recipe, Suite
+from tutelage.core.recipe import Curate, Duplicates, Recipe
 from tutelage.core.row import Example, Source
 from tutelage.curate import run as door
 from tutelage.curate.checks import conflicts
@@ -48,9 +48,8 @@ def test_a_repeated_pair_is_dropped_and_another_of_one_prompt_stays() -> None:
 def test_a_pair_like_another_is_dropped_but_not_the_opposite_one() -> None:
     rows = [pair(GOOD, POOR), pair(POOR, GOOD, 2), pair(GOOD, POOR, 3, asked=f"{LONG} please")]
 
-    assert {index: one.reason for index, one in near(rows, 0.8).items()} == {
-        2: Reason.NEAR_DUPLICATE
-    }
+    found = near(rows, Duplicates(jaccard=0.8)).rows
+    assert {index: one.reason for index, one in found.items()} == {2: Reason.NEAR_DUPLICATE}
 
 
 def test_pairs_that_prefer_the_opposite_are_for_a_person_to_look_at() -> None:
@@ -71,12 +70,11 @@ def test_a_pair_that_asks_what_a_suite_asks_is_a_leak_also_behind_its_prompt() -
         source=Source(uri="test.jsonl", line=1),
     )
     file = Ingested(uri="test.jsonl", file_digest="d", layout="messages", examples=[item])
-    suite = Suite(name="s", path="test.jsonl", scorers=("json",))
     source = {"path": "rows.jsonl", "origin": "human", "licence": "CC0-1.0"}
     section = Curate.model_validate({"sources": [source]})
     rows = [pair(GOOD, POOR), pair(GOOD, POOR, 2, asked="Hi", more=LONG), pair("a", "b", asked="?")]
 
-    found = leaks(rows, [Asked(suite=suite, file=file)], section)
+    found = leaks(rows, [Asked(name="s", file=file)], section)
 
     assert {index: one.reason for index, one in found.drop.items()} == {
         0: Reason.LEAK_EXACT,

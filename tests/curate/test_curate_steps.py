@@ -5,7 +5,7 @@ from dataclasses import replace
 from tutelage.core.conversation import Message
 from tutelage.core.digest import Json
 from tutelage.core.ledger import LedgerEntry, Reason
-from tutelage.core.recipe import Curate, SourceFile, Suite
+from tutelage.core.recipe import Curate, Duplicates, SourceFile
 from tutelage.core.row import Example, Origin, Source
 from tutelage.curate.checks import conflicts, outside_schema
 from tutelage.curate.decontaminate import Leaks, leaks
@@ -13,6 +13,7 @@ from tutelage.curate.dedup import exact, near
 from tutelage.curate.sources import Asked
 from tutelage.store.ingest import Ingested
 
+LOOSE = Duplicates(jaccard=0.7)
 LONG = "please book a quiet table for my family near the old harbour on the first sunday of may"
 ANSWER = "of course, i will book that table for you and send you a message once it is done"
 
@@ -51,7 +52,7 @@ def suite(*tasks: Example) -> list[Asked]:
         for line, task in enumerate(tasks, start=1)
     ]
     file = Ingested(uri="test.jsonl", file_digest="d", layout="messages", examples=placed)
-    return [Asked(suite=Suite(name="s", path="test.jsonl", scorers=("json",)), file=file)]
+    return [Asked(name="s", file=file)]
 
 
 def told(found: dict[int, LedgerEntry]) -> dict[int, tuple[str, str]]:
@@ -78,10 +79,26 @@ def test_the_row_written_by_people_stays() -> None:
     assert {entry.other_row for entry in exact(rows).values()} == {rows[2].id}
 
 
+def test_of_rows_of_one_origin_the_better_one_stays() -> None:
+    rows = [
+        replace(example("Hi", line=1), tags={"quality": "0.2"}),
+        replace(example("Hi", line=2), tags={"quality": "0.9"}),
+        example("Hi", line=3, origin="log"),
+        replace(example("Hi", line=4, origin="synthetic"), tags={"quality": "9"}),
+    ]
+
+    assert {str(rows[index].source): one.detail for index, one in exact(rows).items()} == {
+        f"rows.jsonl:{line}": f"rows.jsonl:{line} repeats rows.jsonl:2" for line in (1, 3, 4)
+    }
+    assert sorted(exact(rows[2:])) == [1]
+    odd = [replace(rows[0], tags={"quality": word}) for word in ("nan", "good")]
+    assert sorted(exact([*odd, replace(rows[1], weight=2.0, tags={})])) == [0, 1]
+
+
 def test_a_near_duplicate_in_request_and_answer_goes() -> None:
     rows = [example(LONG, ANSWER, line=1), example(f"{LONG} thanks", f"{ANSWER} now", line=2)]
 
-    assert told(near(rows, 0.7)) == {
+    assert told(near(rows, LOOSE).rows) == {
         1: ("near_duplicate", "rows.jsonl:2 is like rows.jsonl:1, Jaccard 0.93")
     }
 
@@ -90,35 +107,35 @@ def test_rows_that_differ_in_what_is_taught_are_kept() -> None:
     other = "no, that table is taken all through the month and so are all of the others"
     call = '{"name": "book", "arguments": {"place": "the old harbour", "guests": "my whole family"'
 
-    assert near([example(LONG, ANSWER), example(f"{LONG} thanks", other)], 0.7) == {}
+    assert near([example(LONG, ANSWER), example(f"{LONG} thanks", other)], LOOSE).rows == {}
     # JSON answers are alike only if they are the same value
     ends = (', "on": "first sunday of may"}}', ', "on": "last sunday of may"}}')
     rows = [example(LONG, call + ends[0]), example(f"{LONG} ok", call + ends[1])]
-    assert near(rows, 0.7) == {}
+    assert near(rows, LOOSE).rows == {}
     reordered = '{"arguments": {"b": 2, "a": 1}, "name": "f"}'
     same = '{"name":"f","arguments":{"a":1,"b":2}}'
-    assert list(near([example(LONG, same), example(f"{LONG} ok", reordered)], 0.7)) == [1]
+    assert list(near([example(LONG, same), example(f"{LONG} ok", reordered)], LOOSE).rows) == [1]
 
 
 def test_rows_with_other_numbers_are_kept() -> None:
     one, two = (f"{LONG}, the table for {count} people that i spoke of" for count in (4, 5))
 
-    assert near([example(one, ANSWER), example(two, ANSWER)], 0.7) == {}
+    assert near([example(one, ANSWER), example(two, ANSWER)], LOOSE).rows == {}
 
 
 def test_rows_that_exchange_a_word_for_another_are_kept() -> None:
     begin = "what is the title of the national anthem of the beautiful and old country of"
     rows = [example(f"{begin} {country}", "Not known") for country in ("malta", "portugal")]
 
-    assert near(rows, 0.7) == {}
-    assert list(near([*rows, example(f"please, {begin} malta", "Not known")], 0.7)) == [2]
+    assert near(rows, LOOSE).rows == {}
+    assert list(near([*rows, example(f"please, {begin} malta", "Not known")], LOOSE).rows) == [2]
 
 
 def test_one_word_in_twenty_may_be_exchanged() -> None:
     told = f"{LONG} and please tell us by letter whether that day is fine for all of you"
     rows = [example(told, ANSWER), example(told.replace("letter", "mail"), ANSWER)]
 
-    assert list(near(rows, 0.7)) == [1]
+    assert list(near(rows, LOOSE).rows) == [1]
 
 
 def test_rows_with_another_context_are_kept() -> None:
@@ -127,7 +144,7 @@ def test_rows_with_another_context_are_kept() -> None:
         example(f"{LONG} ok", ANSWER, system="You are a waiter."),
     ]
 
-    assert near(rows, 0.7) == {}
+    assert near(rows, LOOSE).rows == {}
 
 
 def test_a_row_is_dropped_only_for_one_that_stays() -> None:
@@ -135,7 +152,7 @@ def test_a_row_is_dropped_only_for_one_that_stays() -> None:
     middle, last = " ".join(words[2:]), " ".join(words[5:])  # last is like middle alone
     rows = [example(text, line=line) for line, text in enumerate((LONG, middle, last), start=1)]
 
-    assert [(index, entry.other_row) for index, entry in near(rows, 0.7).items()] == [
+    assert [(index, entry.other_row) for index, entry in near(rows, LOOSE).rows.items()] == [
         (1, rows[0].id)
     ]
 
@@ -143,7 +160,7 @@ def test_a_row_is_dropped_only_for_one_that_stays() -> None:
 def test_short_rows_that_differ_are_all_kept() -> None:
     rows = [example(text) for text in ("Say hello.", "Say goodbye.", "Add 3", "Add -3", "C", "C++")]
 
-    assert near(rows, 0.1) == {}
+    assert near(rows, Duplicates(jaccard=0.1)).rows == {}
 
 
 def test_rows_that_answer_one_prompt_differently_are_for_review() -> None:

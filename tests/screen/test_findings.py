@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tutelage.core.finding import Finding
+from tutelage.screen.injection import find_injections
 from tutelage.screen.pii import find_pii
 from tutelage.screen.secrets import find_secrets
 
@@ -21,7 +22,7 @@ PIECES = st.sampled_from(
 )
 
 
-@pytest.mark.parametrize("find", [find_pii, find_secrets])
+@pytest.mark.parametrize("find", [find_pii, find_secrets, find_injections])
 @pytest.mark.parametrize(
     "piece",
     [
@@ -35,7 +36,7 @@ def test_a_long_text_takes_time_in_proportion(find: Find, piece: str) -> None:
     assert time.process_time() - began < 5
 
 
-@pytest.mark.parametrize("find", [find_pii, find_secrets])
+@pytest.mark.parametrize("find", [find_pii, find_secrets, find_injections])
 @settings(max_examples=200, derandomize=True, deadline=None)
 @given(text=st.lists(PIECES | st.characters(), max_size=30).map("".join))
 def test_any_text_gives_findings_in_order_that_stand_apart(find: Find, text: str) -> None:

@@ -4,9 +4,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tutelage.screen.minhash import ANCHORS, candidates
-from tutelage.screen.near import comparable, jaccard, near_pairs, side
-from tutelage.screen.ngrams import ngrams
+from tutelage.screen.minhash import ANCHORS, bands, candidates, sketch
+from tutelage.screen.near import comparable, jaccard, near_groups, near_items, near_pairs, side
+from tutelage.screen.ngrams import Grams, ngrams
 
 
 def pairs(*texts: str, threshold: float = 0.7) -> list[tuple[int, int]]:
@@ -98,11 +98,61 @@ def test_jaccard_is_that_of_the_sets(texts: list[str]) -> None:
 
 def test_a_crowded_bucket_pairs_its_first_texts_with_all() -> None:
     count = ANCHORS + 20
-    found = candidates(ngrams(["the very same text"] * count, 2).distinct())
+    grams = ngrams(["the very same text"] * count, 2)
+    found = candidates(bands(sketch(grams)), np.arange(count))
 
     assert set(map(tuple, found.tolist())) == {
         (first, second) for first in range(ANCHORS) for second in range(first + 1, count)
     }
+
+
+def test_a_sketch_of_a_union_is_the_least_of_two() -> None:
+    left, right = ngrams(["a b c d"], 2), ngrams(["c d e f"], 2)
+    both = Grams(
+        hashes=np.concatenate([left.hashes, right.hashes]),
+        text=np.concatenate([left.text, right.text]),
+        first=np.concatenate([left.first, right.first]),
+        texts=1,
+    )
+
+    assert (sketch(both) == np.minimum(sketch(left), sketch(right))).all()
+    assert (sketch(left, salt=1) != sketch(left)).any()
+
+
+def test_groups_of_sides_are_told_apart() -> None:
+    request = "please tell me all about the history of the old town"
+    answer = "the old town was built a long time ago by people"
+    other = "nobody knows anything at all of that place any more today"
+    sides = [side([request, request, other]), side([answer, other, answer])]
+
+    found = near_groups(sides, ((0, 1), (0,), (1,)), 0.7)
+
+    assert [list(zip(one.first.tolist(), one.second.tolist(), strict=True)) for one in found] == [
+        [],
+        [(0, 1)],
+        [(0, 2)],
+    ]
+
+
+def test_a_twin_of_a_text_is_a_pair_with_all_that_text_is_like() -> None:
+    text = "one two three four five six seven eight nine ten eleven"
+
+    assert pairs(text, f"{text} twelve", f"{text} twelve", text) == [
+        (0, 1),
+        (0, 2),
+        (1, 2),
+        (0, 3),
+    ]
+
+
+def test_rows_like_an_item_are_found_however_many_they_are() -> None:
+    item = "could you book a table for two at the harbour"
+    rows = [*[f"row number {index} says another thing altogether" for index in range(99)], item]
+    near = [*rows, f"{item} please", "book a table"]
+
+    found = near_items(side(near), side(["quite another item of the suite", item]), 0.7)
+
+    assert [(row, at, round(share, 2)) for row, at, share in found] == [(99, 1, 1), (100, 1, 0.86)]
 
 
 def test_no_texts_give_no_pairs() -> None:

@@ -3,13 +3,13 @@
 import numpy as np
 
 from tutelage.screen.ngrams import ngrams
-from tutelage.screen.overlap import overlaps
+from tutelage.screen.overlap import Items, overlaps
 
 ITEM = "one two three four five six"
 
 
 def found(rows: list[str], items: list[str], owner: list[int]) -> list[tuple[int, int, float]]:
-    held = overlaps(ngrams(rows, 3), ngrams(items, 3), np.array(owner, dtype=np.int64))
+    held = overlaps(ngrams(rows, 3), Items.of(ngrams(items, 3)), np.array(owner, dtype=np.int64))
     return list(zip(held.row.tolist(), held.item.tolist(), held.coverage.tolist(), strict=True))
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tutelage.core.finding import redacted
-from tutelage.screen.pii import IBAN_LENGTHS, KINDS, find_pii, iban_valid, luhn
+from tutelage.screen.digits import luhn
+from tutelage.screen.pii import IBAN_LENGTHS, KINDS, find_pii, iban_valid
 
 
 def found(text: str) -> list[tuple[str, str]]:
@@ -32,6 +33,12 @@ def found(text: str) -> list[tuple[str, str]]:
         ("at 2001:db8:0:0:0:0:2:1.", "ip", "2001:db8:0:0:0:0:2:1"),
         ("at fe80::1 locally", "ip", "fe80::1"),
         ("ftp://ann:pw1@host.example/x", "url_credentials", "ann:pw1"),
+        ("the card 00:1a:2b:3c:4d:5e.", "mac", "00:1a:2b:3c:4d:5e"),
+        ("at 001A.2B3C.4D5E", "mac", "001A.2B3C.4D5E"),
+        ("she was born on 3 March 1984 in Rome", "birth_date", "3 March 1984"),
+        ("DOB: 03/27/84", "birth_date", "03/27/84"),
+        ("date of birth 1984-03-27.", "birth_date", "1984-03-27"),
+        ("25 833387-Office", "phone", "25 833387"),
     ],
 )
 def test_each_kind_is_found_where_it_stands(text: str, kind: str, words: str) -> None:
@@ -59,6 +66,9 @@ def test_each_kind_is_found_where_it_stands(text: str, kind: str, words: str) ->
         "10 20 30 40 50 60 70 80",
         "it costs 1 234 567 890.00",
         "2813882583",
+        "the talk is on 3 March 1984",
+        "DOB: 99/99/84",
+        "00:00:00:00:00:00 and 00:1a:2b:3c:4d:5e:6f",
         "a@b and @name and a..b@c.de and x@-y.de",
         "https://host:8000/a@b",
         "https://user:$PASSWORD@host.example/",

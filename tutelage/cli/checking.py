@@ -13,6 +13,7 @@ from tutelage.core.errors import BadRow, BaseModelError, RowError, TutelageError
 from tutelage.core.ledger import Reason
 from tutelage.core.recipe import Curate, Evaluate, Reading, Recipe, SourceFile, Suite
 from tutelage.core.row import Example
+from tutelage.curate import screening
 from tutelage.curate.decontaminate import leaks
 from tutelage.curate.sources import FIX_SOURCE, FIX_SUITE, Asked
 from tutelage.render.contract import Contract
@@ -98,6 +99,7 @@ class Check:
         return contract
 
     def _sources(self, section: Curate) -> list[Example]:
+        self.attempt("screen", lambda: screening.ready(section.screen, self.recipe))
         files = self._read("source", section.sources)
         if any(file.refused for file in files):
             error = rows_error(files, "taught", FIX_SOURCE)
@@ -208,11 +210,11 @@ class Check:
             if found and found[0].refused:
                 self.bad("suite", rows_error(found, "used as tasks", FIX_SUITE))
             elif found:
-                asked.append(Asked(suite=suite, file=found[0]))
+                asked.append((suite, Asked(name=suite.name, file=found[0])))
         for one in asked:
-            self.attempt("suite", lambda one=one: _tasks(one, judged))  # type: ignore[misc]
+            self.attempt("suite", lambda one=one: _tasks(one[0], one[1], judged))  # type: ignore[misc]
         if self.recipe.curate is not None and examples and asked:
-            found_leaks = leaks(examples, asked, self.recipe.curate)
+            found_leaks = leaks(examples, [one for _, one in asked], self.recipe.curate)
             leaked = len(found_leaks.drop)
             says = f"{counted(leaked, 'row')} of the sources repeat tasks"
             self.say("leaks", f"{says}: curate removes them" if leaked else says, _noted(leaked))
@@ -229,12 +231,11 @@ def _read(reading: Reading, recipe: Recipe) -> Ingested:
     return read_examples(reading, recipe)
 
 
-def _tasks(asked: Asked, contract: Contract | None) -> None:
+def _tasks(suite: Suite, asked: Asked, contract: Contract | None) -> None:
     """Whether every task of a suite can be scored.
 
     Raises: RecipeError for scorers and slices; RowError naming each task that cannot.
     """
-    suite: Suite = asked.suite
     tasks = tasks_of(suite.name, asked.tasks)
     slices_of(tasks, suite.slices)
     if contract is None:

@@ -14,6 +14,9 @@ class Decision(StrEnum):
     KEEP = "keep"
     DROP = "drop"
     REVIEW = "review"
+    REPORT = "report"
+    REDACT = "redact"
+    PSEUDONYMISE = "pseudonymise"
     TRUNCATE = "truncate"
     UNSUPERVISED = "unsupervised"
 
@@ -41,9 +44,16 @@ class Reason(StrEnum):
     INVALID_TOOL_CALL = "invalid_tool_call"
     INVALID_OUTPUT = "invalid_output"
     CONFLICTING_LABEL = "conflicting_label"
+    # findings in its texts
+    PERSONAL_DATA = "personal_data"
+    SECRET = "secret"
+    INJECTION = "injection"
+    DETECTED = "detected"  # by a detector of the recipe
     # repeats and leaks
     EXACT_DUPLICATE = "exact_duplicate"
     NEAR_DUPLICATE = "near_duplicate"
+    REPEATED_PROMPT = "repeated_prompt"
+    REPEATED_ANSWER = "repeated_answer"
     LEAK_EXACT = "leak_exact"
     LEAK_NGRAM = "leak_ngram"
     LEAK_NEAR = "leak_near"

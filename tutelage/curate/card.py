@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ import numpy as np
 
 from tutelage.core.ledger import Decision, LedgerEntry
 from tutelage.core.row import Example
+from tutelage.curate.pairs import Pair
 from tutelage.curate.sides import request
 from tutelage.curate.sources import Asked
 from tutelage.curate.split import Placed
@@ -31,6 +33,9 @@ class Curated:
     placed: Placed
     ledger: Sequence[LedgerEntry]
     stages: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # taught rows by source
+    findings: Sequence[Mapping[str, str | int]] = ()
+    repeats: Mapping[str, int] = field(default_factory=dict)  # of one side alone
+    pairs: Sequence[Pair] = ()
 
 
 def card(curated: Curated) -> dict[str, Any]:
@@ -55,9 +60,12 @@ def card(curated: Curated) -> dict[str, Any]:
         "authors": len({example.author for example in kept if example.author}),
         "left_out": left_out,
         "for_review": _reasons(curated.ledger, Decision.REVIEW),
+        "findings": [dict(one) for one in curated.findings],
+        "repeats": dict(curated.repeats),
+        "leak_pairs": list(curated.pairs),
         "kept_clear_of": [
             {
-                "suite": asked.suite.name,
+                "suite": asked.name,
                 "path": asked.file.uri,
                 "sha256": asked.file.file_digest,
                 "tasks": len(asked.tasks),
@@ -138,7 +146,10 @@ def text(form: Mapping[str, Any]) -> str:
         *([_section("Stages", _stages(form))] if form["stages"] else []),
         _section("Left out", _pairs(form["left_out"], "every row was kept")),
         _section("Kept, for a person to look at", _pairs(form["for_review"], "none")),
+        _section("Found in the texts", _findings(form)),
+        _section("Repeats of one side alone", _pairs(form["repeats"], "none was looked for")),
         _section("Kept clear of", _suites(form)),
+        *([_section("Leaks, side by side", _beside(form))] if form["leak_pairs"] else []),
         _section("Lengths", _lengths(form)),
         _section("Tags", _tag_lines(form)),
         _section("What was not looked for", [NOT_LOOKED_FOR]),
@@ -147,8 +158,10 @@ def text(form: Mapping[str, Any]) -> str:
 
 
 NOT_LOOKED_FOR = (
-    "Personal data, secrets, harmful content and the truth of the answers. Consent is as the "
-    "sources state it. Two texts that say the same in other words count as different."
+    "Names, streets, towns and whatever of persons and secrets has no form that rules know, save "
+    "where a detector of the recipe is listed above; harmful content, unless such a detector "
+    "looked for it; the truth of the answers. Consent is as the sources state it. Two texts that "
+    "say the same in other words count as different."
 )
 
 
@@ -199,6 +212,31 @@ def _stages(form: Mapping[str, Any]) -> list[str]:
 
 def _pairs(counts: Mapping[str, int], none: str) -> list[str]:
     return [f"- {name}: {count:,}" for name, count in counts.items()] or [f"- {none}"]
+
+
+def _findings(form: Mapping[str, Any]) -> list[str]:
+    """By detector, kind and action; what was found never stands here."""
+    if not form["findings"]:
+        return ["- nothing by the rules for personal data, secrets and injection"]
+    lines = ["| detector | kind | action | rows | times |", "|---|---|---|---:|---:|"]
+    for one in form["findings"]:
+        named = f"| {one['detector']} | {one['kind']} | {one['action']} "
+        lines.append(f"{named}| {one['rows']:,} | {one['times']:,} |")
+    return lines
+
+
+def _beside(form: Mapping[str, Any]) -> list[str]:
+    """The first pairs of a row and the evaluation item it holds."""
+    lines = ["| decision | row | evaluation item |", "|---|---|---|"]
+    for one in form["leak_pairs"]:
+        told = f"{one['decision']}, {one['reason']}: {one['detail']}"
+        lines.append(f"| {_cell(told)} | {_cell(one['row_text'])} | {_cell(one['item_text'])} |")
+    return lines
+
+
+def _cell(text: str) -> str:
+    """A text that cannot break a table of Markdown, nor be markup."""
+    return html.escape(text, quote=False).replace("|", "\\|").replace("`", "\\`")
 
 
 def _suites(form: Mapping[str, Any]) -> list[str]:

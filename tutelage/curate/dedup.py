@@ -1,25 +1,33 @@
 """Repeats among the rows: exact ones, and near-duplicates that are verified.
 
-Of rows that repeat each other the one written by people stays, then the one read
-first. A near-duplicate must be like the row that stays in request, context and
-answer, each by itself: rows that differ in what is taught are kept. Answers in JSON
-are alike only if they are the same value; numbers must be the same; and words may be
-added or left out, but not exchanged for others, save one in twenty: shingles see little
-of a change at the end of a text, and `the anthem of Malta` is not that of Portugal. A
-row is dropped only for a row that stays, never for one that was dropped itself.
+Of rows that repeat each other the one written by people stays, then the one of better quality,
+then the one read first. A near-duplicate must be like the row that stays in request, context and
+answer, each by itself: rows that differ in what is taught are kept. Answers in JSON are alike
+only if they are the same value; numbers must be the same; and words may be added or left out,
+but not exchanged for others, save one in twenty: shingles see little of a change at the end of
+a text, and `the anthem of Malta` is not that of Portugal. A row is dropped only for a row that
+stays, never for one that was dropped itself.
+
+Prompts and answers are compared on their own as well. Rows of which only one side repeats
+another's are counted; the recipe may ask for a review, or for one row of each.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 from tutelage.core.ledger import Decision, LedgerEntry, Reason
-from tutelage.core.row import ORIGINS, Example
-from tutelage.curate.sides import Sides, answer_key, prompt_key, sides
+from tutelage.core.recipe import Duplicates
+from tutelage.core.row import Example, Origin
+from tutelage.curate.sides import Sides, answer_key, numbers, prompt_key, sides
 from tutelage.curate.sieve import entry
-from tutelage.screen.near import near_pairs, side
+from tutelage.screen.near import Pairs, near_groups, side
 
 EXCHANGED = 0.05  # share of a text's words that may give way to others
+PREFERRED: tuple[Origin, ...] = ("human", "human_edited", "log", "synthetic")
 
 
 def exact(examples: list[Example]) -> dict[int, LedgerEntry]:
@@ -36,37 +44,70 @@ def exact(examples: list[Example]) -> dict[int, LedgerEntry]:
     return found
 
 
-def near(examples: list[Example], threshold: float) -> dict[int, LedgerEntry]:
-    """Rows that are like one that stays, by index."""
+@dataclass(slots=True, kw_only=True)
+class Repeats:
+    """Rows found to repeat others, by index, and how many do in one side alone."""
+
+    rows: dict[int, LedgerEntry] = field(default_factory=dict)  # to drop
+    alone: dict[int, LedgerEntry] = field(default_factory=dict)  # to drop, for one side
+    flags: list[LedgerEntry] = field(default_factory=list)  # for review
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+def near(examples: list[Example], section: Duplicates) -> Repeats:
+    """Rows that are like one that stays, in every side or in one."""
     order = preference(examples)
     looks = [sides(examples[index]) for index in order]
-    pairs = near_pairs(
-        [
-            side([look.request for look in looks]),
-            side([look.context for look in looks]),
-            side([look.answer for look in looks]),
-        ],
-        threshold,
-    )
-    found: dict[int, LedgerEntry] = {}
-    for first, second, share in zip(
-        pairs.first.tolist(), pairs.second.tolist(), pairs.jaccard.tolist(), strict=True
-    ):
+    compared = [
+        side([look.request for look in looks]),
+        side([look.context for look in looks]),
+        side([look.answer for look in looks]),
+    ]
+    whole, prompts, answers = near_groups(compared, ((0, 1, 2), (0, 1), (2,)), section.jaccard)
+    found, unlike = Repeats(), 0
+    for first, second, share in _each(whole):
         stays, goes = order[first], order[second]
-        if stays in found or goes in found or differ(looks[first], looks[second]):
+        if stays in found.rows or goes in found.rows:
+            continue
+        same = numbers(examples[stays]) == numbers(examples[goes])
+        if not same or differ(looks[first], looks[second]):
+            unlike += 1
             continue
         detail = f"is like {examples[stays].source}, Jaccard {share:.2f}"
-        found[goes] = entry(
+        found.rows[goes] = entry(
             examples[goes], Decision.DROP, Reason.NEAR_DUPLICATE, detail, examples[stays]
         )
+    found.counts["pairs alike that say different things"] = unlike
+    one_side = (
+        ("prompt", prompts, section.prompts, Reason.REPEATED_PROMPT),
+        ("answer", answers, section.answers, Reason.REPEATED_ANSWER),
+    )
+    for name, pairs, wanted, reason in one_side:
+        gone: dict[int, LedgerEntry] = {}
+        for first, second, share in _each(pairs):
+            stays, goes = order[first], order[second]
+            left = (found.rows, found.alone, gone)
+            if any(stays in one or goes in one for one in left):
+                continue
+            detail = f"has the {name} of {examples[stays].source}, Jaccard {share:.2f}"
+            decision = Decision.DROP if wanted == "drop" else Decision.REVIEW
+            gone[goes] = entry(examples[goes], decision, reason, detail, examples[stays])
+        found.counts[f"rows whose {name} repeats another's"] = len(gone)
+        if wanted == "drop":
+            found.alone |= gone
+        elif wanted == "review":
+            found.flags += gone.values()
     return found
 
 
+def _each(pairs: Pairs) -> Iterator[tuple[int, int, float]]:
+    return zip(pairs.first.tolist(), pairs.second.tolist(), pairs.jaccard.tolist(), strict=True)
+
+
 def differ(one: Sides, other: Sides) -> bool:
-    """Whether rows that are alike by their shingles still say different things."""
+    """Whether rows that are alike by shingles and numbers still say different things."""
     return (
-        one.numbers != other.numbers
-        or one.chosen != other.chosen  # a pair the other way round says the opposite
+        one.chosen != other.chosen  # a pair the other way round says the opposite
         or _exchanged(one.request, other.request) > EXCHANGED
         or _exchanged(one.answer, other.answer) > EXCHANGED
     )
@@ -81,4 +122,16 @@ def _exchanged(one: str, other: str) -> float:
 
 def preference(examples: list[Example]) -> list[int]:
     """Indices of the rows, those that rather stay first."""
-    return sorted(range(len(examples)), key=lambda index: ORIGINS.index(examples[index].origin))
+    return sorted(
+        range(len(examples)),
+        key=lambda index: (PREFERRED.index(examples[index].origin), -_quality(examples[index])),
+    )
+
+
+def _quality(example: Example) -> float:
+    """The number of the tag `quality` where a row has one; else what its weight says."""
+    try:
+        value = float(example.tags.get("quality", example.weight))
+    except ValueError:
+        return example.weight
+    return value if math.isfinite(value) else example.weight

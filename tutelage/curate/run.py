@@ -14,30 +14,34 @@ from tutelage.core.ledger import Decision, LedgerEntry, Reason, tally
 from tutelage.core.progress import Tick
 from tutelage.core.recipe import Curate
 from tutelage.core.row import Example
+from tutelage.curate import screening
 from tutelage.curate.card import Curated, card
 from tutelage.curate.card import text as card_text
 from tutelage.curate.checks import conflicts, outside_schema
-from tutelage.curate.decontaminate import leaks
+from tutelage.curate.decontaminate import Leaks, held_out, leaks
 from tutelage.curate.dedup import exact, near
 from tutelage.curate.mix import mix, source_of
+from tutelage.curate.pairs import side_by_side
 from tutelage.curate.sieve import STAGE, Sieve, entry
 from tutelage.curate.sources import (
     digests,
     output_schema,
     read,
+    read_benchmarks,
     read_suites,
     refused_entries,
     rejections,
     suites_of,
 )
-from tutelage.curate.split import split
+from tutelage.curate.split import Placed, split
+from tutelage.screen.screener import Screener
 from tutelage.store.artifact import Artifact, pretty
 from tutelage.store.ingest import Ingested, uri_of
 from tutelage.store.run import Run
 from tutelage.store.store import Draft
 from tutelage.store.tables import LEDGER, ROWS, write_ledger, write_rows
 
-VERSION = 2  # raised when the same sources come to another dataset
+VERSION = 3  # raised when the same sources come to another dataset
 CARD = "card.md"
 CARD_JSON = "card.json"
 DROPPED = "dropped.parquet"  # the rows left out, as whole as those kept
@@ -65,6 +69,11 @@ def run(section: Curate, inputs: Mapping[str, Artifact], run: Run) -> Artifact:
 def _section(section: Curate, run: Run) -> dict[str, Any]:
     """What decides the dataset besides the files, without folders of this machine."""
     form = section.model_dump(mode="json")
+    form["screen"]["key"] = screening.mark(screening.ready(section.screen, run.recipe))
+    if section.screen.key_file is not None:
+        form["screen"]["key_file"] = uri_of(section.screen.key_file)
+    for benchmark in form["leakage"]["benchmarks"]:
+        benchmark["path"] = uri_of(benchmark["path"])
     for source in form["sources"]:
         source["path"] = uri_of(source["path"])
     form["suites"] = [
@@ -77,28 +86,35 @@ def _section(section: Curate, run: Run) -> dict[str, Any]:
 def _build(section: Curate, run: Run, draft: Draft) -> None:
     _tick(run, 0)
     files = read(section, run.recipe)
-    suites = read_suites(run.recipe)
-    sieve = Sieve(
-        kept=[example for file in files for example in file.examples],
-        entries=refused_entries(files),
-    )
+    screener = Screener(section.screen, screening.ready(section.screen, run.recipe))
+    asked = [*read_suites(run.recipe), *read_benchmarks(section, run.recipe)]
+    looked = screening.screen(files, screener)
+    suites = screening.screened(asked, screener)
     _tick(run, 1)
-    sieve.drop(exact(sieve.kept))
-    if section.duplicates.near:
-        sieve.drop(near(sieve.kept, section.duplicates.jaccard))
+    sieve = Sieve(
+        kept=[example for file in looked.files for example in file.examples],
+        entries=refused_entries(files),
+        flags=looked.flags,
+    )
+    sieve.drop(looked.drop)
+    repeats = _repeats(sieve, section)
     _tick(run, 2)
     found = leaks(sieve.kept, suites, section)
+    pairs = side_by_side(sieve.kept, found)
     sieve.flags += found.review.values()
     sieve.drop(found.drop)
     _tick(run, 3)
     sieve.drop(_over_limit(sieve.kept, section.rows, run))
+    _refuse_empty(sieve)
+    placed = split(sieve.kept, section, run.seed("curate.split"))
+    across = held_out(placed.examples, section)
+    pairs += side_by_side(placed.examples, across)
+    placed = _clear(sieve, placed, across)
     sieve.flags += conflicts(sieve.kept)
     schema = output_schema(run.recipe)
     if schema is not None:
         sieve.flags += outside_schema(sieve.kept, schema)
-    _refuse_empty(sieve)
-    placed = split(sieve.kept, section, run.seed("curate.split"))
-    names = source_of(files, section)
+    names = source_of(looked.files, section)
     mixed = mix(
         placed.examples,
         [names[one.id, one.source] for one in placed.examples],
@@ -111,29 +127,73 @@ def _build(section: Curate, run: Run, draft: Draft) -> None:
     form = card(
         Curated(
             name=run.recipe.name,
-            files=files,
+            files=looked.files,
             suites=suites,
             placed=replace(placed, examples=mixed.examples),
             ledger=ledger,
             stages=mixed.counts,
+            findings=screening.counts(looked.tally),
+            repeats=repeats,
+            pairs=pairs,
         )
     )
     _tick(run, 5)
-    write_rows(draft.folder / ROWS, mixed.examples)
+    _write(draft, mixed.examples, sieve, ledger, form)
+    _write_rejected(draft, files, screener)
+    _count(draft, form, ledger, mixed.counts)
+    _warn(run, form)
+    _tick(run, STEPS)
+
+
+def _repeats(sieve: Sieve, section: Curate) -> dict[str, int]:
+    """Takes out rows that repeat others; how many do in one side alone."""
+    sieve.drop(exact(sieve.kept))
+    if not section.duplicates.near:
+        return {}
+    found = near(sieve.kept, section.duplicates)
+    sieve.flags += found.flags
+    sieve.drop(found.rows | found.alone)
+    return found.counts
+
+
+def _clear(sieve: Sieve, placed: Placed, across: Leaks) -> Placed:
+    """The split without rows to train on that hold a row held out."""
+    sieve.drop(across.drop)
+    stays = [one for index, one in enumerate(placed.examples) if index not in across.drop]
+    return replace(placed, examples=stays)
+
+
+def _write(
+    draft: Draft,
+    rows: list[Example],
+    sieve: Sieve,
+    ledger: list[LedgerEntry],
+    form: Mapping[str, Any],
+) -> None:
+    write_rows(draft.folder / ROWS, rows)
     write_rows(draft.folder / DROPPED, sieve.dropped)
     write_ledger(draft.folder / LEDGER, ledger)
-    _write_rejected(draft, files)
     (draft.folder / CARD_JSON).write_bytes(pretty(form))
     (draft.folder / CARD).write_text(card_text(form), encoding="utf-8")
+
+
+def _count(
+    draft: Draft,
+    form: Mapping[str, Any],
+    ledger: list[LedgerEntry],
+    stages: Mapping[str, Mapping[str, int]],
+) -> None:
     draft.counts |= {**form["rows"], **form["splits"], "groups": form["groups"]["count"]}
     draft.counts |= tally(ledger)
     draft.counts |= {
+        f"found.{one['detector']}.{one['kind']}.{one['action']}": one["rows"]
+        for one in form["findings"]
+    }
+    draft.counts |= {
         f"stage.{stage}.{source}": count
-        for stage, counts in mixed.counts.items()
+        for stage, counts in stages.items()
         for source, count in counts.items()
     }
-    _warn(run, form)
-    _tick(run, STEPS)
 
 
 def _over_limit(kept: list[Example], rows: int | None, run: Run) -> dict[int, LedgerEntry]:
@@ -160,8 +220,8 @@ def _refuse_empty(sieve: Sieve) -> None:
         )
 
 
-def _write_rejected(draft: Draft, files: list[Ingested]) -> None:
-    lines = [msgspec.json.encode(form) + b"\n" for form in rejections(files)]
+def _write_rejected(draft: Draft, files: list[Ingested], screener: Screener) -> None:
+    lines = [msgspec.json.encode(form) + b"\n" for form in rejections(files, screener.clean)]
     if lines:
         (draft.folder / REJECTED).write_bytes(b"".join(lines))
 

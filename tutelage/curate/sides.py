@@ -25,7 +25,6 @@ class Sides:
     context: str  # system, tools and what tools returned
     answer: str  # all that is taught; JSON as one word, equal if the values are
     chosen: str  # of a preference row the part of the answer that is preferred, else empty
-    numbers: tuple[str, ...]  # in request and answer, sorted: a difference there matters
 
 
 def sides(example: Example) -> Sides:
@@ -37,8 +36,13 @@ def sides(example: Example) -> Sides:
         context=comparable("\n".join(_context(example))),
         answer=said if said.startswith("json") else comparable(said),
         chosen=comparable(preferred),
-        numbers=tuple(sorted(NUMBER.findall(f"{request(example)}\n{said}"))),
     )
+
+
+def numbers(example: Example) -> list[str]:
+    """The numbers in request and answer, sorted: a difference there matters."""
+    said = "\n".join(_answers(example))
+    return sorted(NUMBER.findall(f"{request(example)}\n{said}"))
 
 
 def request(example: Example) -> str:

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from tutelage.core.digest import Json
+from tutelage.core.conversation import Message
+from tutelage.core.digest import Json, file_digest
 from tutelage.core.errors import RecipeError
-from tutelage.core.ledger import Decision, LedgerEntry
-from tutelage.core.recipe import Curate, Recipe, Suite
-from tutelage.core.row import Example
+from tutelage.core.ledger import Decision, LedgerEntry, Reason
+from tutelage.core.recipe import Benchmark, Curate, Recipe, Suite
+from tutelage.core.row import Example, Source
 from tutelage.curate.sieve import STAGE
-from tutelage.store.ingest import Ingested, digests_of, file_of, read_examples, rows_error
+from tutelage.store.ingest import (
+    Ingested,
+    Refused,
+    digests_of,
+    file_of,
+    read_examples,
+    rows_error,
+    uri_of,
+)
+from tutelage.store.ingest.records import Record, records
 
 FIX_SOURCE = "fix them, or set `curate.invalid: reject`"
 FIX_SUITE = "fix them: a suite is never measured in part"
@@ -21,14 +32,14 @@ FIX_SUITE = "fix them: a suite is never measured in part"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """A suite's tasks, read for comparison with the rows."""
+    """A file of evaluation items, read for comparison with the rows."""
 
-    suite: Suite
+    name: str  # of the suite or benchmark
     file: Ingested
 
     @property
     def tasks(self) -> list[Example]:
-        """Its tasks as Examples; the last message is the expected answer."""
+        """Its items as Examples; in a suite the last message is the expected answer."""
         return self.file.examples
 
 
@@ -44,6 +55,7 @@ def digests(section: Curate, recipe: Recipe) -> dict[str, str]:
     """
     files = [("source", one.path) for one in section.sources]
     files += [("suite", one.path) for one in suites_of(recipe)]
+    files += [("benchmark", one.path) for one in section.leakage.benchmarks]
     if recipe.contract.output_schema is not None:
         files.append(("schema", recipe.contract.output_schema))
     return digests_of(files, recipe)
@@ -91,22 +103,71 @@ def read_suites(recipe: Recipe) -> list[Asked]:
 
     Raises: RowError with all bad rows of all suites.
     """
-    asked = [Asked(suite=suite, file=read_examples(suite, recipe)) for suite in suites_of(recipe)]
+    return _whole(
+        [Asked(name=one.name, file=read_examples(one, recipe)) for one in suites_of(recipe)]
+    )
+
+
+def read_benchmarks(section: Curate, recipe: Recipe) -> list[Asked]:
+    """Every benchmark's items.
+
+    Raises: RowError with all bad rows of all benchmarks.
+    """
+    return _whole(
+        [
+            Asked(name=uri_of(one.path), file=_items(one, recipe))
+            for one in section.leakage.benchmarks
+        ]
+    )
+
+
+def _whole(asked: list[Asked]) -> list[Asked]:
     files = [one.file for one in asked]
     if any(file.refused for file in files):
         raise rows_error(files, "used as tasks", FIX_SUITE)
     return asked
 
 
-def rejections(files: list[Ingested]) -> list[dict[str, Any]]:
-    """The bad rows as they are kept on file, with their text."""
+def _items(benchmark: Benchmark, recipe: Recipe) -> Ingested:
+    """The items of a benchmark, which may have no answers: one column's text, or its texts."""
+    if benchmark.prompt is None:
+        return read_examples(benchmark, recipe)
+    path, uri = file_of(benchmark.path, recipe), uri_of(benchmark.path)
+    examples: list[Example] = []
+    refused: list[Refused] = []
+    for one in records(path, uri):
+        words = one.value.get(benchmark.prompt) if isinstance(one, Record) else None
+        said = [words] if isinstance(words, str) else words
+        if isinstance(one, Refused):
+            refused.append(one)
+        elif isinstance(said, list) and said and all(isinstance(turn, str) for turn in said):
+            examples.append(_item(said, Source(uri=uri, line=one.line)))
+        else:
+            problem = f"column `{benchmark.prompt}` holds no text; it has {', '.join(one.value)}"
+            fault = Refused(
+                line=one.line, reason=Reason.MISSING_FIELD, problem=problem, text=one.text
+            )
+            refused.append(fault)
+    digest = file_digest(path)
+    return Ingested(
+        uri=uri, file_digest=digest, layout="fields", examples=examples, refused=refused
+    )
+
+
+def _item(said: list[str], source: Source) -> Example:
+    turns = tuple(Message(role="user", content=turn) for turn in said)
+    return Example(messages=turns, origin="human", licence="", source=source)
+
+
+def rejections(files: list[Ingested], clean: Callable[[str], str]) -> list[dict[str, Any]]:
+    """The bad rows as they are kept on file, with as much of their text as `clean` leaves."""
     return [
         {
             "schema": 1,
             "where": f"{file.uri}:{row.line}",
             "reason": str(row.reason),
             "problem": row.problem,
-            "text": row.text,
+            "text": clean(row.text),
         }
         for file in files
         for row in file.refused

@@ -8,25 +8,42 @@ texts look alike, and what is left of a text without it may be a single word.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import xxhash
 from numpy.typing import NDArray
 
-from tutelage.screen.minhash import candidates
-from tutelage.screen.ngrams import Grams, Indices, fixed, folded, mix, ngrams, without, words
+from tutelage.screen.minhash import BANDS, NOTHING, Sketch, bands, candidates, sketch
+from tutelage.screen.ngrams import (
+    Grams,
+    Hashes,
+    Indices,
+    among,
+    fixed,
+    folded,
+    ngrams,
+    sample,
+    without,
+    words,
+)
+from tutelage.screen.overlap import Items, overlaps
 
 SHINGLE = 5  # words
+BATCH_CHARACTERS = 1 << 19  # of texts sketched together: what a core's cache holds
+ROWS_AT_ONCE = 4096  # compared with items together
+PAIRS_AT_ONCE = 1 << 14  # verified together
 ENDINGS = " .!?"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """One side of every text: its shingles, with fixed text and without."""
+    """One side of every text in comparable words, and the runs of words that are fixed text."""
 
-    whole: Grams
-    bare: Grams
+    texts: Sequence[str]
+    spans: Hashes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,30 +69,169 @@ def comparable(text: str) -> str:
 
 
 def side(texts: Sequence[str]) -> Side:
-    """The shingles of texts that `comparable` has made."""
-    runs = ngrams(texts, SHINGLE)
-    bare = without(texts, runs, fixed(runs), SHINGLE)
-    return Side(
-        whole=ngrams(texts, SHINGLE, whole_short=True).distinct(),
-        bare=ngrams(bare, SHINGLE, whole_short=True).distinct(),
-    )
+    """One side of texts that `comparable` has made."""
+    looked = [texts[index] for index in sample(len(texts))]
+    return Side(texts=texts, spans=fixed(ngrams(looked, SHINGLE)))
 
 
 def near_pairs(sides: Sequence[Side], threshold: float) -> Pairs:
-    """Pairs of texts of which every side has a Jaccard index of `threshold` at least.
+    """Pairs of texts of which every side has a Jaccard index of `threshold` at least."""
+    return near_groups(sides, [range(len(sides))], threshold)[0]
+
+
+def near_groups(
+    sides: Sequence[Side], groups: Sequence[Sequence[int]], threshold: float
+) -> list[Pairs]:
+    """For each group of sides the pairs alike in every side of it; all from one set of sketches.
+
+    Texts with equal sides are compared once: each is a pair with the first of them, and with
+    what that one is like.
 
     Shapes: the sides have the same number of texts.
     """
-    pairs = candidates(_together([one.bare for one in sides]))
-    first, second = pairs[:, 0], pairs[:, 1]
-    least = np.ones(len(first))
-    for one in sides:
-        for grams in (one.bare, one.whole):
-            least = np.minimum(least, jaccard(grams, first, second))
-    alike = least >= threshold
-    first, second, least = first[alike], second[alike], least[alike]
-    order = np.lexsort((first, second))
-    return Pairs(first=first[order], second=second[order], jaccard=least[order])
+    sketched = _sketched(sides, groups)
+    found = []
+    for number, group in enumerate(groups):
+        chosen = [(sides[index].texts, sketched.bare[index]) for index in group]
+        present = sketched.present[number]
+        twins = _twins([sides[index] for index in group], present)
+        firsts = np.flatnonzero(present & (twins == np.arange(len(twins))))
+        pairs = candidates(sketched.banded[number], firsts)
+        least = _verified(chosen, pairs, threshold)
+        alike = least >= threshold
+        found.append(_spread(pairs[alike], least[alike], twins))
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sketched:
+    """Every group's bands `[BANDS, texts]` and which texts have a shingle `[texts]`."""
+
+    banded: list[Sketch]
+    present: list[NDArray[np.bool_]]
+    bare: list[dict[int, str]]  # of each side, the texts that fixed text was taken from
+
+
+def _sketched(sides: Sequence[Side], groups: Sequence[Sequence[int]]) -> Sketched:
+    texts = len(sides[0].texts)
+    banded = [np.empty((BANDS, texts), dtype=np.uint32) for _ in groups]
+    present = [np.zeros(texts, dtype=np.bool_) for _ in groups]
+    bare: list[dict[int, str]] = [{} for _ in sides]
+    begin = 0
+    for end in _ends(sides):
+        sketches = [
+            _bare_sketch(one, salt, slice(begin, end), bare[salt]) for salt, one in enumerate(sides)
+        ]
+        for number, group in enumerate(groups):
+            # of a union, so that no pair is lost: if every side reaches a threshold, so does it
+            least = functools.reduce(np.minimum, [sketches[index] for index in group])
+            banded[number][:, begin:end] = bands(least)
+            present[number][begin:end] = (least[0] != NOTHING) | (least[1] != NOTHING)
+        begin = end
+    return Sketched(banded=banded, present=present, bare=bare)
+
+
+def _bare_sketch(one: Side, salt: int, part: slice, bare: dict[int, str]) -> Sketch:
+    """The sketch of some texts without fixed text; those that hold any are noted."""
+    texts = one.texts[part]
+    grams = ngrams(texts, SHINGLE, whole_short=True)
+    held = np.unique(grams.text[among(grams.hashes, one.spans)])
+    if not len(held):
+        return sketch(grams, salt)
+    chosen = [texts[index] for index in held.tolist()]
+    freed = without(chosen, ngrams(chosen, SHINGLE), one.spans, SHINGLE)
+    bare |= {part.start + index: text for index, text in zip(held.tolist(), freed, strict=True)}
+    clean = ~np.isin(grams.text, held)
+    least = sketch(grams.take(clean), salt)
+    least[:, held] = sketch(ngrams(freed, SHINGLE, whole_short=True), salt)
+    return least
+
+
+def _ends(sides: Sequence[Side]) -> Iterator[int]:
+    """Where each batch of texts ends that is sketched together."""
+    size, texts = 0, len(sides[0].texts)
+    for index in range(texts):
+        size += sum(len(one.texts[index]) for one in sides)
+        if size >= BATCH_CHARACTERS or index + 1 == texts:
+            yield index + 1
+            size = 0
+
+
+def _twins(sides: Sequence[Side], present: NDArray[np.bool_]) -> Indices:
+    """The first text with the same sides as each; a text without a shingle is its own."""
+    first: dict[bytes, int] = {}
+    looked = [one.texts for one in sides]
+    twins = np.arange(len(present))
+    for index in np.flatnonzero(present).tolist():
+        told = "\n".join([texts[index] for texts in looked])
+        twins[index] = first.setdefault(xxhash.xxh3_128_digest(told.encode()), index)
+    return twins
+
+
+def _spread(pairs: Indices, least: NDArray[np.float64], twins: Indices) -> Pairs:
+    """The pairs with the twins of both texts, ordered."""
+    others = np.flatnonzero(twins != np.arange(len(twins)))
+    order = others[np.argsort(twins[others], kind="stable")]  # by the text they repeat
+    low = np.searchsorted(twins[order], pairs[:, 1], side="left")
+    counts = np.searchsorted(twins[order], pairs[:, 1], side="right") - low
+    which = np.repeat(np.arange(len(pairs)), counts)
+    step = np.arange(len(which)) - np.repeat(np.cumsum(counts) - counts, counts)
+    first = np.concatenate([pairs[:, 0], twins[others], pairs[which, 0]])
+    second = np.concatenate([pairs[:, 1], others, order[low[which] + step]])
+    value = np.concatenate([least, np.ones(len(others)), least[which]])
+    ordered = np.lexsort((first, second))
+    return Pairs(first=first[ordered], second=second[ordered], jaccard=value[ordered])
+
+
+def _verified(
+    sides: Sequence[tuple[Sequence[str], Mapping[int, str]]], pairs: Indices, threshold: float
+) -> NDArray[np.float64]:
+    """The Jaccard index of each pair in the side least alike; of no use below the threshold."""
+    least = np.ones(len(pairs))
+    for begin in range(0, len(pairs), PAIRS_AT_ONCE):
+        part = slice(begin, begin + PAIRS_AT_ONCE)
+        for whole, bare in sides:
+            for freed in ({}, bare) if bare else ({},):
+                still = begin + np.flatnonzero(least[part] >= threshold)
+                least[still] = np.minimum(least[still], _jaccards(whole, freed, pairs[still]))
+    return least
+
+
+def _jaccards(texts: Sequence[str], bare: Mapping[int, str], pairs: Indices) -> NDArray[np.float64]:
+    named, places = np.unique(pairs, return_inverse=True)
+    looked = [bare.get(index, texts[index]) for index in named.tolist()]
+    grams = ngrams(looked, SHINGLE, whole_short=True).distinct()
+    first, second = places.reshape(pairs.shape).T
+    return jaccard(grams, first, second)
+
+
+def near_items(rows: Side, items: Side, threshold: float) -> Iterator[tuple[int, int, float]]:
+    """Each row and item with a Jaccard index of `threshold` at least, ordered by row.
+
+    Against few items every shingle they share is counted, so that no pair is missed: a row of
+    that index holds its share of the item's shingles.
+    """
+    spans = np.union1d(rows.spans, items.spans)
+    texts = _freed(items.texts, spans)
+    wanted = Items.of(ngrams(texts, SHINGLE, whole_short=True))
+    for begin in range(0, len(rows.texts), ROWS_AT_ONCE):
+        part = rows.texts[begin : begin + ROWS_AT_ONCE]
+        freed = _freed(part, spans)
+        grams = ngrams(freed, SHINGLE, whole_short=True)
+        held = overlaps(grams, wanted, np.arange(len(part)))
+        some = held.coverage >= threshold
+        pairs = np.stack([held.item[some], held.row[some] + len(texts)], axis=1)
+        least = np.minimum(
+            _jaccards([*texts, *freed], {}, pairs),
+            _jaccards([*items.texts, *part], {}, pairs),
+        )
+        for (item, row), share in zip(pairs.tolist(), least.tolist(), strict=True):
+            if share >= threshold:
+                yield begin + row - len(texts), item, share
+
+
+def _freed(texts: Sequence[str], spans: Hashes) -> Sequence[str]:
+    return without(texts, ngrams(texts, SHINGLE), spans, SHINGLE) if len(spans) else texts
 
 
 def jaccard(grams: Grams, first: Indices, second: Indices) -> NDArray[np.float64]:
@@ -97,19 +253,3 @@ def jaccard(grams: Grams, first: Indices, second: Indices) -> NDArray[np.float64
     common = np.bincount(pair[held], minlength=len(first))
     union = sizes[first] + sizes[second] - common
     return np.where(union == 0, 1.0, common / np.maximum(union, 1))
-
-
-def _together(sides: Sequence[Grams]) -> Grams:
-    """One set of shingles a text, equal words of different sides kept apart.
-
-    If every side of a pair reaches a threshold, so do the sets together: no pair is lost.
-    """
-    salts = mix(np.arange(1, len(sides) + 1, dtype=np.uint64))
-    return Grams(
-        hashes=np.concatenate(
-            [mix(one.hashes ^ salt) for one, salt in zip(sides, salts, strict=True)]
-        ),
-        text=np.concatenate([one.text for one in sides]),
-        first=np.concatenate([one.first for one in sides]),
-        texts=sides[0].texts,
-    ).distinct()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +17,14 @@ Indices = NDArray[np.int64]
 
 BASE = 0x9E3779B97F4A7C15  # odd, so that it has an inverse modulo 2^64
 CHUNK_BYTES = 1 << 17  # texts hashed at once: what stays in a core's cache
+TABLE_BITS = 20  # of a hash, by which those surely not among others are told
 NEWLINE, SPACE = 10, 32
 FIXED_SHARE = 0.01  # a span this share of texts have in common is fixed text, an instruction
 FIXED_TEXTS = 5  # but never fewer texts than these
+SAMPLED = 8_192  # texts that are enough to know fixed text by
 
 BETWEEN = re.compile(r"[\W_]+")
+PLAIN = bytes(code if bytes([code]).isalnum() else 32 for code in bytes(range(256)).lower())
 # scripts written without spaces: each sign counts as a word
 SIGNS = re.compile(r"([\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff])")
 
@@ -64,6 +69,13 @@ def words(text: str) -> str:
 
     A text of signs alone, such as an emoji, is one word.
     """
+    if not text:
+        return ""
+    if text.isascii():
+        octets = text.encode().translate(PLAIN)
+        while b"  " in octets:
+            octets = octets.replace(b"  ", b" ")
+        return octets.strip().decode() or "".join(text.split())
     plain = unicodedata.normalize("NFKC", text).casefold()
     if not plain.isascii():
         plain = SIGNS.sub(r" \1 ", plain)
@@ -93,20 +105,52 @@ def ngrams(texts: Sequence[str], n: int, *, whole_short: bool = False) -> Grams:
 
 def fixed(grams: Grams) -> Hashes:
     """Hashes of the runs so many texts share that they are fixed text, sorted."""
-    hashes, counts = np.unique(grams.distinct().hashes, return_counts=True)
-    return hashes[counts >= max(FIXED_TEXTS, FIXED_SHARE * grams.texts)]
+    least = math.ceil(max(FIXED_TEXTS, FIXED_SHARE * grams.texts))
+    ordered = np.sort(grams.hashes)
+    # as many equal ones in a row; a text may hold several, so those left are counted by text
+    often = np.unique(ordered[least - 1 :][ordered[least - 1 :] == ordered[: 1 - least or None]])
+    held = grams.take(among(grams.hashes, often)).distinct()
+    hashes, counts = np.unique(held.hashes, return_counts=True)
+    return hashes[counts >= least]
+
+
+def sample(count: int) -> range:
+    """Which of so many texts are looked at for fixed text: all, or as many as are enough.
+
+    What one in a hundred texts holds stands in some eighty of a sample.
+    """
+    return range(0, count, -(-count // SAMPLED) or 1)
 
 
 def without(texts: Sequence[str], grams: Grams, spans: Hashes, n: int) -> list[str]:
     """The texts without the words that stand in any of these runs of n words."""
     stripped = list(texts)
-    hit = grams.take(np.isin(grams.hashes, spans))
-    for index in np.unique(hit.text).tolist():
-        begin, end = np.searchsorted(hit.text, [index, index + 1])
-        covered = {place + step for place in hit.first[begin:end].tolist() for step in range(n)}
+    hit = grams.take(among(grams.hashes, spans))
+    opens = np.flatnonzero(np.concatenate([[True], hit.text[1:] != hit.text[:-1]])[: len(hit.text)])
+    ends = np.append(opens[1:], len(hit.text))[: len(opens)].tolist()
+    firsts = hit.first.tolist()
+    for index, begin, end in zip(hit.text[opens].tolist(), opens.tolist(), ends, strict=True):
         kept = texts[index].split(" ")
-        stripped[index] = " ".join(word for place, word in enumerate(kept) if place not in covered)
+        left, at = [], 0
+        for first in firsts[begin:end]:
+            left += kept[at:first]
+            at = max(at, first + n)
+        stripped[index] = " ".join(left + kept[at:])
     return stripped
+
+
+def among(hashes: Hashes, known: Hashes) -> NDArray[np.bool_]:
+    """Which hashes are among these, given sorted; most are told from a table that fits a cache."""
+    held = np.zeros(len(hashes), dtype=np.bool_)
+    if not len(known):
+        return held
+    shift = np.uint64(64 - TABLE_BITS)
+    table = np.zeros(1 << TABLE_BITS, dtype=np.bool_)
+    table[known >> shift] = True
+    maybe = np.flatnonzero(table[hashes >> shift])
+    place = np.minimum(np.searchsorted(known, hashes[maybe]), len(known) - 1)
+    held[maybe] = known[place] == hashes[maybe]
+    return held
 
 
 def mix(values: Hashes) -> Hashes:
@@ -136,7 +180,7 @@ def _chunk(texts: Sequence[str], begin: int, end: int, n: int, whole_short: bool
     before = np.concatenate([[False], inside[:-1]])
     starts = np.flatnonzero(inside & ~before)
     ends = np.flatnonzero(~inside & before)  # the closing newline ends the last word
-    text = np.cumsum(breaks)[starts]
+    text = np.searchsorted(np.flatnonzero(breaks), starts)
     counts = np.bincount(text, minlength=end - begin)
     offsets = np.cumsum(counts) - counts
     last = n - 1
@@ -158,14 +202,26 @@ def _chunk(texts: Sequence[str], begin: int, end: int, n: int, whole_short: bool
 
 
 def _hashes(octets: NDArray[np.uint8], starts: Indices, ends: Indices) -> Hashes:
-    powers = _powers(BASE, len(octets))
-    inverses = _powers(pow(BASE, -1, 1 << 64), len(octets))
-    terms = (octets.astype(np.uint64) + np.uint64(1)) * powers
-    prefix = np.concatenate([np.zeros(1, dtype=np.uint64), np.cumsum(terms, dtype=np.uint64)])
+    powers, inverses = _powers(len(octets))
+    prefix = np.zeros(len(octets) + 1, dtype=np.uint64)
+    np.multiply(octets + np.uint64(1), powers[: len(octets)], out=prefix[1:])
+    np.cumsum(prefix, out=prefix)
     return mix((prefix[ends] - prefix[starts]) * inverses[starts])
 
 
-def _powers(base: int, count: int) -> Hashes:
-    steps = np.full(count, base, dtype=np.uint64)
-    steps[:1] = 1
-    return np.cumprod(steps, dtype=np.uint64)
+def _powers(count: int) -> tuple[Hashes, Hashes]:
+    """Of BASE and of its inverse; those of an ordinary chunk are kept."""
+    return _chunk_powers() if count <= 2 * CHUNK_BYTES else _ladders(count)
+
+
+@cache
+def _chunk_powers() -> tuple[Hashes, Hashes]:
+    return _ladders(2 * CHUNK_BYTES)
+
+
+def _ladders(count: int) -> tuple[Hashes, Hashes]:
+    steps = np.array([BASE, pow(BASE, -1, 1 << 64)], dtype=np.uint64)
+    ladders = np.repeat(steps[:, None], count, axis=1)
+    ladders[:, :1] = 1
+    one, other = np.cumprod(ladders, axis=1, dtype=np.uint64)
+    return one, other

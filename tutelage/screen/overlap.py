@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tutelage.screen.ngrams import Grams, Indices
+from tutelage.screen.ngrams import Grams, Hashes, Indices, among
 
 SPAN = 13  # words
+SHORT_SPAN = 8  # words, for items that have no span of 13
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +22,27 @@ class Overlaps:
     coverage: NDArray[np.float64]  # share of the item's spans
 
 
-def overlaps(rows: Grams, items: Grams, owner: Indices) -> Overlaps:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Items:
+    """The spans of evaluation items, ordered by hash. Shapes: `hashes`, `holder` `[S]`."""
+
+    hashes: Hashes
+    holder: Indices  # the item each span is of
+    spans: Indices  # `[items]`, how many each has
+
+    @classmethod
+    def of(cls, grams: Grams) -> Items:
+        """Those of all items; `grams.text` is the item."""
+        wanted = grams.distinct()
+        order = np.argsort(wanted.hashes, kind="stable")
+        return cls(
+            hashes=wanted.hashes[order],
+            holder=wanted.text[order],
+            spans=np.bincount(wanted.text, minlength=grams.texts),
+        )
+
+
+def overlaps(rows: Grams, items: Items, owner: Indices) -> Overlaps:
     """The share of each item's spans that stand in each row, where there is one at all.
 
     The share counts the item's spans and not the row's: a leak stays one however much
@@ -29,16 +50,13 @@ def overlaps(rows: Grams, items: Grams, owner: Indices) -> Overlaps:
 
     Shapes: `owner` `[rows.texts]`, the row each text belongs to.
     """
-    wanted = items.distinct()
-    order = np.argsort(wanted.hashes, kind="stable")
-    hashes, holder = wanted.hashes[order], wanted.text[order]
-    hit = rows.take(np.isin(rows.hashes, hashes))
-    low = np.searchsorted(hashes, hit.hashes, side="left")
-    counts = np.searchsorted(hashes, hit.hashes, side="right") - low
+    hit = rows.take(among(rows.hashes, items.hashes))
+    low = np.searchsorted(items.hashes, hit.hashes, side="left")
+    counts = np.searchsorted(items.hashes, hit.hashes, side="right") - low
     each = np.repeat(np.arange(len(hit.hashes)), counts)
     place = low[each] + np.arange(len(each)) - np.repeat(np.cumsum(counts) - counts, counts)
     # a span that a row holds twice counts once
-    found = np.unique(np.stack([owner[hit.text[each]], holder[place], place], axis=1), axis=0)
+    told = np.stack([owner[hit.text[each]], items.holder[place], place], axis=1)
+    found = np.unique(told, axis=0)
     pairs, shared = np.unique(found[:, :2], axis=0, return_counts=True)
-    spans = np.bincount(wanted.text, minlength=items.texts)
-    return Overlaps(row=pairs[:, 0], item=pairs[:, 1], coverage=shared / spans[pairs[:, 1]])
+    return Overlaps(row=pairs[:, 0], item=pairs[:, 1], coverage=shared / items.spans[pairs[:, 1]])

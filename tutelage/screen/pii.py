@@ -1,8 +1,8 @@
 """Personal data that has a form: addresses of mail, numbers that name a person or an account.
 
-Rules cannot find what has no form of its own: names, streets and towns, dates of birth,
-what a person has or believes. Those need a model that reads; where they matter, a text
-without findings is not a text without personal data.
+Rules cannot find what has no form of its own: names, streets and towns, dates of birth that no
+word announces, what a person has or believes. Those need a model that reads (`curate.screen`
+can ask one); where they matter, a text without findings is not a text without personal data.
 """
 
 from __future__ import annotations
@@ -15,10 +15,15 @@ import phonenumbers
 import re2
 
 from tutelage.core.finding import Finding
+from tutelage.screen import births, national
+from tutelage.screen.digits import cued, decimal, luhn
 from tutelage.screen.scan import URL_CREDENTIALS, Match, Rule, Scanner, Span, apart
 
 DETECTOR = "pii"
-KINDS = ("url_credentials", "email", "iban", "card", "ssn", "ip", "phone")  # first has it
+KINDS = (  # first has it
+    *("url_credentials", "email", "iban", "birth_date", "national_id", "card", "ssn", "mac", "ip"),
+    "phone",
+)
 
 # characters of an IBAN by country. Source: SWIFT IBAN registry, release 99
 IBAN_LENGTHS = {
@@ -53,13 +58,13 @@ CARDS: tuple[tuple[int, int, tuple[int, ...]], ...] = (
 )
 # where a number without a country's code is tried; a number good in one of them counts
 REGIONS = ("US", "GB", "DE", "FR", "NL", "ES", "IT", "CH", "AT", "BE", "SE", "DK", "AU", "IN", "BR")
-CUE_REACH = 40  # characters before a number in which a word may say what it is
 PHONE_CUES = frozenset(
     [
         *("phone", "telephone", "tel", "mobile", "cell", "cellphone", "fax", "call", "dial"),
-        *("ring", "reach", "whatsapp", "sms", "hotline"),
+        *("ring", "reach", "whatsapp", "sms", "hotline", "answering"),
     ]
 )
+PHONE_LABELS = ("office", "fax", "mobile", "cell", "phone", "home", "work")  # after a number
 SSN_CUES = frozenset({"ssn", "social"})
 LEAST_DIGITS, MOST_DIGITS = 9, 20  # of a phone number; a word before it makes six enough
 LEAST_CUED = 6
@@ -83,12 +88,20 @@ def _scanner() -> Scanner:
             span=_email,
         ),
         Rule(kind="iban", pattern=r"\b[A-Za-z]{2}\d{2}[ ]?[A-Za-z0-9]{4}", span=_iban),
+        Rule(kind="birth_date", pattern=births.PATTERN, span=births.birth_date),
+        Rule(kind="national_id", pattern=national.PATTERN, span=national.national_id),
         Rule(
             kind="card",
             pattern=r"\b(?:\d{12,19}|\d{4}(?:[ -]\d{4}){2}[ -]\d{1,7}|\d{4}[ -]\d{6}[ -]\d{4,5})\b",
             span=_card,
         ),
         Rule(kind="ssn", pattern=r"\b(?:\d{3}-\d{2}-\d{4}|\d{3} \d{2} \d{4}|\d{9})\b", span=_ssn),
+        Rule(
+            kind="mac",
+            pattern=r"\b(?:[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){5}|[0-9A-Fa-f]{2}(?:-[0-9A-Fa-f]{2}){5}"
+            r"|[0-9A-Fa-f]{4}(?:\.[0-9A-Fa-f]{4}){2})\b",
+            span=_mac,
+        ),
         Rule(
             kind="ip",
             pattern=r"\b\d{1,3}(?:\.\d{1,3}){3}\b|[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*",
@@ -102,18 +115,6 @@ def _scanner() -> Scanner:
         ),
     )
     return Scanner(DETECTOR, rules)
-
-
-def luhn(digits: str) -> bool:
-    """Whether the last digit checks the others.
-
-    Source: ISO/IEC 7812-1, annex B.
-    """
-    total = 0
-    for place, digit in enumerate(reversed(digits)):
-        value = int(digit) * (1 + place % 2)
-        total += value - 9 if value > 9 else value
-    return total % 10 == 0
 
 
 def iban_valid(iban: str) -> bool:
@@ -172,7 +173,7 @@ def _card(text: str, match: Match) -> Span | None:
         low <= int(digits[: len(str(low))]) <= high and len(digits) in lengths
         for low, high, lengths in CARDS
     )
-    alone = apart(text, start, end) and not _decimal(text, start, end)
+    alone = apart(text, start, end) and not decimal(text, start, end)
     return (start, end) if known and alone and luhn(digits) else None
 
 
@@ -180,11 +181,19 @@ def _ssn(text: str, match: Match) -> Span | None:
     start, end = match.start(), match.end()
     digits = "".join(letter for letter in text[start:end] if letter.isdigit())
     plain = end - start == len(digits)
-    if plain and not _cued(text, start, SSN_CUES):
+    if plain and not cued(text, start, SSN_CUES):
         return None
     area, group, serial = digits[:3], digits[3:5], digits[5:]
     given = area not in ("000", "666") and area < "900" and group != "00" and serial != "0000"
     return (start, end) if given and apart(text, start, end, "-") else None
+
+
+def _mac(text: str, match: Match) -> Span | None:
+    """A device's address, neither that of all nor of none."""
+    start, end = match.start(), match.end()
+    digits = {sign for sign in text[start:end].lower() if sign.isalnum()}
+    named = len(digits) > 1 and bool(digits & set("0123456789"))
+    return (start, end) if named and apart(text, start, end, ":-") else None
 
 
 def _ip(text: str, match: Match) -> Span | None:
@@ -199,7 +208,7 @@ def _ip(text: str, match: Match) -> Span | None:
     if address.is_loopback or address.is_unspecified or not apart(text, start, end):
         return None
     if address.version == 4:
-        part = _decimal(text, start, end) or _versioned(text, start)
+        part = decimal(text, start, end) or _versioned(text, start)
         return None if part else (start, end)
     groups = [group for group in written.split(":") if group] or [""]
     # `a::b` and `Face::add` are addresses to a parser and operators to everyone else
@@ -214,11 +223,13 @@ def _phone(text: str, match: Match) -> Span | None:
     written = text[start:end]
     around = text[end : end + 2]
     linked = around[:1] in ("-", "@", "=", "/") and around[1:].isdigit()
-    if linked or not apart(text, start, end, "@=/") or _decimal(text, start, end):
+    if linked or not apart(text, start, end, "@=/") or decimal(text, start, end):
         return None
     if _date().match(written) is not None:
         return None
-    return (start, end) if _dialled(written, _cued(text, start, PHONE_CUES)) else None
+    after = text[end : end + 8].lower().lstrip(" -(")
+    told = after.startswith(PHONE_LABELS) or cued(text, start, PHONE_CUES)
+    return (start, end) if _dialled(written, told) else None
 
 
 def _dialled(written: str, cued: bool) -> bool:
@@ -253,19 +264,6 @@ def _possible(written: str, region: str | None, *, valid: bool = False) -> bool:
     if valid:
         return phonenumbers.is_valid_number(number)
     return phonenumbers.is_possible_number(number)
-
-
-def _cued(text: str, start: int, cues: frozenset[str]) -> bool:
-    before = text[max(0, start - CUE_REACH) : start].lower()
-    words = "".join(letter if letter.isalpha() else " " for letter in before).split()
-    return not cues.isdisjoint(words)
-
-
-def _decimal(text: str, start: int, end: int) -> bool:
-    """Whether the stretch is a part of a longer number: a point or comma and a digit beside it."""
-    before, after = text[max(0, start - 2) : start], text[end : end + 2]
-    left = len(before) == 2 and before[1] in ".," and before[0].isdigit()
-    return left or (len(after) == 2 and after[0] in ".," and after[1].isdigit())
 
 
 def _versioned(text: str, start: int) -> bool:

@@ -39,6 +39,20 @@ TOKENS = {  # how each maker marks its keys; what surrounds one is checked in co
     "telegram_token": r"\d{8,10}:AA[\w\-]{33}",
     "discord_token": r"[MNO][A-Za-z\d_\-]{23,25}\.[\w\-]{6}\.[\w\-]{27,38}",
     "mailchimp_key": r"[0-9a-f]{32}-us\d{1,2}",
+    "azure_key": r"AccountKey=[A-Za-z0-9+/]{86}==",
+    "digitalocean_token": r"do[opr]_v1_[0-9a-f]{64}",
+    "databricks_token": r"dapi[0-9a-f]{32}",
+    "shopify_token": r"shp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}",
+    "square_token": r"sq0(?:atp|csp)-[\w\-]{22,43}|EAAA[\w\-]{60}",
+    "docker_token": r"dckr_(?:pat|oat)_[\w\-]{27,}",
+    "postman_key": r"PMAK-[0-9a-f]{24}-[0-9a-f]{34}",
+    "newrelic_key": r"NRAK-[A-Z0-9]{27}",
+    "linear_key": r"lin_api_[A-Za-z0-9]{40}",
+    "grafana_token": r"glsa_[A-Za-z0-9]{32}_[0-9a-f]{8}",
+    "groq_key": r"gsk_[A-Za-z0-9]{40,}",
+    "vault_token": r"hv[sb]\.[\w\-]{24,}",
+    "age_key": r"AGE-SECRET-KEY-1[QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L]{58}",
+    "artifactory_token": r"AKC[a-zA-Z0-9]{60,}",
 }
 KINDS = ("private_key", "jwt", *TOKENS, "url_credentials", "password", "api_key")  # first has it
 
@@ -50,7 +64,7 @@ ASSIGNED = (
     r"(?i)[\w.\-]{0,40}(?:NAMES)[\w\-]{0,20}[\"']?(?:\s*(?::=|=>|=|:)=?\s*[\"']?|\s+[\"'])"
     r"([^\s\"'`,;<>]{6,})"
 )
-PASSWORD_NAMES = "password|passwd|passphrase|pwd"
+PASSWORD_NAMES = "password|passwd|passphrase|pwd|[_-]pass"
 KEY_NAMES = "api[_-]?key|secret|token|(?:access|private|auth|account|iam|cloud|softlayer)[_-]?key"
 PLACEHOLDERS = ("${", "{{", "%(", "%s", "xxxx", "****", "os.environ", "getenv", "example")
 PASSWORD_BITS, KEY_BITS = 2.0, 2.8  # of entropy in a character, measured on the value itself

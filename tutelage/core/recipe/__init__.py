@@ -9,6 +9,7 @@ from tutelage.core.recipe.contract import Forged as Forged
 from tutelage.core.recipe.contract import Named as Named
 from tutelage.core.recipe.contract import TruncateSide as TruncateSide
 from tutelage.core.recipe.contract import Variant as Variant
+from tutelage.core.recipe.curate import Benchmark as Benchmark
 from tutelage.core.recipe.curate import Curate as Curate
 from tutelage.core.recipe.curate import Duplicates as Duplicates
 from tutelage.core.recipe.curate import Leakage as Leakage
@@ -29,6 +30,9 @@ from tutelage.core.recipe.reading import Format as Format
 from tutelage.core.recipe.reading import Reading as Reading
 from tutelage.core.recipe.release import Release as Release
 from tutelage.core.recipe.release import Waiver as Waiver
+from tutelage.core.recipe.screen import Detector as Detector
+from tutelage.core.recipe.screen import Screen as Screen
+from tutelage.core.recipe.screen import ScreenAction as ScreenAction
 from tutelage.core.recipe.section import Section as Section
 from tutelage.core.recipe.serve import Guardrail as Guardrail
 from tutelage.core.recipe.serve import Serve as Serve

@@ -9,11 +9,13 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from tutelage.core.recipe.reading import Reading
+from tutelage.core.recipe.screen import Screen
 from tutelage.core.recipe.section import Section
 from tutelage.core.row import Origin
 
 Loc = tuple[str | int, ...]
 Share = Annotated[float, Field(gt=0)]
+Alone = Literal["report", "review", "drop"]
 
 
 class SourceFile(Reading):
@@ -48,19 +50,37 @@ class Duplicates(Section):
     """Repeats among the examples; exact ones always go."""
 
     near: bool = Field(True, description="Also drop near-duplicates, each verified.")
+    prompts: Alone = Field(
+        "report", description="Rows whose prompt alone repeats another's: count, review or drop."
+    )
+    answers: Alone = Field(
+        "report", description="Rows whose answer alone repeats another's: count, review or drop."
+    )
     jaccard: float = Field(
         0.7, gt=0, le=1, description="Share of common shingles from which rows repeat each other."
     )
 
 
+class Benchmark(Reading):
+    """A file of evaluation items that nothing may be learned from."""
+
+    prompt: str | None = Field(
+        None, min_length=1, description="Column of the item's words; rows of examples if left out."
+    )
+
+
 class Leakage(Section):
-    """Overlap with the evaluation suites."""
+    """Overlap with what the model is measured on: suites, benchmarks, rows held out."""
 
     coverage: float = Field(
         0.5,
         gt=0,
         le=1,
-        description="Share of an evaluation item's 13-grams found in a row that makes it a leak.",
+        description="Share of an evaluation item's 13-grams (8-grams of a short item) found in a "
+        "row that makes it a leak.",
+    )
+    benchmarks: tuple[Benchmark, ...] = Field(
+        (), description="Files of evaluation items besides the suites that rows must not hold."
     )
 
 
@@ -81,13 +101,16 @@ class Curate(Section):
     stages: tuple[Stage, ...] = Field(
         (), description="Stages in order, each with its mix; all rows at once if left out."
     )
+    screen: Screen = Field(default_factory=Screen, description="Personal data, secrets and such.")
     duplicates: Duplicates = Field(default_factory=Duplicates, description="Repeats among rows.")
-    leakage: Leakage = Field(default_factory=Leakage, description="Overlap with the suites.")
+    leakage: Leakage = Field(default_factory=Leakage, description="Overlap with evaluation items.")
 
     def contradictions(self) -> Iterator[tuple[Loc, str]]:
         """Places of this section that do not go together, and what is wrong."""
         names = [stage.name for stage in self.stages]
         called = [source.called for source in self.sources]
+        for place, problem in self.screen.contradictions():
+            yield ("screen", *place), problem
         for number, stage in enumerate(self.stages):
             if stage.name in names[:number]:
                 yield ("stages", number, "name"), f"stage `{stage.name}` is named twice"

@@ -1,0 +1,124 @@
+"""Every text of a row, read and written back: nothing a row teaches or shows is left out."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, cast
+
+from tutelage.core.conversation import Message, ToolCall
+from tutelage.core.digest import Json
+from tutelage.core.row import Example
+
+LEAST_DIGITS = 7  # of a whole number that could be somebody's
+Each = Callable[[str, str], str]  # the name a text stands under, and the text; what to write
+
+
+def rewrite(example: Example, each: Each) -> Example:
+    """The row with every text replaced by what `each` makes of it, always in the same order.
+
+    Texts are the messages' words, reasoning and names, the arguments of calls, tools, both
+    answers of a preference row and the tags; in JSON, names of fields and long numbers too. The
+    keys by which a row is joined (author, consent key, parents) are none. A row that is changed
+    gets the id of its new content.
+    """
+    return replace(example, **_parts(example, each), id="")
+
+
+def read(example: Example) -> list[tuple[str, str]]:
+    """Every text of a row with the name it stands under, in the order of `rewrite`."""
+    texts: list[tuple[str, str]] = []
+
+    def each(name: str, text: str) -> str:
+        texts.append((name, text))
+        return text
+
+    _parts(example, each)
+    return texts
+
+
+def _parts(example: Example, each: Each) -> dict[str, Any]:
+    return {
+        "messages": tuple(_message(message, each) for message in example.messages),
+        "tools": tuple(_mapping(tool, each) for tool in example.tools),
+        "chosen": tuple(_message(message, each) for message in example.chosen),
+        "rejected": tuple(_message(message, each) for message in example.rejected),
+        "tags": {name: each(name, value) for name, value in example.tags.items()},
+    }
+
+
+def _message(message: Message, each: Each) -> Message:
+    content = _content(message.content, each)
+    reasoning = None if message.reasoning is None else each("", message.reasoning)
+    calls = tuple(_call(call, each) for call in message.tool_calls)
+    name = None if message.name is None else each("", message.name)
+    if (content, reasoning, calls, name) == (
+        *(message.content, message.reasoning),
+        *(message.tool_calls, message.name),
+    ):
+        return message
+    return replace(message, content=content, reasoning=reasoning, tool_calls=calls, name=name)
+
+
+def _call(call: ToolCall, each: Each) -> ToolCall:
+    return replace(call, arguments=_mapping(call.arguments, each))
+
+
+def _mapping(form: Mapping[str, Json], each: Each) -> dict[str, Json]:
+    out: dict[str, Json] = {}
+    for name, value in form.items():
+        written = each("", name)
+        while written in out:  # two names that are one once they are replaced
+            written += "'"
+        out[written] = _json(name, value, each)
+    return out
+
+
+def _json(name: str, value: Any, each: Each) -> Json:
+    if isinstance(value, str):
+        return each(name, value)
+    if isinstance(value, Mapping):
+        return _mapping(value, each)
+    if isinstance(value, list | tuple):
+        return [_json(name, one, each) for one in value]
+    if isinstance(value, int) and len(str(value)) >= LEAST_DIGITS:
+        written = each(name, str(value))
+        return value if written == str(value) else written
+    return cast(Json, value)
+
+
+def _content(text: str, each: Each) -> str:
+    """Words as they are; a JSON object or list value by value, in the writing it had."""
+    form = _parsed(text)
+    if form is None:
+        return each("", text)
+    changed: dict[str, str] = {}
+
+    def noted(name: str, value: str) -> str:
+        written = each(name, value)
+        if written != value:
+            changed[value] = written
+        return written
+
+    wanted = _json("", form, noted)
+    if not changed:
+        return text
+    for value, written in sorted(changed.items(), key=lambda pair: -len(pair[0])):
+        quoted = json.dumps(written, ensure_ascii=False)
+        for old in (json.dumps(value), json.dumps(value, ensure_ascii=False)):
+            text = text.replace(old, quoted)
+        if value.isdigit():
+            text = re.sub(rf"(?<![\w.\"]){value}(?![\w.\"])", quoted.replace("\\", r"\\"), text)
+    return text if _parsed(text) == wanted else json.dumps(wanted, ensure_ascii=False)
+
+
+def _parsed(text: str) -> Any:
+    """What a JSON object or list says, None for any other text."""
+    if text.lstrip()[:1] not in ("{", "["):
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
