@@ -80,7 +80,7 @@ COMMON = {
 # name: shape, rows, method, how many rows, tokens a step, systems
 CASES: dict[str, tuple[str, str, str, int, int, tuple[str, ...]]] = {
     "7m": ("7m", "inst", "full", 400, 2048, ("ours", "compiled", "best", "packed")),
-    "7m default": ("7m", "inst", "full", 150, 2048, ("compiled", "default")),
+    "7m default": ("7m", "inst", "full", 400, 2048, ("compiled", "default")),
     "7m lora": ("7m", "inst", "lora", 400, 2048, ("ours", "compiled", "best")),
     "7m long prompts": ("7m", "longprompt", "full", 250, 2048, ("ours", "best")),
     "7m long answers": ("7m", "longresp", "full", 200, 2048, ("ours", "best")),
