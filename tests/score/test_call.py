@@ -112,3 +112,48 @@ def test_hits_never_exceed_what_is_given_or_expected(
     called = read_call(gold)
     assert called is not None
     assert found["slot_expected"] == called.slots.total()
+
+
+TWO = '[{"name": "f", "arguments": {"x": 1}}, {"name": "g", "arguments": {"x": 1, "at": {"y": 2}}}]'
+TURNED = (
+    '[{"name": "g", "arguments": {"at": {"y": 2}, "x": 1}}, {"name": "f", "arguments": {"x": 1}}]'
+)
+
+
+def test_calls_side_by_side_are_right_in_any_order() -> None:
+    one = task("f 1, g 1 2", TWO)
+    assert Call().problem(one) == ""
+    for answer in (TWO, TURNED):
+        found = Call().score(one, answer)
+        assert (found["intent"], found["exact_match"]) == (1.0, 1.0)
+        assert (found["slot_hits"], found["slot_predicted"]) == (3.0, 3.0)
+    ordered = Call(ordered=True)
+    assert ordered.name == "call:ordered"
+    assert ordered.score(one, TWO)["exact_match"] == 1.0
+    assert ordered.score(one, TURNED)["exact_match"] == 0.0
+    assert ordered.score(one, TURNED)["intent"] == 0.0
+
+
+def test_a_call_too_few_or_twice_is_not_right() -> None:
+    one = task("f 1, g 1 2", TWO)
+    found = Call().score(one, '{"name": "f", "arguments": {"x": 1}}')
+    assert (found["intent"], found["exact_match"], found["missing_slot"]) == (0.0, 0.0, 1.0)
+    assert (found["slot_hits"], found["slot_expected"]) == (1.0, 3.0)
+    single = task("f 1", '{"name": "f", "arguments": {"x": 1}}')
+    twice = '[{"name": "f", "arguments": {"x": 1}}, {"name": "f", "arguments": {"x": 1}}]'
+    assert Call().score(single, twice)["exact_match"] == 0.0
+    assert Call().score(single, twice)["slot_predicted"] == 2.0
+    assert Call().score(single, "[]")["unparsable"] == 1.0
+
+
+def test_a_value_of_the_other_call_is_no_hit() -> None:
+    one = task("f 1, g 2", '[{"name":"f","arguments":{"x":1}},{"name":"g","arguments":{"x":2}}]')
+    swapped = '[{"name":"f","arguments":{"x":2}},{"name":"g","arguments":{"x":1}}]'
+    assert Call().score(one, swapped)["slot_hits"] == 0.0
+    assert Call().score(one, swapped)["intent"] == 1.0
+
+
+def test_slots_within_objects_are_compared_one_by_one() -> None:
+    one = task("Rome 00100", '{"name": "f", "arguments": {"at": {"city": "Rome", "zip": "00100"}}}')
+    found = Call().score(one, '{"name": "f", "arguments": {"at": {"city": "Rome", "zip": "1"}}}')
+    assert (found["slot_hits"], found["slot_expected"], found["wrong_value"]) == (1.0, 2.0, 1.0)

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.evaluate.fakes import RECIPE, TOOLS
 from tutelage.core.errors import RecipeError
 from tutelage.core.recipe import loads
 from tutelage.core.recipe.evaluate import Suite
+from tutelage.score.measure import STATISTICS
+from tutelage.score.names import NAMES
 from tutelage.score.roster import check_recipe, headline_of, measures_of, open_scorer, open_scorers
 
 
@@ -14,7 +18,12 @@ def suite(*scorers: str) -> Suite:
 
 
 def test_each_name_opens_its_scorer() -> None:
-    for name in ("json", "schema", "call", "choice", "choice:oos", "exact"):
+    for name in (
+        *("json", "schema", "call", "call:ordered", "choice", "choice:oos", "exact", "squad"),
+        *("bleu", "bleu:intl", "chrf", "chrf:words", "rouge", "rouge:stem", "grounded"),
+        *("grounded:context", "number", "number:last", "instructions", "fields", "fields:a,b.c"),
+        *("refusal", "refusal:label=unsafe", "over_refusal", "over_refusal:label=safe", "cost"),
+    ):
         assert open_scorer(name, TOOLS).name == name
 
 
@@ -23,10 +32,42 @@ def test_an_unknown_scorer_is_answered_with_the_nearest() -> None:
         open_scorer("shema", TOOLS)
 
 
-@pytest.mark.parametrize("name", ["json:strict", "choice:"])
+@pytest.mark.parametrize("name", ["json:strict", "choice:", "squad:x"])
 def test_an_option_that_means_nothing_is_refused(name: str) -> None:
-    with pytest.raises(RecipeError, match=r"label|takes no"):
+    with pytest.raises(RecipeError, match=r"after its colon|takes no"):
         open_scorer(name, TOOLS)
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("rouge:stemm", "did you mean `stem`"),
+        ("bleu:flores101", "there are 13a, char"),
+        ("call:order", "did you mean `ordered`"),
+        ("refusal:label", "names no value"),
+        ("fields:a,", "empty name"),
+        ("rogue", "did you mean `rouge`"),
+    ],
+)
+def test_an_option_there_is_not_is_refused_with_the_nearest(name: str, problem: str) -> None:
+    with pytest.raises(RecipeError, match=problem):
+        open_scorer(name, TOOLS)
+
+
+def test_every_metric_of_every_scorer_can_be_computed() -> None:
+    for name in NAMES:
+        for measure in open_scorer(name, TOOLS).measures:
+            assert measure.statistic in {*STATISTICS, "", "p95"}
+            assert measure.family != "level" or measure.columns
+            assert measure.unit == "share" or measure.family == "level"
+
+
+def test_the_page_of_scorers_names_each_with_its_metrics() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "scorers.md").read_text(encoding="utf-8")
+    for name in NAMES:
+        assert f"| `{name}" in page, name
+        for measure in open_scorer(name, TOOLS).measures:
+            assert f"`{measure.metric}`" in page, measure.metric
 
 
 def test_the_schema_scorer_needs_a_schema() -> None:

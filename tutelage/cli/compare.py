@@ -180,7 +180,9 @@ def _difference(one: Difference) -> str:
         if split and one.p is not None
         else ""
     )
+    scale = 100 if one.measure.unit == "share" else 1
+    low, value, high = span.low * scale, span.value * scale, span.high * scale
     return (
-        f"{one.first * 100:5.1f} -> {one.second * 100:5.1f}  "
-        f"{span.value * 100:+.1f} [{span.low * 100:+.1f} {span.high * 100:+.1f}] {words}{tasks}"
+        f"{one.first * scale:5.1f} -> {one.second * scale:5.1f}  "
+        f"{value:+.1f} [{low:+.1f} {high:+.1f}] {words}{tasks}"
     )

@@ -17,7 +17,7 @@ from tutelage.score.pairing import (
     metrics_paired,
     pair,
 )
-from tutelage.score.roster import headline_of, measures_of
+from tutelage.score.roster import headline_of, measures_of, spent
 from tutelage.score.slices import Slice
 from tutelage.score.task import Scorer, Task
 
@@ -46,7 +46,7 @@ def scored(
     """The samples with every scorer's scores beside those they had."""
     found = []
     for task, sample in zip(tasks, samples, strict=True):
-        scores = dict(sample.scores)
+        scores = {**sample.scores, **spent(scorers, sample)}
         for scorer in scorers:
             scores |= scorer.score(task, sample.answer)
         found.append(replace(sample, scores=scores))

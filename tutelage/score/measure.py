@@ -21,10 +21,20 @@ from tutelage.core.intervals import (
     sum_by_cluster,
 )
 from tutelage.core.shares import paired_share_difference, share_interval
+from tutelage.score.corpus import bits, bleu, chrf, part, perplexity
+from tutelage.score.level import (
+    Bound,
+    level_difference,
+    mean_level,
+    summed_difference,
+    summed_level,
+    tail_difference,
+    tail_level,
+)
 
 Floats = NDArray[np.float64]
 Rows = Sequence[Mapping[str, float]]  # scores, an answer each
-Family = Literal["share", "mean", "ratio"]
+Family = Literal["share", "mean", "ratio", "level"]
 HITS, PREDICTED, EXPECTED = "hits:", "predicted:", "expected:"  # a label follows
 
 
@@ -37,6 +47,8 @@ class Measure:
     mean: the mean of scores in [0, 1]; Student's t.
     ratio: a statistic of counts summed over all answers; bootstrap. `columns` name
     the counts; without any, there are hits, predicted and expected of each label.
+    level: a quantity of 0 or more without an upper bound, the mean of its one column
+    (Student's t), its 95th percentile, or a statistic of its columns (bootstrap).
     """
 
     metric: str
@@ -46,6 +58,7 @@ class Measure:
     columns: tuple[str, ...] = ()
     statistic: str = ""
     sliced: bool = True  # whether it says something of a part of the suite
+    unit: str = "share"
 
     def to_dict(self) -> dict[str, Any]:
         """The measure as plain JSON."""
@@ -86,6 +99,11 @@ STATISTICS: Mapping[str, Statistic] = {
     "recall": recall,
     "f1": micro_f1,
     "macro_f1": macro_f1,
+    "part": part,
+    "bleu": bleu,
+    "chrf": chrf,
+    "perplexity": perplexity,
+    "bits": bits,
 }
 
 
@@ -103,6 +121,8 @@ def interval(
         counts = _gathered(_counts(measure, rows), clusters)
         found = ratio_interval(counts, statistic, generator, confidence=confidence, sides=sides)
         return replace(found, n=len(rows))
+    if measure.family == "level":
+        return _level(measure, rows, clusters, generator, Bound(sides, confidence))
     kept = [index for index, row in enumerate(rows) if measure.metric in row]
     values = np.array([rows[index][measure.metric] for index in kept])
     groups = _groups([clusters[index] for index in kept])
@@ -126,6 +146,8 @@ def difference(
             first, second, statistic, generator, confidence=confidence, sides=sides
         )
         return replace(found, n=len(pairs.first))
+    if measure.family == "level":
+        return _level_difference(measure, pairs, generator, Bound(sides, confidence))
     name = measure.metric
     both = [
         index
@@ -160,6 +182,42 @@ class Pairs:
             second=[self.second[index] for index in kept],
             clusters=tuple(self.clusters[index] for index in kept),
         )
+
+
+def _level(
+    measure: Measure,
+    rows: Rows,
+    clusters: Sequence[str],
+    generator: np.random.Generator,
+    bound: Bound,
+) -> Interval:
+    kept = [index for index, row in enumerate(rows) if measure.columns[0] in row]
+    table = _counts(measure, [rows[index] for index in kept])
+    names = [clusters[index] for index in kept]
+    if measure.statistic in STATISTICS:
+        statistic = STATISTICS[measure.statistic]
+        found = summed_level(_gathered(table, names), statistic, generator, bound)
+        return replace(found, n=len(kept))
+    of_values = tail_level if measure.statistic == "p95" else mean_level
+    return of_values(table[:, 0], _groups(names), bound)
+
+
+def _level_difference(
+    measure: Measure, pairs: Pairs, generator: np.random.Generator, bound: Bound
+) -> Interval:
+    name = measure.columns[0]
+    both = zip(pairs.first, pairs.second, strict=True)
+    kept = [index for index, (one, two) in enumerate(both) if name in one and name in two]
+    first = _counts(measure, [pairs.first[index] for index in kept])
+    second = _counts(measure, [pairs.second[index] for index in kept])
+    names = [pairs.clusters[index] for index in kept]
+    if measure.statistic in STATISTICS:
+        statistic = STATISTICS[measure.statistic]
+        one, two = _gathered(first, names), _gathered(second, names)
+        return replace(summed_difference(one, two, statistic, generator, bound), n=len(kept))
+    if measure.statistic == "p95":
+        return tail_difference(first[:, 0], second[:, 0], _groups(names), generator, bound)
+    return level_difference(first[:, 0], second[:, 0], _groups(names), bound)
 
 
 def _counts(measure: Measure, rows: Rows) -> Floats:

@@ -117,4 +117,5 @@ def _record(measure: Measure, found: Interval, place: Place) -> Metric:
         low=found.low,
         high=found.high,
         method=found.method,
+        unit=measure.unit,
     )

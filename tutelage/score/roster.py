@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from tutelage.core.digest import Json
 from tutelage.core.errors import BadRow, RecipeError
 from tutelage.core.recipe import Recipe, Suite
-from tutelage.score.call import Call
-from tutelage.score.choice import Choice
-from tutelage.score.exact import Exact
+from tutelage.core.sample import Sample
+from tutelage.score.cost import Cost
 from tutelage.score.measure import Measure
-from tutelage.score.schema import JsonText, Schema
-from tutelage.score.task import Scorer
+from tutelage.score.names import NAMES, make, nearest, problem_of
+from tutelage.score.schema import Schema
+from tutelage.score.task import Scorer, Scores
 
-NAMES = ("json", "schema", "call", "choice", "exact")
 USES = "uses"  # not a scorer's: the models a suite's file was spent on, which a rule may bound
 FINISHED = Measure(metric="finished", says="the answer ended by itself, not by its length")
 
@@ -25,21 +23,17 @@ def open_scorer(name: str, schema: Json) -> Scorer:
 
     Raises: RecipeError for a name there is not, and where a schema is missing or wrong.
     """
-    kind, colon, option = name.partition(":")
-    if problem := _problem(name):
+    if problem := problem_of(name):
         raise RecipeError(problem, where=f"scorer `{name}`", expected=f"one of {', '.join(NAMES)}")
-    if kind == "schema":
-        if schema is None:
-            raise RecipeError(
-                "scorer `schema` needs something to hold answers against",
-                where="contract.output_schema",
-                hint="set `contract.output_schema: FILE`, or leave the scorer out",
-            )
-        return Schema(schema)
-    if kind == "choice":
-        return Choice(option if colon else None)
-    plain: Mapping[str, Callable[[], Scorer]] = {"json": JsonText, "call": Call, "exact": Exact}
-    return plain[kind]()
+    if name != "schema":
+        return make(name)
+    if schema is None:
+        raise RecipeError(
+            "scorer `schema` needs something to hold answers against",
+            where="contract.output_schema",
+            hint="set `contract.output_schema: FILE`, or leave the scorer out",
+        )
+    return Schema(schema)
 
 
 def open_scorers(suite: Suite, schema: Json) -> list[Scorer]:
@@ -68,8 +62,17 @@ def measures_of(scorers: Sequence[Scorer]) -> list[Measure]:
 
 
 def headline_of(scorers: Sequence[Scorer]) -> str:
-    """The metric that says whether an answer is right: that of the last scorer."""
-    return scorers[-1].headline
+    """The metric that says whether an answer is right: that of the last scorer that judges.
+
+    `cost` does not; where it stands alone, an answer that ends is right.
+    """
+    judging = [scorer.headline for scorer in scorers if scorer.headline]
+    return judging[-1] if judging else FINISHED.metric
+
+
+def spent(scorers: Sequence[Scorer], sample: Sample) -> Scores:
+    """What scorers say of a sample that its text alone does not tell."""
+    return {} if not any(isinstance(one, Cost) for one in scorers) else Cost().spent(sample)
 
 
 def check_recipe(recipe: Recipe) -> None:
@@ -92,7 +95,7 @@ def _problems(recipe: Recipe) -> Iterator[tuple[str, str]]:
     given: dict[str, dict[str, Measure]] = {}
     slices: dict[str, tuple[str, ...]] = {}
     for index, suite in enumerate(recipe.evaluate.suites):
-        faults = [(place, _problem(name)) for place, name in enumerate(suite.scorers)]
+        faults = [(place, problem_of(name)) for place, name in enumerate(suite.scorers)]
         faults = [(place, fault) for place, fault in faults if fault]
         for place, fault in faults:
             yield f"evaluate.suites[{index}].scorers[{place}]", fault
@@ -135,21 +138,5 @@ def _unknown(
     where: str, suite: str, metric: str, given: Mapping[str, Mapping[str, Measure]]
 ) -> Iterator[tuple[str, str]]:
     if metric not in given[suite]:
-        near = _nearest(metric, list(given[suite]))
+        near = nearest(metric, list(given[suite]))
         yield where, f"suite `{suite}` has no metric `{metric}`{near}"
-
-
-def _problem(name: str) -> str:
-    kind, colon, option = name.partition(":")
-    if kind not in NAMES:
-        return f"there is no scorer `{kind}`{_nearest(kind, NAMES)}"
-    if colon and kind != "choice":
-        return f"scorer `{kind}` takes no `:{option}`; only `choice:LABEL` does"
-    if colon and not option:
-        return "`choice:` names no label; expected `choice` or `choice:LABEL`"
-    return ""
-
-
-def _nearest(name: str, names: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, names, n=1)
-    return f"; did you mean `{close[0]}`?" if close else f"; there are {', '.join(names)}"
