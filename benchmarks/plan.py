@@ -39,11 +39,11 @@ class Shape:
 
 
 SHAPES = {
-    "tiny-full": Shape(width=256, layers=4, keys="method: full", rows=600),
-    "tiny-lora": Shape(width=256, layers=4, keys="method: lora", rows=600),
+    "tiny-full": Shape(width=256, layers=4, keys="method: full", rows=12000),
+    "tiny-lora": Shape(width=256, layers=4, keys="method: lora", rows=3000),
     "small-full": Shape(width=384, layers=8, keys="method: full", rows=300),
-    "small-muon": Shape(width=384, layers=8, keys="method: full, optimizer: muon", rows=300),
-    "medium-full": Shape(width=512, layers=12, keys="method: full, rows_tokens: 1024", rows=200),
+    "small-muon": Shape(width=384, layers=8, keys="method: full, optimizer: muon", rows=1200),
+    "medium-full": Shape(width=512, layers=12, keys="method: full, rows_tokens: 1024", rows=600),
 }
 
 
@@ -107,7 +107,7 @@ def write(folder: Path, shape: Shape) -> None:
         "    - {path: rows.jsonl, format: fields, origin: human, licence: CC0-1.0,\n"
         f"       fields: {COLUMNS}}}\n"
         "  duplicates: {near: false}\n"
-        f"train: {{base: base, init: random, checkpoint_every_seconds: 1, {shape.keys}}}\n",
+        f"train: {{base: base, init: random, checkpoint_every_seconds: 10, {shape.keys}}}\n",
         encoding="utf-8",
     )
 

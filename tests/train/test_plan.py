@@ -41,6 +41,24 @@ def test_a_plan_counts_what_training_then_does_and_keeps_nothing(tmp_path: Path)
     assert planned.remedies == ()
 
 
+def test_a_plan_counts_libraries_tasks_and_best_weights(tmp_path: Path) -> None:
+    folder = build(tmp_path)
+    made = []
+    stopping = "{metric: tickets.valid, patience: 2, tasks: 4}"
+    for keys in ((), (f"train.early_stopping={stopping}",)):
+        recipe = load(folder / "recipe.yaml", keys)
+        assert recipe.curate is not None
+        assert recipe.train is not None
+        with Run.open(recipe) as run:
+            dataset = curate(recipe.curate, {}, run)
+            made.append(plan(recipe.train, dataset, run, loading=1000.0))
+    plain, judged = made
+    assert 1000 < plain.start_seconds < 1100
+    assert plain.seconds > plain.start_seconds
+    states = 3  # those kept, and the one being written
+    assert judged.disk_bytes - plain.disk_bytes == (states + 1) * 4 * plain.trained_parameters
+
+
 def memory(counted: int, activations: int = 0) -> Memory:
     part = counted // 4
     return Memory(

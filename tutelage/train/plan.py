@@ -67,8 +67,10 @@ class Probe:
     validation: float  # and the tasks a suite's metric is measured on
 
 
-def plan(section: Train, dataset: Artifact, run: Run) -> Plan:
+def plan(section: Train, dataset: Artifact, run: Run, *, loading: float = 0.0) -> Plan:
     """The plan of training on a dataset; nothing of the probe is kept.
+
+    `loading`: seconds that loading the libraries took, which belong to the start.
 
     Raises: whatever opening the base or rendering the rows raises; TrainingError where it
         cannot fit into memory.
@@ -88,7 +90,7 @@ def plan(section: Train, dataset: Artifact, run: Run) -> Plan:
     check_fits(section, memory, available, longest, apart=room.apart)
     heavy = max(taught.steps, key=lambda step: sum(weights[i] for i in step))
     loop = Loop(section, learner, taught, run, judging_of(section, material, taught, run))
-    start = time.perf_counter() - began
+    start = loading + time.perf_counter() - began
     with using_threads(section.threads):
         probe = _probe(loop, heavy, taught)
     held = memory.counted - memory.checkpoint
