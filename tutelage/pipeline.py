@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from time import perf_counter
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar, get_args
 
 from tutelage.core.errors import GateShut, RecipeError, TutelageError
@@ -26,6 +25,7 @@ from tutelage.store.artifact import Artifact, read_json
 from tutelage.store.release import VERDICT, ReleaseFolder, events_path, read_release
 from tutelage.store.run import Run
 from tutelage.store.store import Store
+from tutelage.train.run import plan as plan_door
 from tutelage.train.run import run as train_door
 
 if TYPE_CHECKING:
@@ -266,15 +266,11 @@ def plan(recipe: Recipe | Path | str, *, progress: Progress | None = None) -> tu
 
     Raises: RecipeError where a section is missing; whatever curating or opening the base raises.
     """
-    began = perf_counter()
-    from tutelage.train.plan import plan as measure
-
-    loading = perf_counter() - began  # a training loads the same
     whole = recipe if isinstance(recipe, Recipe) else load(Path(recipe))
     section = needed(whole.train, "train")
     with Run.open(whole, progress=progress) as opened:
         dataset = curate_door(needed(whole.curate, "curate"), {}, opened)
-        return measure(section, dataset, opened, loading=loading), dataset
+        return plan_door(section, dataset, opened), dataset
 
 
 def last_stage(recipe: Recipe) -> Stage:

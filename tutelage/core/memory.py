@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import resource
 import sys
 from pathlib import Path
@@ -20,3 +21,11 @@ def held_bytes() -> int:
     except OSError:
         return peak_bytes()
     return pages * resource.getpagesize()
+
+
+def give_back() -> bool:
+    """Returns memory that is freed but held to the system; whether the C library could."""
+    try:
+        return bool(ctypes.CDLL(None).malloc_trim(0))
+    except (AttributeError, OSError):  # not glibc's
+        return False

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# A CPU's matrix products are made for each shape they meet, about a megabyte each; a thousand are
+# kept unless the environment says otherwise, and training meets new shapes in every row.
+SHAPES_KEPT = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
 COMPILE_TOKENS = 500_000  # compiling costs what about 100,000 tokens do on two cores
 
 
@@ -37,6 +40,11 @@ def choose_device(section: Train) -> torch.device:
             expected="cpu or auto",
         )
     return device
+
+
+def bound_kernels() -> None:
+    """Has a CPU keep the products of the last shapes alone; before the first one is computed."""
+    os.environ.setdefault(*SHAPES_KEPT)
 
 
 def place(learner: Learner, section: Train) -> torch.device:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from tutelage.core.errors import Interrupted
+from tutelage.core.memory import give_back
 from tutelage.core.progress import Tick
 from tutelage.core.recipe import Train
 from tutelage.engine.check import check_folding
@@ -37,6 +38,8 @@ from tutelage.train.weights import Learner, open_optimizers
 from tutelage.train.writer import Writer
 
 log = logging.getLogger(__name__)
+
+TIDY = 25  # steps after which what memory fell to pieces is given back
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +164,8 @@ class Loop:
                     f"stopped by {by} after step {state.step} of {total}, which is saved",
                     hint="the same command goes on from there",
                 )
+            if state.step % TIDY == 0:
+                give_back()
             late = time.monotonic() - saved >= self.section.checkpoint_every_seconds
             if self.group.any(late):
                 writer.give(save)

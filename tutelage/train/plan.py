@@ -29,6 +29,8 @@ from tutelage.train.trial import Trial
 from tutelage.train.weights import open_learner, using_threads
 
 PROBE_STEPS = 2  # measured, after one that is not: it compiles and fills caches
+PROBE_MORE, PROBE_SECONDS = 12, 15.0  # steps from all over the training, while there is time:
+# what other shapes take, and what memory falls to pieces
 PROBE_TASKS = 16  # of a suite's metric that stops the training, if one does
 
 
@@ -60,10 +62,11 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    """Seconds of the first step, of each one after it, and of a validation."""
+    """Seconds of the first step, of each heavy one after it, of a token, and of a validation."""
 
     warm: float
     steady: float
+    token: float
     validation: float  # and the tasks a suite's metric is measured on
 
 
@@ -97,9 +100,8 @@ def plan(section: Train, dataset: Artifact, run: Run, *, loading: float = 0.0) -
     activations = max(0, room.peak() - before - held)
     memory = replace(memory, activations=activations, process=before)
     trained = sum(weight.numel() for weight in learner.trainable().values())
-    mean = sum(weights[i] for step in taught.steps for i in step) / len(taught.steps)
-    share = mean / sum(weights[i] for i in heavy)
     steps = len(taught.steps)
+    later = sum(weights[i] for step in taught.steps[1:] for i in step)
     loop.plan = taught
     held_out = validations(steps, loop.validation_pace()) * probe.validation
     free = available is None or memory.total - own <= available
@@ -119,7 +121,7 @@ def plan(section: Train, dataset: Artifact, run: Run, *, loading: float = 0.0) -
         warm_seconds=probe.warm,
         step_seconds=probe.steady,
         start_seconds=start,
-        seconds=start + probe.warm + probe.steady * share * (steps - 1) + held_out,
+        seconds=start + probe.warm + probe.token * later + held_out,
         memory=memory,
         memory_bytes=memory.total,
         available_bytes=available,
@@ -130,18 +132,27 @@ def plan(section: Train, dataset: Artifact, run: Run, *, loading: float = 0.0) -
 
 
 def _probe(loop: Loop, heavy: tuple[int, ...], taught: LessonPlan) -> Probe:
-    """Steps on the heaviest rows, and a part of the held-out ones."""
+    """Steps on the heaviest rows, some of all others, and a part of the held-out ones."""
     nothing = pack([], loop.section.rows_tokens, loop.run.generator("train.pack"))
-    loop.plan = replace(taught, steps=(heavy,) * (PROBE_STEPS + 1), validation=nothing)
+    apart = max(1, len(taught.steps) // PROBE_MORE)
+    steps = (*(heavy,) * (PROBE_STEPS + 1), *taught.steps[::apart][:PROBE_MORE])
+    loop.plan = replace(taught, steps=steps, validation=nothing)
     state = State()
     moments = [time.perf_counter()]
-    for _ in range(PROBE_STEPS + 1):
+    for number in range(len(steps)):
+        if number > PROBE_STEPS and moments[-1] - moments[0] > PROBE_SECONDS:
+            break
         state.rows.append(loop.step(state.step))
         state.step += 1
         moments.append(time.perf_counter())
-    steady = (moments[-1] - moments[1]) / PROBE_STEPS
+    tokens = sum(row["tokens"] for row in state.rows[1:])
     validation = _held_out(loop, taught) + _tried(loop.judging.trial, loop.learner.backbone)
-    return Probe(warm=moments[1] - moments[0], steady=steady, validation=validation)
+    return Probe(
+        warm=moments[1] - moments[0],
+        steady=(moments[PROBE_STEPS + 1] - moments[1]) / PROBE_STEPS,
+        token=(moments[-1] - moments[1]) / tokens,
+        validation=validation,
+    )
 
 
 def _held_out(loop: Loop, taught: LessonPlan) -> float:

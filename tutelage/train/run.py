@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,6 +29,9 @@ from tutelage.store.tables import LEDGER, METRICS, ROWS, read_rows, write_ledger
 from tutelage.train.packing import packed
 from tutelage.train.start import start_digest
 from tutelage.train.tokens import Marks, check_tokens, make_tokens, marks_in
+
+if TYPE_CHECKING:
+    from tutelage.train.plan import Plan
 
 VERSION = 4
 SEEDS = (
@@ -150,6 +154,17 @@ def _build(section: Train, material: Material, run: Run, draft: Draft, key: str)
     draft.counts["trained_parameters"] = sum(x.numel() for x in learner.trainable().values())
     peaks = {"peak_memory_mb": str(peak_bytes() >> 20), "peak_learning_rate": f"{loop.peak:g}"}
     draft.environment.update(loop.meters.environment() | peaks | {"device": loop.device.type})
+
+
+def plan(section: Train, dataset: Artifact, run: Run) -> Plan:
+    """What training on a dataset will take, the loading of the libraries among it.
+
+    Raises: as `train.plan.plan`.
+    """
+    began = perf_counter()
+    from tutelage.train.plan import plan as measure
+
+    return measure(section, dataset, run, loading=perf_counter() - began)
 
 
 def gathered(learner: Any) -> Any:

@@ -24,7 +24,7 @@ from tutelage.engine.targets import matches
 from tutelage.render.tokenizer import read_tokenizer
 from tutelage.store.base import BaseFolder
 from tutelage.store.run import Run
-from tutelage.train.device import choose_device
+from tutelage.train.device import bound_kernels, choose_device
 from tutelage.train.group import Group
 from tutelage.train.schedule import MUON_ADAM
 from tutelage.train.start import find_start, start_lora, start_new_rows, start_whole
@@ -99,6 +99,7 @@ class Learner:
 @contextmanager
 def using_threads(count: int | None) -> Iterator[None]:
     """So many CPU threads for the block; torch's own choice where none is named."""
+    bound_kernels()
     before = torch.get_num_threads()
     torch.set_num_threads(count or before)
     try:
