@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 MISSING = "(not set)"
 RATE = 0.05  # of false findings among the slices that are told
 SHOWN = 3  # tasks each way; `--json` has them all
+SLICES = 10  # that differ
 WIDTH = 100  # characters of an answer
+LEAD = 24  # of them before the place where answers part
 
 
 @click.command("compare")
@@ -137,9 +139,11 @@ def _slices(found: Comparison) -> Iterator[str]:
         f"{counted(len(told), 'slice')} of {len(found.slices)} differ, of which 5 % are expected "
         "to be wrong (Benjamini-Hochberg)"
     )
-    for one in told:
+    for one in sorted(told, key=lambda one: one.adjusted or 0.0)[:SLICES]:
         name = f"{one.suite}.{one.measure.metric}@{one.slice}"
         yield f"  {name}  {_difference(one)}, adjusted p {one.adjusted:.2g}"
+    if len(told) > SLICES:
+        yield f"  and {len(told) - SLICES} more, the surest shown; `--json` has them all"
 
 
 def _changed(found: Comparison) -> Iterator[str]:
@@ -155,18 +159,28 @@ def _changed(found: Comparison) -> Iterator[str]:
         yield f"{counted(len(tasks), 'task')} answered {word} in B; the first {shown}"
         for one in tasks[:SHOWN]:
             yield f"  {one.task}  {one.metric} {one.first:g} -> {one.second:g}"
-            for name, text in (
-                ("asked", one.request),
-                ("expected", one.expected),
-                ("A", one.first_answer),
-                ("B", one.second_answer),
-            ):
-                yield f"    {name:<8}  {_line(text)}"
+            yield f"    {'asked':<8}  {_cut(_plain(one.request))}"
+            answers = _apart([one.expected, one.first_answer, one.second_answer])
+            for name, text in zip(("expected", "A", "B"), answers, strict=True):
+                yield f"    {name:<8}  {text}"
 
 
-def _line(text: str) -> str:
-    plain = printable(" ".join(text.split()))
-    return plain if len(plain) <= WIDTH else f"{plain[: WIDTH - 1]}…"
+def _apart(texts: Sequence[str]) -> list[str]:
+    """Each on one line, long ones from a little before the place where they part."""
+    plain = [_plain(text) for text in texts]
+    apart = (n for n, letters in enumerate(zip(*plain, strict=False)) if len({*letters}) > 1)
+    start = max(0, next(apart, min(map(len, plain))) - LEAD)
+    if start == 0 or max(map(len, plain)) <= WIDTH:
+        return [_cut(text) for text in plain]
+    return [_cut(f"…{text[start:]}") for text in plain]
+
+
+def _plain(text: str) -> str:
+    return printable(" ".join(text.split()))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= WIDTH else f"{text[: WIDTH - 1]}…"
 
 
 def _difference(one: Difference) -> str:

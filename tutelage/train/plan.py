@@ -18,7 +18,7 @@ from tutelage.train.budget import (
     remedies,
     validations,
 )
-from tutelage.train.checkpoint import State
+from tutelage.train.checkpoint import State, copied
 from tutelage.train.defaults import Choice, choices
 from tutelage.train.device import choose_device
 from tutelage.train.loop import LessonPlan, Loop
@@ -96,8 +96,7 @@ def plan(section: Train, dataset: Artifact, run: Run, *, loading: float = 0.0) -
     start = loading + time.perf_counter() - began
     with using_threads(section.threads):
         probe = _probe(loop, heavy, taught)
-    held = memory.counted - memory.checkpoint
-    activations = max(0, room.peak() - before - held)
+    activations = max(0, room.peak() - before - memory.counted)
     memory = replace(memory, activations=activations, process=before)
     trained = sum(weight.numel() for weight in learner.trainable().values())
     steps = len(taught.steps)
@@ -138,20 +137,24 @@ def _probe(loop: Loop, heavy: tuple[int, ...], taught: LessonPlan) -> Probe:
     steps = (*(heavy,) * (PROBE_STEPS + 1), *taught.steps[::apart][:PROBE_MORE])
     loop.plan = replace(taught, steps=steps, validation=nothing)
     state = State()
-    moments = [time.perf_counter()]
+    seconds: list[float] = []
+    copies: list[object] = []
     for number in range(len(steps)):
-        if number > PROBE_STEPS and moments[-1] - moments[0] > PROBE_SECONDS:
+        if number > PROBE_STEPS and sum(seconds) > PROBE_SECONDS:
             break
+        if number == PROBE_STEPS:  # as while a checkpoint is written beside the steps
+            copies = [copied(loop.learner.state())]
+            copies += [copied(optimizer.state_dict()) for optimizer, _ in loop.optimizers]
+        began = time.perf_counter()
         state.rows.append(loop.step(state.step))
         state.step += 1
-        moments.append(time.perf_counter())
-    tokens = sum(row["tokens"] for row in state.rows[1:])
-    validation = _held_out(loop, taught) + _tried(loop.judging.trial, loop.learner.backbone)
+        seconds.append(time.perf_counter() - began)
+    copies.clear()
     return Probe(
-        warm=moments[1] - moments[0],
-        steady=(moments[PROBE_STEPS + 1] - moments[1]) / PROBE_STEPS,
-        token=(moments[-1] - moments[1]) / tokens,
-        validation=validation,
+        warm=seconds[0],
+        steady=sum(seconds[1 : PROBE_STEPS + 1]) / PROBE_STEPS,
+        token=sum(seconds[1:]) / sum(row["tokens"] for row in state.rows[1:]),
+        validation=_held_out(loop, taught) + _tried(loop.judging.trial, loop.learner.backbone),
     )
 
 
