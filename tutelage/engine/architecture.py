@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
+from tutelage.engine.elementwise import Activation
 from tutelage.engine.rope import Rope
 
 
@@ -31,7 +31,7 @@ class Architecture:
     norm_epsilon: float
     tied: bool
     attention: tuple[Layer, ...]  # one a layer
-    activation: Literal["silu", "gelu_tanh"] = "silu"
+    activation: Activation = "silu"
     qkv_bias: bool = False
     qk_norm: bool = False
     fused: bool = False  # the hub keeps q, k, v and gate, up as one matrix each
