@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tutelage.cli.process import leave_at_once
 from tutelage.core.errors import TutelageError
 from tutelage.core.recipe import Recipe, load
 from tutelage.core.world import World
@@ -215,5 +216,8 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    codes: list[int] = []
+    leave_at_once(codes)
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     main(Path(sys.argv[1]))
+    codes.append(0)

@@ -28,6 +28,7 @@ SET = (
     "train.lora.rank=4",
     "train.checkpoint_every_seconds=0.000001",
 )
+JSON_2 = ("--nproc", "2", "--json")
 WORDS = [word for one in SET for word in ("--set", one)]
 
 # the ranks but the first run another version of the stage
@@ -44,6 +45,25 @@ class Late:
 
 sys.meta_path.insert(0, Late())
 """
+
+# a rank whose interpreter is taken down crashes
+CRASHES = """
+import os
+
+
+class Held:
+    def __del__(self, abort=os.abort):
+        abort()
+
+
+if "RANK" in os.environ:
+    held = Held()
+"""
+# the ranks but the first end with 3, whatever came before
+ENDS_WITH_3 = OTHER_VERSION.replace(
+    'import_module("tutelage.train.run").VERSION = 99',
+    'import_module("atexit").register(import_module("os")._exit, 3)',
+)
 
 
 def start(folder: Path, *words: str, path: Path = ROOT) -> subprocess.Popen[str]:
@@ -87,7 +107,7 @@ def ended(process: subprocess.Popen[str], ranks: list[int]) -> dict[str, Any]:
 
 def test_killed_and_interrupted_the_same_command_goes_on_to_the_same_bits(tmp_path: Path) -> None:
     folder = build(tmp_path / "a")
-    process = start(folder, "--nproc", "2", "--json", *WORDS)
+    process = start(folder, *JSON_2, *WORDS)
     ranks = at_step(process, folder, 4)
     assert len(ranks) == 2
     os.kill(ranks[1], signal.SIGKILL)
@@ -95,20 +115,20 @@ def test_killed_and_interrupted_the_same_command_goes_on_to_the_same_bits(tmp_pa
     assert (killed["code"], killed["error"]["code"]) == (1, "training")
     assert killed["error"]["message"].startswith("rank 1 was ended by SIGKILL")
 
-    process = start(folder, "--nproc", "2", "--json", *WORDS)
+    process = start(folder, *JSON_2, *WORDS)
     ranks = at_step(process, folder, 14)
     process.send_signal(signal.SIGINT)
     stopped = ended(process, ranks)
     assert (stopped["code"], stopped["status"]) == (130, "interrupted")
 
-    process = start(folder, "--nproc", "2", "--json", *WORDS)
+    process = start(folder, *JSON_2, *WORDS)
     done = ended(process, [])
     assert done["code"] == 0, done
     (artifact,) = [one for one in done["artifacts"] if one["kind"] == "adapter"]
     unbroken = alone(folder, tmp_path / "unbroken")
     found = Path(artifact["folder"]) / "adapter" / "adapter_model.safetensors"
     assert found.read_bytes() == unbroken.read_bytes()
-    again = ended(start(folder, "--nproc", "2", "--json", *WORDS), [])
+    again = ended(start(folder, *JSON_2, *WORDS), [])
     assert (again["code"], again["artifacts"]) == (0, done["artifacts"])  # none to train
     manifest = json.loads((Path(artifact["folder"]) / "manifest.json").read_text())
     assert (manifest["environment"]["ranks"], manifest["environment"]["parallel"]) == (
@@ -128,7 +148,7 @@ def alone(folder: Path, out: Path) -> Path:
 
 def test_what_ends_before_the_training_ends_all_with_its_own_error(tmp_path: Path) -> None:
     folder = build(tmp_path / "a", base=False)
-    process = start(folder, "--nproc", "2", "--json")
+    process = start(folder, *JSON_2)
     told = ended(process, [])
     assert told["code"] == 1
     assert told["error"]["code"] == "base_model"
@@ -137,14 +157,30 @@ def test_what_ends_before_the_training_ends_all_with_its_own_error(tmp_path: Pat
 
 def test_a_rank_that_would_train_something_else_ends_all_and_is_named(tmp_path: Path) -> None:
     folder = build(tmp_path / "a")
-    other = tmp_path / "other"
-    other.mkdir()
-    (other / "sitecustomize.py").write_text(OTHER_VERSION)
-    process = start(folder, "--nproc", "2", "--json", path=other)
-    told = ended(process, [])
+    told = ended(start(folder, *JSON_2, path=custom(tmp_path, OTHER_VERSION)), [])
     assert (told["code"], told["error"]["code"]) == (1, "training")
     assert told["error"]["message"].startswith("rank 1 would train something else than rank 0")
     assert told["error"]["where"] == "rank 1"
+
+
+def test_ranks_leave_before_what_would_crash_them_at_their_end(tmp_path: Path) -> None:
+    """As threads of torch's do that outlive the interpreter."""
+    said = ended(start(build(tmp_path / "a"), *JSON_2, path=custom(tmp_path, CRASHES)), [])
+    assert (said["code"], said["status"]) == (0, "done")
+    assert "rank" not in said["err"]
+
+
+def test_a_rank_that_ends_badly_when_all_is_done_is_a_warning(tmp_path: Path) -> None:
+    said = ended(start(build(tmp_path / "a"), *JSON_2, path=custom(tmp_path, ENDS_WITH_3)), [])
+    assert (said["code"], said["status"]) == (0, "done")
+    assert "rank 1 ended with exit code 3, when all was done" in said["err"]
+
+
+def custom(folder: Path, code: str) -> Path:
+    """A folder to put on the path, whose code every process runs first."""
+    (folder / "custom").mkdir()
+    (folder / "custom" / "sitecustomize.py").write_text(code)
+    return folder / "custom"
 
 
 def test_processes_are_not_started_by_one_of_several(

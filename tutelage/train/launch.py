@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import socket
@@ -18,6 +19,8 @@ from pathlib import Path
 
 from tutelage.core.errors import BadRow, Interrupted, PeerLost, TrainingError, TutelageError
 from tutelage.core.world import LIFELINE, LISTENING, REPORT
+
+log = logging.getLogger(__name__)
 
 LOOK = 0.05  # seconds between two looks at the processes
 OWN_END = 1.5  # seconds the others have to end by themselves, once one has
@@ -104,10 +107,7 @@ def launch(words: Sequence[str], processes: int) -> int:
         os.close(lifeline)
         server.close()  # rank 0 has it now
         _watch(ranks, asked)
-        codes = [rank.process.returncode for rank in ranks]
-        if any(codes):
-            return _told(ranks, asked)
-        return 0
+        return _outcome(ranks, asked)
 
 
 def _kill(ranks: Sequence[Rank]) -> None:
@@ -199,8 +199,16 @@ def _end(ranks: Sequence[Rank], grace: float) -> None:
         rank.kill()
 
 
-def _told(ranks: Sequence[Rank], asked: Asked) -> int:
-    """The exit code where rank 0 has said all; otherwise raises what went wrong."""
+def _outcome(ranks: Sequence[Rank], asked: Asked) -> int:
+    """The exit code where rank 0 has said all; otherwise raises what went wrong.
+
+    All is done where rank 0 ended well: how another left after that is a line on stderr.
+    """
+    if ranks[0].process.returncode == 0:
+        for rank in ranks:
+            if error := _error(rank):
+                log.warning("%s, when all was done", error.message)
+        return 0
     errors = {rank.number: _error(rank) for rank in ranks if not rank.stopped}
     real = [error for error in errors.values() if error and not isinstance(error, PeerLost)]
     if asked.signals and not any(type(error) is not Interrupted for error in real):
