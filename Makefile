@@ -6,7 +6,7 @@ CODE := tutelage tests scripts examples $(wildcard benchmarks)
 
 .PHONY: env demo demo-support test check format docs bench bench-contract bench-detectors \
   bench-rendering bench-train bench-losses bench-packing bench-plan bench-train-kill bench-matrix \
-  bench-attention bench-gpu bench-gate bench-curate
+  bench-attention bench-gpu bench-gate bench-curate bench-ingest
 
 env:
 	@scripts/env.sh
@@ -55,6 +55,9 @@ ROWS ?= 100000
 SEED ?= 1
 bench-curate: env
 	$(BIN)/python benchmarks/curate.py --rows $(ROWS) --seed $(SEED)
+
+bench-ingest: env
+	$(BIN)/python benchmarks/ingest.py
 
 bench-rendering: env
 	$(BIN)/python benchmarks/rendering.py --rival $(RIVAL)

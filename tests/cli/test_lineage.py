@@ -98,3 +98,27 @@ def test_an_unknown_row_is_an_error(tutelage: Tutelage, kept: Kept) -> None:
     said = tutelage("explain-row", "data/train.jsonl:99")
     assert said.code == 1
     assert "no dataset and no ledger knows the row `data/train.jsonl:99`" in said.err
+
+
+def test_what_was_taken_back_leads_to_everything_made_with_it(
+    tutelage: Tutelage, kept: Kept, tmp_path: Path
+) -> None:
+    (tmp_path / "out.csv").write_text(f"digest\n{kept.first.id}\n")
+    said = tutelage("lineage", "--opt-out", "out.csv")
+    assert said.code == 0
+    assert f"{kept.first.id}  train       data/train.jsonl:1  by its text" in said.out
+    assert kept.adapter.name in said.out
+    form = tutelage("lineage", "--opt-out", "out.csv", "--json").json()
+    assert form["data"]["artifacts"] == [kept.dataset.name, kept.adapter.name]
+    assert [row["because"] for row in form["data"]["rows"]] == ["its text"]
+
+
+def test_a_list_without_rows_here_says_so_and_goes_with_no_other_question(
+    tutelage: Tutelage, kept: Kept, tmp_path: Path
+) -> None:
+    (tmp_path / "out.csv").write_text("author\nnobody\n")
+    assert (
+        "no dataset holds a row that is taken back"
+        in tutelage("lineage", "--opt-out", "out.csv").out
+    )
+    assert tutelage("lineage", kept.adapter.name, "--opt-out", "out.csv").code == 2

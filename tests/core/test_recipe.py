@@ -272,14 +272,19 @@ def test_the_keys_of_every_section_are_these() -> None:
         "truncate forged context_tokens"
     )
     assert keys["Curate"] == (
-        "sources rows validation group_by invalid stages screen duplicates leakage"
+        "sources rows validation group_by stratify licences opt_out people invalid stages "
+        "screen duplicates leakage"
     )
     assert keys["Screen"] == "actions key_env key_file detectors"
     assert keys["Detector"] == "name url least_score token_env batch timeout_seconds"
     assert keys["Duplicates"] == "near prompts answers jaccard"
     assert keys["Leakage"] == "coverage benchmarks"
-    assert keys["Benchmark"] == "path format fields prompt"
-    assert keys["SourceFile"] == "path format fields origin licence author name"
+    assert keys["Benchmark"] == "path format fields roles prompt"
+    assert keys["SourceFile"] == (
+        "path format fields roles origin licence licence_basis author generator editor columns name"
+    )
+    assert keys["GeneratedBy"] == "model prompt_digest parameters seed licence"
+    assert keys["Columns"] == ("origin licence licence_basis consent_key generator editor parents")
     assert keys["Goal"] == "id says metric shares"
     assert keys["Train"] == (
         "base method optimizer learning_rate epochs rows_tokens step_tokens warmup schedule decay "
@@ -292,8 +297,8 @@ def test_the_keys_of_every_section_are_these() -> None:
     assert keys["Lora"] == "rank alpha dropout targets rslora dora init plus quantisation"
     assert keys["NewToken"] == "text special"
     assert keys["Evaluate"] == "suites baselines few_shot_examples limit batch_tokens"
-    assert keys["Suite"] == "path format fields name scorers slices"
-    assert keys["Release"] == "notes waivers"
+    assert keys["Suite"] == "path format fields roles name scorers slices"
+    assert keys["Release"] == "notes opt_out waivers"
     assert keys["Waiver"] == "rule by reason expires"
     assert keys["Serve"] == (
         "model client_system guardrails keep batch max_waiting timeout_seconds"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tutelage.core.conversation import ROLES, Conversation, Message, ToolCall
 from tutelage.core.digest import canonical, file_digest, short_digest
-from tutelage.core.row import Example, Source, row_id
+from tutelage.core.row import Example, Generator, Source, row_id
 
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 json_values = st.recursive(
@@ -42,10 +42,19 @@ examples = st.builds(
     rejected=turns,
     origin=st.sampled_from(["human", "human_edited", "synthetic", "log"]),
     licence=words,
+    licence_basis=st.none() | words,
     source=st.builds(Source, uri=words, line=st.integers(1, 10**9), digest=words),
     author=st.none() | words,
     consent_key=st.none() | words,
-    generator=st.none() | words,
+    generator=st.none()
+    | st.builds(
+        Generator,
+        model=words,
+        prompt_digest=st.none() | words,
+        parameters=st.dictionaries(words, json_values, max_size=2),
+        seed=st.none() | st.integers(0, 2**31),
+        licence=st.none() | words,
+    ),
     parents=st.lists(words, max_size=2).map(tuple),
     editor=st.none() | words,
     tags=st.dictionaries(words, words, max_size=2),

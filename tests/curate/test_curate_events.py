@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tutelage.core.conversation import Message
 from tutelage.core.recipe import Recipe
-from tutelage.core.row import Example, Origin, Source
+from tutelage.core.row import Example, Generator, Origin, Source
 from tutelage.curate import run as door
 from tutelage.store.run import Run
 from tutelage.store.tables import LEDGER, ROWS, read_ledger, read_rows
@@ -23,7 +23,7 @@ def row(event: str, origin: Origin, words: str) -> Example:
         licence="CC-BY-4.0",
         source=Source(uri=f"event:{event}", line=0, digest="ab" * 32),
         author="ann",
-        generator="desk@0123456789ab",
+        generator=Generator(model="desk@0123456789ab"),
         consent_key="user-7",
         tags={"kind": "corrected"},
     )

@@ -14,7 +14,7 @@ from tutelage.core.recipe import Curate, Recipe
 from tutelage.curate import run as door
 from tutelage.store.artifact import Artifact
 from tutelage.store.run import Run
-from tutelage.store.tables import LEDGER, ROWS, read_ledger, read_rows
+from tutelage.store.tables import DROPPED, LEDGER, ROWS, read_ledger, read_rows
 
 REPEATED = "please tell me the way to the old harbour and back again before noon"
 
@@ -39,7 +39,12 @@ def folder(tmp_path: Path) -> Path:
 
 def recipe(folder: Path, seed: int = 1, **curate: Any) -> Recipe:
     sources = [
-        {"path": "a.jsonl", "origin": "synthetic", "licence": "CC-BY-4.0"},
+        {
+            "path": "a.jsonl",
+            "origin": "synthetic",
+            "licence": "CC-BY-4.0",
+            "generator": {"model": "teacher-1"},
+        },
         {"path": "b.jsonl", "origin": "human", "licence": "CC0-1.0"},
     ]
     return Recipe.model_validate(
@@ -79,7 +84,7 @@ def test_every_row_read_is_kept_or_dropped_and_the_ledger_says_why(folder: Path)
     artifact = curate(recipe(folder))
 
     kept = read_rows(artifact.file(ROWS))
-    dropped = read_rows(artifact.file(door.DROPPED))
+    dropped = read_rows(artifact.file(DROPPED))
     rejected = artifact.file(door.REJECTED).read_text(encoding="utf-8").splitlines()
     ledger = read_ledger(artifact.file(LEDGER))
     decisions = Counter(entry.decision for entry in ledger)
@@ -91,8 +96,8 @@ def test_every_row_read_is_kept_or_dropped_and_the_ledger_says_why(folder: Path)
         "read": read,
         "kept": 44,
         "dropped": 6,
-        "train": 42,
-        "validation": 2,
+        "train": 43,
+        "validation": 1,
         "groups": 43,
         "drop.empty_response": 1,
         "drop.exact_duplicate": 1,

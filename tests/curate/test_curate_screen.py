@@ -13,7 +13,7 @@ from tutelage.core.recipe import Recipe, loads
 from tutelage.curate import run as door
 from tutelage.store.artifact import Artifact
 from tutelage.store.run import Run
-from tutelage.store.tables import LEDGER, ROWS, read_ledger, read_rows
+from tutelage.store.tables import DROPPED, LEDGER, ROWS, read_ledger, read_rows
 
 ROWS_TEXT = (
     ("Where is my parcel?", "Write to ann@x.org or call 212-555-0143."),
@@ -79,7 +79,7 @@ def test_each_action_does_what_it_says_and_the_ledger_has_it(
     name = kept[1].split()[1]
     assert name.startswith("[EMAIL_")
     assert kept[0] == f"Write to {name} or call [PHONE]."
-    (dropped,) = read_rows(artifact.file(door.DROPPED))
+    (dropped,) = read_rows(artifact.file(DROPPED))
     assert dropped.messages[-1].content == "It is [AWS_KEY] now."
     assert told(artifact) == [
         ("drop", "secret", "rows.jsonl:3 aws_key 1"),

@@ -39,3 +39,17 @@ def test_no_code_knows_a_task() -> None:
     assert code
     found = {path.name: pattern.findall(path.read_text(encoding="utf-8")) for path in code}
     assert not {name: hits for name, hits in found.items() if hits}
+
+
+SOURCES = sorted((ROOT / "examples/sources").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("written", SOURCES, ids=lambda path: path.stem)
+def test_a_recipe_of_a_real_source_says_its_licence_and_has_a_card(written: Path) -> None:
+    recipe = load(written)
+    assert recipe.curate is not None
+    (source,) = recipe.curate.sources
+    cards = [path.read_text(encoding="utf-8") for path in (ROOT / "docs/examples").glob("*.md")]
+    (card,) = (one for one in cards if one.startswith(f"# Dataset card: {recipe.name}\n"))
+    assert f"| {source.path} |" in card
+    assert f"| {source.origin} | {source.licence} |" in card

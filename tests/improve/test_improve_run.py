@@ -13,6 +13,7 @@ from tests.served import SCHEMA, answered, rated, released
 from tutelage.core.errors import RowError, StoreError
 from tutelage.core.event import Event
 from tutelage.core.recipe import Improve, Reading, Recipe
+from tutelage.core.row import Generator
 from tutelage.improve.propose import REDACTED
 from tutelage.improve.run import AGAIN, Improved, run
 from tutelage.improve.triage import KINDS, SAYS, newest, triage
@@ -529,12 +530,13 @@ def test_approved_rows_are_read_by_curation_as_they_were_approved(
     improve()
 
     recipe = Recipe(name="test").at(tmp_path)
-    found = read_examples(Reading(path="data/feedback.jsonl"), recipe, licence="MIT")
+    found = read_examples(Reading(path="data/feedback.jsonl"), recipe)
 
     assert found.bad == []
     (example,) = found.examples
     assert str(example.source) == f"event:{served.id}"
     assert example.source.digest == served.digest
     assert (example.origin, example.licence, example.author) == ("human_edited", "CC0-1.0", "ann")
-    assert (example.generator, example.consent_key) == (release.label, "user-7")
+    assert example.generator == Generator(model=release.label)
+    assert example.consent_key == "user-7"
     assert example.tags == {"kind": "corrected", "release": release.digest}

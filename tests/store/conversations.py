@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from tutelage.core.conversation import Message, ToolCall
-from tutelage.core.row import Example, Source
+from tutelage.core.row import Example, Generator, Source
 
 WORDS = st.text(min_size=1, max_size=12).filter(lambda text: any(map(str.isalnum, text)))
 NAMES = st.text(alphabet="abcxyz_", min_size=1, max_size=6)
@@ -52,10 +52,19 @@ EXAMPLES = st.builds(
     tools=TOOLS,
     origin=st.sampled_from(["human", "human_edited", "synthetic", "log"]),
     licence=NAMES,
+    licence_basis=st.none() | NAMES,
     source=st.just(Source(uri="elsewhere.jsonl", line=7, digest="d")),
     author=st.none() | NAMES,
     consent_key=st.none() | NAMES,
-    generator=st.none() | NAMES,
+    generator=st.none()
+    | st.builds(
+        Generator,
+        model=NAMES,
+        prompt_digest=st.none() | NAMES,
+        parameters=st.dictionaries(NAMES, VALUES, max_size=2),
+        seed=st.none() | st.integers(0, 2**31),
+        licence=st.none() | NAMES,
+    ),
     editor=st.none() | NAMES,
     parents=st.lists(NAMES, max_size=2).map(tuple),
     tags=st.dictionaries(NAMES, WORDS, max_size=2),

@@ -161,7 +161,7 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
 def test_a_folder_is_no_file_of_rows(tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").mkdir()
 
-    with pytest.raises(RowError, match="this is a folder; expected a file of rows"):
+    with pytest.raises(RowError, match="this is a folder without files of rows"):
         read(tmp_path, "rows.jsonl")
 
 
@@ -187,14 +187,17 @@ def test_a_file_without_rows_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_kind_of_file_that_is_not_read_is_told(tmp_path: Path) -> None:
-    (tmp_path / "rows.parquet").write_bytes(b"PAR1")
+    (tmp_path / "rows.log").write_bytes(b"Ann: Hi")
 
     with pytest.raises(RowError) as caught:
-        read(tmp_path, "rows.parquet")
+        read(tmp_path, "rows.log")
 
     assert caught.value.text() == (
-        "error: rows.parquet: `.parquet` is no kind of file that holds rows\n"
-        "  expected .jsonl, .ndjson, .json, .csv, .tsv, each also .gz"
+        "error: rows.log: `.log` is no kind of file that holds rows\n"
+        "  expected .jsonl, .ndjson, .json, .csv, .tsv, .parquet, .arrow, .feather, "
+        "the texts among them also .gz or .zst\n"
+        "\n"
+        "hint: `format: transcript` reads texts in which speakers take turns"
     )
 
 
@@ -208,7 +211,8 @@ def test_a_layout_that_is_not_known_says_how_to_name_columns(tmp_path: Path) -> 
         "error: rows.jsonl: the layout of its rows is not known: question, answer\n"
         "  expected the columns id and messages and origin and licence and source (row); prompt "
         "and chosen and rejected (preference); messages (messages); chosen and rejected "
-        "(preference); input and preferred_output and non_preferred_output (preference); "
+        "(preference); request and response (chat_log); "
+        "input and preferred_output and non_preferred_output (preference); "
         "conversations (sharegpt); instruction and output (alpaca); prompt and "
         "completion (prompt_completion)\n"
         "\n"

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 
 from tests.store.conversations import EXAMPLES
 from tutelage.core.conversation import Message, ToolCall
-from tutelage.core.recipe import Fields, Format, Reading, Recipe
+from tutelage.core.recipe import Fields, Format, Reading, Recipe, SourceFile
 from tutelage.core.row import Example, Source
 from tutelage.store.ingest import Ingested, read_examples
 
@@ -21,12 +21,7 @@ def write(folder: Path, *rows: Any, name: str = "rows.jsonl") -> None:
 
 
 def read(folder: Path, layout: Format = "auto", name: str = "rows.jsonl") -> Ingested:
-    found = read_examples(
-        Reading(path=name, format=layout),
-        Recipe(name="test").at(folder),
-        origin="synthetic",
-        licence="MIT",
-    )
+    found = read_examples(Reading(path=name, format=layout), Recipe(name="test").at(folder))
     assert found.bad == []
     return found
 
@@ -66,7 +61,7 @@ def test_messages_keep_calls_reasoning_and_flags(tmp_path: Path) -> None:
         Message(role="assistant", content="Ho", reasoning="Hm", weight=0.5),
     )
     assert example.tools == ({"type": "function", "function": {"name": "f"}},)
-    assert (example.origin, example.licence) == ("synthetic", "MIT")
+    assert (example.origin, example.licence) == ("human", "")
     assert example.source.uri == "rows.jsonl"
     assert example.source.line == 1
     assert len(example.source.digest) == 64
@@ -150,9 +145,14 @@ def test_named_columns_are_read_and_the_others_become_tags(tmp_path: Path, name:
         write(tmp_path, row)
 
     found = read_examples(
-        Reading(path=name, fields=Fields(user="q", assistant="a", system="rules")),
+        SourceFile(
+            path=name,
+            fields=Fields(user="q", assistant="a", system="rules"),
+            origin="human",
+            licence="MIT",
+            author="by",
+        ),
         Recipe(name="test").at(tmp_path),
-        author="by",
     )
 
     (example,) = found.examples
@@ -206,7 +206,7 @@ def test_a_path_of_this_machine_is_not_recorded(tmp_path: Path) -> None:
 
 KEPT = (
     *("id", "messages", "tools", "chosen", "rejected", "origin", "licence", "author"),
-    *("consent_key", "generator", "editor", "parents", "weight"),
+    *("licence_basis", "consent_key", "generator", "editor", "parents", "weight"),
 )
 
 
@@ -282,7 +282,7 @@ def test_our_own_row_is_refused_for_what_it_may_not_be(
     write(tmp_path, {**OWN_ROW, **changed})
 
     found = read_examples(
-        Reading(path="rows.jsonl", format="row"), Recipe(name="test").at(tmp_path), licence="MIT"
+        Reading(path="rows.jsonl", format="row"), Recipe(name="test").at(tmp_path)
     )
 
     assert [row.problem for row in found.bad] == [found.bad[0].problem]

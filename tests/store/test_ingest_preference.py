@@ -27,9 +27,7 @@ SPOKEN: dict[str, Any] = {
 def read(folder: Path, *rows: object, layout: Format = "auto") -> Ingested:
     text = "".join(json.dumps(row) + "\n" for row in rows)
     (folder / "rows.jsonl").write_text(text, encoding="utf-8")
-    return read_examples(
-        Reading(path="rows.jsonl", format=layout), Recipe(name="test").at(folder), licence="MIT"
-    )
+    return read_examples(Reading(path="rows.jsonl", format=layout), Recipe(name="test").at(folder))
 
 
 def one(folder: Path, row: dict[str, Any]) -> Example:

@@ -11,7 +11,7 @@ from tutelage.cli.rows import base_of
 from tutelage.cli.terminal import counted, size
 from tutelage.core.errors import BadRow, BaseModelError, RowError, TutelageError
 from tutelage.core.ledger import Reason
-from tutelage.core.recipe import Curate, Evaluate, Reading, Recipe, SourceFile, Suite
+from tutelage.core.recipe import Curate, Evaluate, Reading, Recipe, Suite
 from tutelage.core.row import Example
 from tutelage.curate import screening
 from tutelage.curate.decontaminate import leaks
@@ -115,7 +115,7 @@ class Check:
     def _read(self, what: str, readings: Sequence[Reading]) -> list[Ingested]:
         files = []
         for reading in readings:
-            file = self.attempt(what, lambda reading=reading: _read(reading, self.recipe))  # type: ignore[misc]
+            file = self.attempt(what, lambda reading=reading: read_examples(reading, self.recipe))  # type: ignore[misc]
             if file is not None:
                 rows = counted(len(file.examples), "row")
                 self.say(what, f"{file.uri}: {rows}, read as `{file.layout}`")
@@ -221,14 +221,6 @@ class Check:
             if leaked == len(examples):
                 hint = "the sources and the suites must be different rows"
                 self.bad("leaks", RowError(NONE_LEFT, where="curate.sources", hint=hint))
-
-
-def _read(reading: Reading, recipe: Recipe) -> Ingested:
-    if isinstance(reading, SourceFile):
-        return read_examples(
-            reading, recipe, origin=reading.origin, licence=reading.licence, author=reading.author
-        )
-    return read_examples(reading, recipe)
 
 
 def _tasks(suite: Suite, asked: Asked, contract: Contract | None) -> None:

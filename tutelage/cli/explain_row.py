@@ -17,6 +17,7 @@ from tutelage.core.printable import printable
 
 if TYPE_CHECKING:
     from tutelage.core.ledger import LedgerEntry
+    from tutelage.core.row import Example
     from tutelage.store.lineage import EventStory, RowStory
     from tutelage.store.store import Store
 
@@ -89,13 +90,18 @@ def _answers(
 
 def _ids(store: Store, asked: str) -> list[str]:
     """The names under which the row may stand in ledgers and datasets."""
-    from tutelage.store.tables import LEDGER, ROWS, read_ledger, read_rows
+    from tutelage.store.tables import DROPPED, LEDGER, ROWS, places, read_ledger
 
     found = dict.fromkeys([asked])
     for artifact in store.artifacts():
-        rows = read_rows(artifact.file(ROWS)) if artifact.has(ROWS) else []
+        rows = [
+            row
+            for name in (ROWS, DROPPED)
+            if artifact.has(name)
+            for row in places(artifact.file(name))
+        ]
         entries = read_ledger(artifact.file(LEDGER)) if artifact.has(LEDGER) else []
-        kept = [row.id for row in rows if str(row.source) == asked or _begins(row.id, asked)]
+        kept = [row for row, source in rows if str(source) == asked or _begins(row, asked)]
         # curation begins a detail with the place where the row was read
         told = [
             entry.row
@@ -119,6 +125,7 @@ def _form(story: RowStory, answer: EventStory | None) -> dict[str, Any]:
         "row": story.row,
         "source": str(example.source) if example else None,
         "split": example.split if example else None,
+        "provenance": _provenance(example) if example else None,
         "content": example.content() if example else None,
         "decisions": [
             {
@@ -128,10 +135,12 @@ def _form(story: RowStory, answer: EventStory | None) -> dict[str, Any]:
                 "reason": entry.reason,
                 "detail": entry.detail,
                 "other_row": entry.other_row,
+                "artifact": artifact,
             }
-            for entry in story.entries
+            for entry, artifact in zip(story.entries, story.decided_in, strict=True)
         ],
         "datasets": [one.name for one in story.datasets],
+        "left_out_of": [one.name for one in story.left_out],
         "made_with_it": [one.name for one in story.offspring],
         "answer": {"tree": form(answer.release), **story_form(answer)} if answer else None,
     }
@@ -142,15 +151,47 @@ def _lines(story: RowStory) -> Iterator[str]:
     yield f"row {story.row}"
     if example is not None:
         yield f"  read from    {example.source}, {example.licence}, {example.origin}"
-        yield f"  stands in    {', '.join(one.name for one in story.datasets)}, {example.split}"
+        yield from (f"  {name:<12} {said}" for name, said in _told(example))
+    if story.datasets:
+        split = example.split if example else ""
+        yield f"  stands in    {', '.join(one.name for one in story.datasets)}, {split}"
     else:
         yield "  stands in    no dataset"
+    if story.left_out:
+        yield f"  left out of  {', '.join(one.name for one in story.left_out)}"
     for entry in story.entries:
         yield f"  {entry.stage:<12} {_decided(entry, story.row)}"
     if story.offspring:
         yield f"  made with it {', '.join(one.name for one in story.offspring)}"
     for message in example.messages if example else ():
         yield f"  | {message.role}: {message.content}"
+
+
+def _provenance(example: Example) -> dict[str, Any]:
+    """All that is known of where a row comes from."""
+    form = example.to_dict()
+    for name in ("id", "messages", "tools", "chosen", "rejected", "split", "weight"):
+        form.pop(name, None)
+    return form
+
+
+def _told(example: Example) -> Iterator[tuple[str, str]]:
+    """What a row says of itself beside origin and licence, where it says it."""
+    if example.licence_basis:
+        yield "licensed by", example.licence_basis
+    if example.generator is not None:
+        about = example.generator.to_dict()
+        yield "written by", ", ".join(f"{name} {value}" for name, value in about.items())
+    for name, value in (
+        ("author", example.author),
+        ("editor", example.editor),
+        ("consent key", example.consent_key),
+        ("stage", example.stage),
+        ("edited from", ", ".join(example.parents)),
+        ("tags", ", ".join(f"{tag} {value}" for tag, value in example.tags.items())),
+    ):
+        if value:
+            yield name, value
 
 
 def _answer_lines(story: RowStory, answer: EventStory | None) -> Iterator[str]:

@@ -28,16 +28,37 @@ DIGITS = 12  # of a digest, as in an artifact's name
 @click.argument("reference", metavar="[ARTIFACT|RUN|RECIPE|event:ID]", required=False)
 @click.option("--rows", is_flag=True, help="List the rows at the end of it too.")
 @click.option("--down", is_flag=True, help="The other way: what was made from it.")
+@click.option(
+    "--opt-out",
+    "opt_out",
+    metavar="FILE",
+    help="List everything made with rows that this file of keys, authors and texts takes back.",
+)
 @of_events
 @of_project
 def lineage_command(
-    reference: str | None, rows: bool, down: bool, events: Path | None, project: Path
+    reference: str | None,
+    rows: bool,
+    down: bool,
+    opt_out: str | None,
+    events: Path | None,
+    project: Path,
 ) -> Reply:
     """Print what an artifact, a run or a served answer came from: artifacts, files, rows.
 
     An artifact is named by its name or digest, a run by its name or its recipe, an answer
     by `event:ID`, the id its client got. Without a name the latest run is meant.
+
+    With --opt-out the names in rows may be pseudonyms: the environment variable
+    TUTELAGE_PSEUDONYMS then holds their key.
     """
+    if opt_out is not None:
+        if reference is not None or rows or down or events is not None:
+            raise UsageError("`--opt-out` asks the whole store and goes with no other question")
+        from tutelage.cli.opt_out import of_opt_outs
+
+        return of_opt_outs(opt_out, project)
+
     from tutelage.cli.results import find
     from tutelage.store import lineage
     from tutelage.store.ingest import OF_EVENT

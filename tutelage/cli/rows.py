@@ -16,12 +16,7 @@ def sources(recipe: Recipe) -> list[Ingested]:
     """
     if recipe.curate is None:
         raise _lacks("curate", "its rows")
-    return [
-        read_examples(
-            source, recipe, origin=source.origin, licence=source.licence, author=source.author
-        )
-        for source in recipe.curate.sources
-    ]
+    return [read_examples(source, recipe) for source in recipe.curate.sources]
 
 
 def base_of(recipe: Recipe) -> BaseFolder:

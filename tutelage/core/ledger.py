@@ -34,6 +34,12 @@ class Reason(StrEnum):
     WRONG_TYPE = "wrong_type"
     MISSING_ORIGIN = "missing_origin"
     MISSING_LICENCE = "missing_licence"
+    UNKNOWN_LICENCE = "unknown_licence"
+    MISSING_GENERATOR = "missing_generator"
+    MISSING_EDITOR = "missing_editor"
+    # what may be used
+    LICENCE_NOT_ALLOWED = "licence_not_allowed"
+    OPTED_OUT = "opted_out"
     # shape of the conversation
     NO_MESSAGES = "no_messages"
     INVALID_ROLE = "invalid_role"

@@ -32,6 +32,43 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Generator:
+    """What wrote a synthetic row: enough to ask it again, and whether its words may be used."""
+
+    model: str
+    prompt_digest: str | None = None  # of the prompt it was given
+    parameters: Mapping[str, Json] = field(default_factory=dict)  # such as temperature
+    seed: int | None = None
+    licence: str | None = None  # of what the model writes
+
+    def to_dict(self) -> dict[str, Json]:
+        """The generator as plain JSON, without what is not set."""
+        form: dict[str, Json] = {"model": self.model}
+        if self.prompt_digest is not None:
+            form["prompt_digest"] = self.prompt_digest
+        if self.parameters:
+            form["parameters"] = dict(self.parameters)
+        if self.seed is not None:
+            form["seed"] = self.seed
+        if self.licence is not None:
+            form["licence"] = self.licence
+        return form
+
+    @classmethod
+    def from_dict(cls, form: Mapping[str, Any] | str) -> Generator:
+        """The generator of `to_dict`, or of a model's name alone."""
+        if isinstance(form, str):
+            return cls(model=form)
+        return cls(
+            model=form["model"],
+            prompt_digest=form.get("prompt_digest"),
+            parameters=dict(form.get("parameters") or {}),
+            seed=form.get("seed"),
+            licence=form.get("licence"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
     """A Conversation meant to teach, with its source: one row of a Dataset.
 
@@ -44,11 +81,12 @@ class Example:
     chosen: tuple[Message, ...] = ()  # the preferred continuation of `messages`
     rejected: tuple[Message, ...] = ()
     origin: Origin
-    licence: str
+    licence: str  # an SPDX expression
+    licence_basis: str | None = None  # where or by whom the licence is stated
     source: Source
     author: str | None = None
     consent_key: str | None = None  # erasing this key erases the row
-    generator: str | None = None  # the model that wrote a synthetic row
+    generator: Generator | None = None  # what wrote a synthetic row
     parents: tuple[str, ...] = ()  # ids of the rows it was made from
     editor: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -84,10 +122,12 @@ class Example:
             "line": self.source.line,
             "digest": self.source.digest,
         }
-        for name in ("author", "consent_key", "generator", "editor", "split", "stage"):
+        for name in ("licence_basis", "author", "consent_key", "editor", "split", "stage"):
             value: str | None = getattr(self, name)
             if value is not None:
                 form[name] = value
+        if self.generator is not None:
+            form["generator"] = self.generator.to_dict()
         if self.parents:
             form["parents"] = list(self.parents)
         if self.tags:
@@ -108,10 +148,11 @@ class Example:
             rejected=messages_from(form.get("rejected") or ()),
             origin=cast(Origin, form["origin"]),
             licence=form["licence"],
+            licence_basis=form.get("licence_basis"),
             source=Source(uri=source["uri"], line=source["line"], digest=source["digest"]),
             author=form.get("author"),
             consent_key=form.get("consent_key"),
-            generator=form.get("generator"),
+            generator=Generator.from_dict(form["generator"]) if form.get("generator") else None,
             parents=tuple(form.get("parents") or ()),
             editor=form.get("editor"),
             tags=dict(form.get("tags") or {}),

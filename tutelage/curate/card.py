@@ -52,11 +52,16 @@ def card(curated: Curated) -> dict[str, Any]:
         },
         "splits": _counts(example.split or "" for example in kept),
         "stages": {name: dict(counts) for name, counts in curated.stages.items()},
+        "strata": {name: dict(sides) for name, sides in curated.placed.strata.items()},
         "groups": {"count": curated.placed.groups, "largest": curated.placed.largest},
         "sources": [_source(file, kept) for file in curated.files],
         "origins": _counts(example.origin for example in kept),
         "licences": _counts(example.licence for example in kept),
         "preference_pairs": sum(bool(example.chosen) for example in kept),
+        "generators": _counts(
+            example.generator.model for example in kept if example.generator is not None
+        ),
+        "consent_keys": len({example.consent_key for example in kept if example.consent_key}),
         "authors": len({example.author for example in kept if example.author}),
         "left_out": left_out,
         "for_review": _reasons(curated.ledger, Decision.REVIEW),
@@ -90,6 +95,11 @@ def _source(file: Ingested, kept: Sequence[Example]) -> dict[str, Any]:
         "layout": file.layout,
         "licences": sorted({example.licence for example in file.examples}),
         "origins": sorted({example.origin for example in file.examples}),
+        "licence_bases": sorted(
+            {example.licence_basis for example in file.examples if example.licence_basis}
+        ),
+        "files": file.files,
+        "unused": dict(sorted(file.unused.items())),
         "read": len(file.examples) + len(file.refused),
         "rejected": len(file.refused),
         "kept": len(own),
@@ -160,8 +170,8 @@ def text(form: Mapping[str, Any]) -> str:
 NOT_LOOKED_FOR = (
     "Names, streets, towns and whatever of persons and secrets has no form that rules know, save "
     "where a detector of the recipe is listed above; harmful content, unless such a detector "
-    "looked for it; the truth of the answers. Consent is as the sources state it. Two texts that "
-    "say the same in other words count as different."
+    "looked for it; the truth of the answers. Licences and consent are as the sources state them. "
+    "Two texts that say the same in other words count as different."
 )
 
 
@@ -180,6 +190,18 @@ def _sources(form: Mapping[str, Any]) -> list[str]:
             f"| {', '.join(one['licences'])} | {one['read']:,} | {one['rejected']:,} "
             f"| {one['kept']:,} | `{one['sha256'][:12]}` |"
         )
+    for one in form["sources"]:
+        told = [f"{count:,} {what}" for what, count in one["unused"].items()]
+        if told:
+            lines += ["", f"Of {one['path']} no row was made from {', '.join(told)}."]
+    based = [
+        f"{one['path']}: {'; '.join(one['licence_bases'])}."
+        for one in form["sources"]
+        if one["licence_bases"]
+    ]
+    lines += ["", f"The licences rest on: {' '.join(based)}"] if based else []
+    written = [f"{model} {count:,}" for model, count in form["generators"].items()]
+    lines += ["", f"Rows written by models: {', '.join(written)}."] if written else []
     credited = [licence for licence in form["licences"] if "BY" in licence.split("-")]
     if credited:
         lines += [
@@ -197,7 +219,17 @@ def _split(form: Mapping[str, Any]) -> list[str]:
         f"- {groups['count']:,} groups, each on one side; the largest has {groups['largest']:,} "
         "rows. A group is rows with the same or nearly the same request, or of one author."
     )
-    return [*sides, told]
+    return [*sides, told, *_balance(form)]
+
+
+def _balance(form: Mapping[str, Any]) -> list[str]:
+    """The share held out of each stratum."""
+    lines = ["", "| stratum | train | validation | held out |", "|---|---:|---:|---:|"]
+    for name, sides in form["strata"].items():
+        whole = sum(sides.values())
+        share = f"{sides['validation'] / whole:.1%}"
+        lines.append(f"| {_cell(name)} | {sides['train']:,} | {sides['validation']:,} | {share} |")
+    return lines if form["strata"] else []
 
 
 def _stages(form: Mapping[str, Any]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -18,12 +19,14 @@ from tutelage.curate import screening
 from tutelage.curate.card import Curated, card
 from tutelage.curate.card import text as card_text
 from tutelage.curate.checks import conflicts, outside_schema
+from tutelage.curate.consent import Withheld, under_pseudonyms, withheld
 from tutelage.curate.decontaminate import Leaks, held_out, leaks
 from tutelage.curate.dedup import exact, near
 from tutelage.curate.mix import mix, source_of
 from tutelage.curate.pairs import side_by_side
 from tutelage.curate.sieve import STAGE, Sieve, entry
 from tutelage.curate.sources import (
+    Asked,
     digests,
     output_schema,
     read,
@@ -39,12 +42,11 @@ from tutelage.store.artifact import Artifact, pretty
 from tutelage.store.ingest import Ingested, uri_of
 from tutelage.store.run import Run
 from tutelage.store.store import Draft
-from tutelage.store.tables import LEDGER, ROWS, write_ledger, write_rows
+from tutelage.store.tables import DROPPED, LEDGER, ROWS, write_ledger, write_rows
 
-VERSION = 3  # raised when the same sources come to another dataset
+VERSION = 4  # raised when the same sources come to another dataset
 CARD = "card.md"
 CARD_JSON = "card.json"
-DROPPED = "dropped.parquet"  # the rows left out, as whole as those kept
 REJECTED = "rejected.jsonl"  # lines that never became a row, there if any was
 STEPS = 6
 
@@ -76,6 +78,8 @@ def _section(section: Curate, run: Run) -> dict[str, Any]:
         benchmark["path"] = uri_of(benchmark["path"])
     for source in form["sources"]:
         source["path"] = uri_of(source["path"])
+    if section.opt_out is not None:
+        form["opt_out"] = uri_of(section.opt_out)
     form["suites"] = [
         {**suite.model_dump(mode="json", include={"format", "fields"}), "path": uri_of(suite.path)}
         for suite in suites_of(run.recipe)
@@ -85,18 +89,20 @@ def _section(section: Curate, run: Run) -> dict[str, Any]:
 
 def _build(section: Curate, run: Run, draft: Draft) -> None:
     _tick(run, 0)
-    files = read(section, run.recipe)
-    screener = Screener(section.screen, screening.ready(section.screen, run.recipe))
-    asked = [*read_suites(run.recipe), *read_benchmarks(section, run.recipe)]
+    key = screening.ready(section.screen, run.recipe)
+    files = read(section, run.recipe, lambda rows: _tick(run, 0, rows))
+    kept_back = withheld(files, section, run.recipe)
+    files = under_pseudonyms(files, key) if section.people == "pseudonymise" else files
+    screener = Screener(section.screen, key)
     looked = screening.screen(files, screener)
-    suites = screening.screened(asked, screener)
+    suites = screening.screened(_asked(section, run), screener)
     _tick(run, 1)
     sieve = Sieve(
         kept=[example for file in looked.files for example in file.examples],
         entries=refused_entries(files),
         flags=looked.flags,
     )
-    sieve.drop(looked.drop)
+    _withhold(sieve, kept_back, looked.drop)
     repeats = _repeats(sieve, section)
     _tick(run, 2)
     found = leaks(sieve.kept, suites, section)
@@ -111,9 +117,7 @@ def _build(section: Curate, run: Run, draft: Draft) -> None:
     pairs += side_by_side(placed.examples, across)
     placed = _clear(sieve, placed, across)
     sieve.flags += conflicts(sieve.kept)
-    schema = output_schema(run.recipe)
-    if schema is not None:
-        sieve.flags += outside_schema(sieve.kept, schema)
+    sieve.flags += _outside_schema(sieve, run)
     names = source_of(looked.files, section)
     mixed = mix(
         placed.examples,
@@ -145,6 +149,23 @@ def _build(section: Curate, run: Run, draft: Draft) -> None:
     _tick(run, STEPS)
 
 
+def _asked(section: Curate, run: Run) -> list[Asked]:
+    return [*read_suites(run.recipe), *read_benchmarks(section, run.recipe)]
+
+
+def _withhold(sieve: Sieve, kept_back: Withheld, found: Mapping[int, LedgerEntry]) -> None:
+    """Takes out what was taken back, then what licence or findings forbid."""
+    gone = sorted(kept_back.opted_out)
+    others = {**found, **kept_back.licences}
+    others = {
+        place - bisect_left(gone, place): told
+        for place, told in others.items()
+        if place not in kept_back.opted_out
+    }
+    sieve.withdraw(kept_back.opted_out)
+    sieve.drop(others)
+
+
 def _repeats(sieve: Sieve, section: Curate) -> dict[str, int]:
     """Takes out rows that repeat others; how many do in one side alone."""
     sieve.drop(exact(sieve.kept))
@@ -154,6 +175,11 @@ def _repeats(sieve: Sieve, section: Curate) -> dict[str, int]:
     sieve.flags += found.flags
     sieve.drop(found.rows | found.alone)
     return found.counts
+
+
+def _outside_schema(sieve: Sieve, run: Run) -> list[LedgerEntry]:
+    schema = output_schema(run.recipe)
+    return [] if schema is None else outside_schema(sieve.kept, schema)
 
 
 def _clear(sieve: Sieve, placed: Placed, across: Leaks) -> Placed:
@@ -237,5 +263,7 @@ def _warn(run: Run, form: Mapping[str, Any]) -> None:
         )
 
 
-def _tick(run: Run, done: int) -> None:
-    run.progress.tick(Tick(stage=STAGE, done=done, total=STEPS, unit="steps"))
+def _tick(run: Run, done: int, rows: int = 0) -> None:
+    figures = {"rows_read": float(rows)} if rows else {}
+    tick = Tick(stage=STAGE, done=done, total=STEPS, unit="steps", figures=figures)
+    run.progress.tick(tick)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import hashlib
 import hmac
-import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -16,10 +15,10 @@ from tutelage.core.recipe import Recipe, Screen
 from tutelage.core.row import Example
 from tutelage.curate.sieve import entry
 from tutelage.curate.sources import Asked
+from tutelage.screen.people import key_of
 from tutelage.screen.screener import DETECTORS, Found, Screened, Screener
-from tutelage.store.ingest import Ingested, file_of
+from tutelage.store.ingest import Ingested
 
-KEY_BYTES = 16  # at least; a shorter key can be tried out
 REASONS = {
     "pii": Reason.PERSONAL_DATA,
     "secrets": Reason.SECRET,
@@ -53,26 +52,7 @@ def ready(section: Screen, recipe: Recipe) -> bytes:
             )
     if rows:
         raise RecipeError("an action is for nothing that is found", rows=rows)
-    return _key(section, recipe)
-
-
-def _key(section: Screen, recipe: Recipe) -> bytes:
-    if section.key_env is not None:
-        place, key = f"environment variable {section.key_env}", os.environ.get(section.key_env, "")
-        written = key.encode(errors="surrogateescape")
-    elif section.key_file is not None:
-        place = section.key_file
-        written = file_of(section.key_file, recipe).read_bytes().strip()
-    else:
-        return b""
-    if len(written) < KEY_BYTES:
-        raise RecipeError(
-            f"the key of pseudonyms in {place} has {len(written)} bytes",
-            where="curate.screen",
-            expected=f"{KEY_BYTES} bytes or more",
-            hint="make one with `openssl rand -hex 32`, and keep it out of the recipe",
-        )
-    return written
+    return key_of(section, recipe)
 
 
 def mark(key: bytes) -> str:

@@ -27,6 +27,12 @@ class Sieve:
             self.dropped.append(self.kept[index])
         self.kept = [one for index, one in enumerate(self.kept) if index not in left_out]
 
+    def withdraw(self, left_out: Mapping[int, LedgerEntry]) -> None:
+        """Takes Examples out that may not even be kept among those dropped."""
+        before = len(self.dropped)
+        self.drop(left_out)
+        del self.dropped[before:]
+
     def ledger(self) -> list[LedgerEntry]:
         """One entry for each row, kept or dropped, and the flags of the rows kept."""
         kept = {example.id for example in self.kept}

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from tutelage.core.conversation import Message
-from tutelage.core.digest import Json, file_digest
+from tutelage.core.digest import Json
 from tutelage.core.errors import RecipeError
 from tutelage.core.ledger import Decision, LedgerEntry, Reason
 from tutelage.core.recipe import Benchmark, Curate, Recipe, Suite
@@ -18,8 +18,10 @@ from tutelage.curate.sieve import STAGE
 from tutelage.store.ingest import (
     Ingested,
     Refused,
+    digest_of,
     digests_of,
     file_of,
+    parts_of,
     read_examples,
     rows_error,
     uri_of,
@@ -58,6 +60,8 @@ def digests(section: Curate, recipe: Recipe) -> dict[str, str]:
     files += [("benchmark", one.path) for one in section.leakage.benchmarks]
     if recipe.contract.output_schema is not None:
         files.append(("schema", recipe.contract.output_schema))
+    if section.opt_out is not None:
+        files.append(("opt_out", section.opt_out))
     return digests_of(files, recipe)
 
 
@@ -78,21 +82,14 @@ def output_schema(recipe: Recipe) -> Json:
     return schema
 
 
-def read(section: Curate, recipe: Recipe) -> list[Ingested]:
-    """Every source, read; with `invalid: fail` a bad row stops here.
+def read(
+    section: Curate, recipe: Recipe, told: Callable[[int], None] | None = None
+) -> list[Ingested]:
+    """Every source, read; with `invalid: fail` a bad row stops here. `told` hears how far it is.
 
     Raises: RowError with all bad rows of all sources.
     """
-    files = [
-        read_examples(
-            source,
-            recipe,
-            origin=source.origin,
-            licence=source.licence,
-            author=source.author,
-        )
-        for source in section.sources
-    ]
+    files = [read_examples(source, recipe, told) for source in section.sources]
     if section.invalid == "fail" and any(file.refused for file in files):
         raise rows_error(files, "taught", FIX_SOURCE)
     return files
@@ -132,25 +129,30 @@ def _items(benchmark: Benchmark, recipe: Recipe) -> Ingested:
     """The items of a benchmark, which may have no answers: one column's text, or its texts."""
     if benchmark.prompt is None:
         return read_examples(benchmark, recipe)
-    path, uri = file_of(benchmark.path, recipe), uri_of(benchmark.path)
+    parts = parts_of(benchmark.path, recipe)
     examples: list[Example] = []
     refused: list[Refused] = []
-    for one in records(path, uri):
+    read = ((file, one) for file in parts for one in records(file.path, file.uri))
+    for part, one in read:
         words = one.value.get(benchmark.prompt) if isinstance(one, Record) else None
         said = [words] if isinstance(words, str) else words
         if isinstance(one, Refused):
             refused.append(one)
         elif isinstance(said, list) and said and all(isinstance(turn, str) for turn in said):
-            examples.append(_item(said, Source(uri=uri, line=one.line)))
+            examples.append(_item(said, Source(uri=part.uri, line=one.line)))
         else:
             problem = f"column `{benchmark.prompt}` holds no text; it has {', '.join(one.value)}"
             fault = Refused(
                 line=one.line, reason=Reason.MISSING_FIELD, problem=problem, text=one.text
             )
             refused.append(fault)
-    digest = file_digest(path)
     return Ingested(
-        uri=uri, file_digest=digest, layout="fields", examples=examples, refused=refused
+        uri=uri_of(benchmark.path),
+        file_digest=digest_of(parts),
+        layout="fields",
+        examples=examples,
+        refused=refused,
+        files=len(parts),
     )
 
 
@@ -164,7 +166,7 @@ def rejections(files: list[Ingested], clean: Callable[[str], str]) -> list[dict[
     return [
         {
             "schema": 1,
-            "where": f"{file.uri}:{row.line}",
+            "where": file.uri_of(row),
             "reason": str(row.reason),
             "problem": row.problem,
             "text": clean(row.text),
@@ -178,7 +180,7 @@ def refused_entries(files: list[Ingested]) -> list[LedgerEntry]:
     """The ledger's entries of bad rows, named by file and line."""
     return [
         LedgerEntry(
-            row=f"{file.uri}:{row.line}",
+            row=file.uri_of(row),
             stage=STAGE,
             decision=Decision.DROP,
             reason=row.reason,

@@ -21,7 +21,7 @@ from tutelage.improve.lines import Lines
 from tutelage.improve.propose import Checker, Proposal
 from tutelage.store.ingest import OF_EVENT, Fault, example_of
 from tutelage.store.ingest.fault import column, flag, mapping, refuse_unknown, text
-from tutelage.store.ingest.records import strict_object
+from tutelage.store.ingest.strict import strict_object
 
 KEYS = ("approved", "kind", "problem", "note", "comment", "feedback", "finish", "answer", "row")
 EVENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]*")

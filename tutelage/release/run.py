@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 from tutelage.core.artifact import Provenance
 from tutelage.core.digest import Json, strong_digest
 from tutelage.core.errors import RecipeError
-from tutelage.core.recipe import Precision, Release, resolved
+from tutelage.core.recipe import Precision, Recipe, Release, resolved
 from tutelage.release.admit import Waived, admit
 from tutelage.release.card import card
+from tutelage.release.opt_outs import refuse_opt_outs
 from tutelage.render.contract import Contract
 from tutelage.render.difference import differences, refusal
 from tutelage.store.artifact import Artifact, pretty, read_json
 from tutelage.store.base import TEMPLATE_FILES, TOKENIZER_FILES, BaseFolder, find_base
+from tutelage.store.ingest import digests_of, uri_of
 from tutelage.store.release import (
     ADAPTER,
     CARD,
@@ -61,13 +63,14 @@ def run(
     The base is named by its digests and never copied. `today` decides which waivers
     still hold; the current day (UTC) if left out.
 
-    Raises: GateShut where a rule is shut and not waived; BaseModelError where the
-        adapter changes nothing.
+    Raises: GateShut where a rule is shut and not waived, or a row was taken back;
+        BaseModelError where the adapter changes nothing.
     """
     train = run.recipe.train
     if train is None:
         raise RecipeError("a release needs the base model", where="train.base")
     verdict = read_json(inputs["verdict"].file(VERDICT))
+    refuse_opt_outs(section, inputs["dataset"], run.recipe)
     waived = admit(verdict, section.waivers, today or datetime.now(UTC).date())
     base = find_base(train.base, run.recipe.base_dir, train.added_tokens)
     contract = measured_contract(inputs["report"], base, run)
@@ -202,10 +205,16 @@ def _lineage(inputs: Mapping[str, Artifact]) -> list[dict[str, Any]]:
     ]
 
 
+def _list_digest(section: Release, recipe: Recipe) -> dict[str, str]:
+    return digests_of([("opt_out", section.opt_out)] if section.opt_out else [], recipe)
+
+
 def _provenance(section: Release, made: Made) -> Provenance:
     recipe = made.run.recipe
+    asked = section.model_dump(mode="json")
+    asked["opt_out"] = uri_of(section.opt_out) if section.opt_out else None
     served: dict[str, Json] = {
-        "release": section.model_dump(mode="json"),
+        "release": asked,
         "waived": [one.rule for one in made.waived],
         "serve": recipe.serve.model_dump(mode="json"),
         "monitor": recipe.monitor.model_dump(mode="json"),
@@ -219,6 +228,7 @@ def _provenance(section: Release, made: Made) -> Provenance:
             **{name: made.inputs[name].digest for name in INPUTS},
             "contract": strong_digest(made.contract.to_dict()),
             **made.base.digests(),
+            **_list_digest(section, recipe),
         },
         section=served,
         stage_version=VERSION,

@@ -14,8 +14,9 @@ from tutelage.core.ledger import LedgerEntry
 from tutelage.core.row import Example
 from tutelage.store.artifact import Artifact
 from tutelage.store.ingest import OF_EVENT
+from tutelage.store.opt_outs import OptOuts
 from tutelage.store.store import Store
-from tutelage.store.tables import LEDGER, ROWS, read_ledger, read_rows, row_ids
+from tutelage.store.tables import DROPPED, LEDGER, ROWS, read_ledger, read_rows, row_ids
 
 if TYPE_CHECKING:
     from tutelage.store.journal import Journal
@@ -42,9 +43,11 @@ class RowStory:
     """All that the store knows of one row."""
 
     row: str
-    example: Example | None  # None: it is in no dataset
+    example: Example | None  # None: no dataset keeps its words
     entries: tuple[LedgerEntry, ...]
     datasets: tuple[Artifact, ...] = ()  # that hold it
+    left_out: tuple[Artifact, ...] = ()  # datasets that keep it among the rows left out
+    decided_in: tuple[str, ...] = ()  # the artifact of each entry
     offspring: tuple[Artifact, ...] = field(default=())  # made from those datasets
 
 
@@ -99,26 +102,88 @@ def rows(store: Store, artifact: Artifact) -> list[Example]:
 
 def explain_row(store: Store, row: str) -> RowStory:
     """What became of a row, by its id or as `uri:line`: every decision, and what saw it."""
-    entries: list[LedgerEntry] = []
+    entries: dict[LedgerEntry, str] = {}
     datasets: list[Artifact] = []
+    left_out: list[Artifact] = []
     offspring: dict[str, Artifact] = {}
     example: Example | None = None
     for artifact in store.artifacts():
-        if artifact.has(LEDGER):
-            ledger = read_ledger(artifact.file(LEDGER))
-            entries += [entry for entry in ledger if row in (entry.row, entry.other_row)]
-        if artifact.has(ROWS) and row in row_ids(artifact.file(ROWS)):
+        ledger = read_ledger(artifact.file(LEDGER)) if artifact.has(LEDGER) else []
+        for entry in (one for one in ledger if row in (one.row, one.other_row)):
+            entries.setdefault(entry, artifact.name)
+        if _holds(artifact, ROWS, row):
             datasets.append(artifact)
-            held = (one for one in read_rows(artifact.file(ROWS)) if one.id == row)
-            example = example or next(held)
+            example = _held(artifact, ROWS, row)
             offspring |= {one.digest: one for one in descendants(store, artifact.digest)}
+        elif _holds(artifact, DROPPED, row):
+            left_out.append(artifact)
+            example = example or _held(artifact, DROPPED, row)
     return RowStory(
         row=row,
         example=example,
-        entries=tuple(dict.fromkeys(entries)),
+        entries=tuple(entries),
+        decided_in=tuple(entries.values()),
         datasets=tuple(datasets),
+        left_out=tuple(left_out),
         offspring=tuple(offspring.values()),
     )
+
+
+def _holds(artifact: Artifact, name: str, row: str) -> bool:
+    return artifact.has(name) and row in row_ids(artifact.file(name))
+
+
+def _held(artifact: Artifact, name: str, row: str) -> Example:
+    return next(one for one in read_rows(artifact.file(name)) if one.id == row)
+
+
+def _all_rows(store: Store) -> Iterator[tuple[Artifact, str, Example]]:
+    """Every row that is kept anywhere, with its dataset and the file it stands in."""
+    for artifact in store.artifacts():
+        for name in (one for one in (ROWS, DROPPED) if artifact.has(one)):
+            yield from ((artifact, name, row) for row in read_rows(artifact.file(name)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """A row that somebody has taken back, and everything that holds it or was made with it."""
+
+    example: Example
+    because: str
+    datasets: tuple[Artifact, ...]  # it teaches or is held out in
+    left_out: tuple[Artifact, ...]  # datasets that keep it among the rows left out
+    offspring: tuple[Artifact, ...]  # adapters, reports, releases made from those datasets
+
+
+def opted_out(store: Store, outs: OptOuts) -> list[Taken]:
+    """Every row of every dataset that is taken back, each once."""
+    found: dict[str, tuple[Example, str]] = {}
+    holders: dict[tuple[str, str], list[Artifact]] = {}
+    for artifact, name, example in _all_rows(store):
+        if because := outs.because(example):
+            found.setdefault(example.id, (example, because))
+            holding = holders.setdefault((example.id, name), [])
+            holding += [artifact] if artifact not in holding else []
+    made = {
+        artifact.digest: descendants(store, artifact.digest)
+        for (_, name), holding in holders.items()
+        if name == ROWS
+        for artifact in holding
+    }
+    taken = []
+    for row, (example, because) in found.items():
+        datasets = holders.get((row, ROWS), [])
+        offspring = {one.digest: one for data in datasets for one in made[data.digest]}
+        taken.append(
+            Taken(
+                example=example,
+                because=because,
+                datasets=tuple(datasets),
+                left_out=tuple(holders.get((row, DROPPED), [])),
+                offspring=tuple(offspring.values()),
+            )
+        )
+    return taken
 
 
 def explain_event(store: Store, journal: Journal, reference: str) -> EventStory:

@@ -17,15 +17,17 @@ import pyarrow.parquet as pq
 from tutelage.core.errors import StoreError
 from tutelage.core.ledger import Decision, LedgerEntry, Reason
 from tutelage.core.metric import Metric
-from tutelage.core.row import Example
+from tutelage.core.row import Example, Source
 from tutelage.core.sample import Sample
 
 ROWS = "rows.parquet"
+DROPPED = "dropped.parquet"  # of a dataset, the rows left out, as whole as those kept
 LEDGER = "ledger.parquet"
 SAMPLES = "samples.parquet"
 METRICS = "metrics.jsonl"
 ROW_GROUP = 1024  # rows that are read together, where a file is read part by part
-SCHEMA = 1  # of every file here; a newer one is refused
+SCHEMA = 1  # of every file here but rows; a newer one is refused
+SCHEMA_OF_ROWS = 2  # 2: all about a generator, and what a licence rests on; 1 is read as well
 
 VERSION = {"schema": str(SCHEMA)}
 WORDS = pa.map_(pa.string(), pa.string())
@@ -43,6 +45,15 @@ MESSAGE = pa.struct(
     ]
 )
 SOURCE = pa.struct([("uri", pa.string()), ("line", pa.int64()), ("digest", pa.string())])
+GENERATOR = pa.struct(
+    [
+        ("model", pa.string()),
+        ("prompt_digest", pa.string()),
+        ("parameters", pa.string()),  # as JSON text
+        ("seed", pa.int64()),
+        ("licence", pa.string()),
+    ]
+)
 ROW_SCHEMA = pa.schema(
     [
         ("id", pa.string()),
@@ -52,10 +63,11 @@ ROW_SCHEMA = pa.schema(
         ("rejected", pa.list_(MESSAGE)),
         ("origin", pa.string()),
         ("licence", pa.string()),
+        ("licence_basis", pa.string()),
         ("source", SOURCE),
         ("author", pa.string()),
         ("consent_key", pa.string()),
-        ("generator", pa.string()),
+        ("generator", GENERATOR),
         ("parents", pa.list_(pa.string())),
         ("editor", pa.string()),
         ("tags", WORDS),
@@ -63,7 +75,7 @@ ROW_SCHEMA = pa.schema(
         ("stage", pa.string()),
         ("weight", pa.float64()),
     ],
-    metadata=VERSION,
+    metadata={"schema": str(SCHEMA_OF_ROWS)},
 )
 LEDGER_SCHEMA = pa.schema(
     [(name, pa.string()) for name in ("row", "stage", "decision", "reason", "detail", "other_row")],
@@ -92,14 +104,20 @@ def write_rows(path: Path, examples: Iterable[Example]) -> None:
 
 def read_rows(path: Path) -> list[Example]:
     """The rows of a dataset, in order."""
-    return [_example(form) for form in _read(path, ROW_SCHEMA)]
+    return _examples(pq.read_table(path), path)
 
 
 def read_group(path: Path, group: int) -> list[Example]:
     """The rows of one group of a dataset, in order."""
     with pq.ParquetFile(path) as file:
-        forms = file.read_row_group(group, columns=ROW_SCHEMA.names).to_pylist()
-    return [_example(form) for form in forms]
+        return _examples(file.read_row_group(group), path)
+
+
+def _examples(table: pa.Table, path: Path) -> list[Example]:
+    """The rows of a table, also of an older one: what it could not say is not there."""
+    _check(_schema(table), path, SCHEMA_OF_ROWS)
+    forms = table.select([name for name in ROW_SCHEMA.names if name in table.column_names])
+    return [_example(form) for form in forms.to_pylist()]
 
 
 def outline(path: Path) -> list[pa.Table]:
@@ -121,6 +139,13 @@ def row_ids(path: Path) -> list[str]:
     """The ids of a dataset's rows, without reading the rest."""
     ids: list[str] = pq.read_table(path, columns=["id"])["id"].to_pylist()
     return ids
+
+
+def places(path: Path) -> list[tuple[str, Source]]:
+    """The id and the source of each of a dataset's rows, without reading the rest."""
+    table = pq.read_table(path, columns=["id", "source"])
+    forms = table.to_pylist()
+    return [(form["id"], Source(**form["source"])) for form in forms]
 
 
 def write_ledger(path: Path, entries: Iterable[LedgerEntry]) -> None:
@@ -215,16 +240,20 @@ def _write(path: Path, schema: pa.Schema, forms: Sequence[dict[str, Any]]) -> No
 
 def _read(path: Path, schema: pa.Schema, some: pc.Expression | None = None) -> list[dict[str, Any]]:
     table = pq.read_table(path)
-    _check(int((table.schema.metadata or {}).get(b"schema", SCHEMA)), path)
+    _check(_schema(table), path)
     kept = table if some is None else table.filter(some)
     forms: list[dict[str, Any]] = kept.select(schema.names).to_pylist()
     return forms
 
 
-def _check(schema: int, path: Path) -> None:
-    if schema > SCHEMA:
+def _schema(table: pa.Table) -> int:
+    return int((table.schema.metadata or {}).get(b"schema", SCHEMA))
+
+
+def _check(schema: int, path: Path, newest: int = SCHEMA) -> None:
+    if schema > newest:
         raise StoreError(
-            f"written by a newer tutelage: schema {schema}, this one reads {SCHEMA}",
+            f"written by a newer tutelage: schema {schema}, this one reads {newest}",
             where=str(path),
             hint="upgrade tutelage",
         )
@@ -238,6 +267,9 @@ def _row(example: Example) -> dict[str, Any]:
     form["tags"] = list(example.tags.items())
     form["parents"] = list(example.parents)
     form["weight"] = example.weight
+    if example.generator is not None:
+        parameters = msgspec.json.encode(example.generator.parameters).decode()
+        form["generator"] = {**example.generator.to_dict(), "parameters": parameters}
     return form
 
 
@@ -254,4 +286,7 @@ def _example(form: dict[str, Any]) -> Example:
         for call in [call for message in form[name] for call in message["tool_calls"]]:
             call["arguments"] = msgspec.json.decode(call["arguments"])
     form["tools"] = [msgspec.json.decode(tool) for tool in form["tools"]]
+    made = form["generator"]
+    if isinstance(made, dict):
+        made["parameters"] = msgspec.json.decode(made["parameters"])
     return Example.from_dict(form)

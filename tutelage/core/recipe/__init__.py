@@ -13,7 +13,6 @@ from tutelage.core.recipe.curate import Benchmark as Benchmark
 from tutelage.core.recipe.curate import Curate as Curate
 from tutelage.core.recipe.curate import Duplicates as Duplicates
 from tutelage.core.recipe.curate import Leakage as Leakage
-from tutelage.core.recipe.curate import SourceFile as SourceFile
 from tutelage.core.recipe.curate import Stage as Stage
 from tutelage.core.recipe.evaluate import Evaluate as Evaluate
 from tutelage.core.recipe.evaluate import Suite as Suite
@@ -36,6 +35,9 @@ from tutelage.core.recipe.screen import ScreenAction as ScreenAction
 from tutelage.core.recipe.section import Section as Section
 from tutelage.core.recipe.serve import Guardrail as Guardrail
 from tutelage.core.recipe.serve import Serve as Serve
+from tutelage.core.recipe.source import Columns as Columns
+from tutelage.core.recipe.source import GeneratedBy as GeneratedBy
+from tutelage.core.recipe.source import SourceFile as SourceFile
 from tutelage.core.recipe.train import EarlyStopping as EarlyStopping
 from tutelage.core.recipe.train import Lora as Lora
 from tutelage.core.recipe.train import NewToken as NewToken

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -11,27 +10,11 @@ from pydantic import Field
 from tutelage.core.recipe.reading import Reading
 from tutelage.core.recipe.screen import Screen
 from tutelage.core.recipe.section import Section
-from tutelage.core.row import Origin
+from tutelage.core.recipe.source import Licence, SourceFile
 
 Loc = tuple[str | int, ...]
 Share = Annotated[float, Field(gt=0)]
 Alone = Literal["report", "review", "drop"]
-
-
-class SourceFile(Reading):
-    """One file of examples, with where it comes from and under what licence."""
-
-    origin: Origin = Field(description="Who wrote the answers.")
-    licence: str = Field(min_length=1, description="SPDX name of the licence, such as CC0-1.0.")
-    author: str | None = Field(None, description="Column that names each row's author.")
-    name: str | None = Field(
-        None, min_length=1, description="What stages call it; its file's name if left out."
-    )
-
-    @property
-    def called(self) -> str:
-        """Its name, or that of its file without what follows the first dot."""
-        return self.name or PurePosixPath(self.path).name.partition(".")[0]
 
 
 class Stage(Section):
@@ -95,6 +78,21 @@ class Curate(Section):
     group_by: Literal["example", "author"] = Field(
         "author", description="Examples sharing this stay on one side."
     )
+    stratify: tuple[str, ...] = Field(
+        ("origin", "length", "difficulty", "edge_tags"),
+        description="What both sides have shares of: `origin`, `length` of the request, tags.",
+    )
+    licences: tuple[Licence, ...] | None = Field(
+        None, min_length=1, description="Licences that rows may have; others are left out."
+    )
+    opt_out: str | None = Field(
+        None, min_length=1, description="File of keys, authors and texts that were taken back."
+    )
+    people: Literal["keep", "pseudonymise"] = Field(
+        "keep",
+        description="Names of authors and editors and consent keys: as they are, or pseudonyms by "
+        "the key of `screen`.",
+    )
     invalid: Literal["fail", "reject"] = Field(
         "fail", description="A bad row stops the run (fail) or is left out and kept on file."
     )
@@ -109,7 +107,10 @@ class Curate(Section):
         """Places of this section that do not go together, and what is wrong."""
         names = [stage.name for stage in self.stages]
         called = [source.called for source in self.sources]
-        for place, problem in self.screen.contradictions():
+        keyed = self.screen.key_env is not None or self.screen.key_file is not None
+        if self.people == "pseudonymise" and not keyed:
+            yield ("people",), "pseudonyms need a key: `screen: {key_env: NAME}`, or `key_file`"
+        for place, problem in self.screen.contradictions(keyed=self.people == "pseudonymise"):
             yield ("screen", *place), problem
         for number, stage in enumerate(self.stages):
             if stage.name in names[:number]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import Field, model_validator
 
+from tutelage.core.conversation import Role
 from tutelage.core.recipe.section import Section
 
 Format = Literal[
@@ -16,8 +18,12 @@ Format = Literal[
     "prompt_completion",
     "preference",
     "fields",
+    "chat_log",
+    "transcript",
     "row",
 ]
+
+SPEAKERLESS: tuple[Format, ...] = ("alpaca", "fields")
 
 
 class Fields(Section):
@@ -33,10 +39,16 @@ class Reading(Section):
 
     path: str = Field(
         min_length=1,
-        description="JSON Lines file, plain or .gz; relative to the recipe's folder.",
+        description="File, pattern (`logs/*.jsonl.gz`) or folder of JSON Lines, JSON, CSV, TSV "
+        "(these also .gz or .zst), Parquet or Arrow; relative to the recipe's folder.",
     )
     format: Format = Field("auto", description="Layout of the rows; `auto` looks at them.")
     fields: Fields | None = Field(None, description="Column names, for `format: fields`.")
+    roles: Mapping[str, Role] = Field(
+        default_factory=dict,
+        description="Roles by the names that speakers have in the file, such as "
+        "`{Agent: assistant}`; `*` in a transcript is whoever is not named.",
+    )
 
     @model_validator(mode="after")
     def _fields_belong_to_their_format(self) -> Reading:
@@ -44,4 +56,6 @@ class Reading(Section):
             raise ValueError("`format: fields` needs `fields: {user: COLUMN, assistant: COLUMN}`")
         if self.fields is not None and self.format not in ("fields", "auto"):
             raise ValueError(f"`fields` has no effect with `format: {self.format}`; use `fields`")
+        if self.roles and self.format in SPEAKERLESS:
+            raise ValueError(f"`roles` has no effect with `format: {self.format}`: it has no turns")
         return self

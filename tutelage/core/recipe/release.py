@@ -22,6 +22,12 @@ class Release(Section):
     """Verdict to a Release."""
 
     notes: str = Field("", description="What a reader of the card should know.")
+    opt_out: str | None = Field(
+        None,
+        min_length=1,
+        description="File of keys, authors and texts that were taken back: with a row of theirs "
+        "nothing is released.",
+    )
     waivers: tuple[Waiver, ...] = Field(
         (), description="Rules that may stay shut, each with a name and an end."
     )

@@ -48,9 +48,9 @@ class Screen(Section):
     )
     detectors: tuple[Detector, ...] = Field((), description="Detectors behind HTTP endpoints.")
 
-    def contradictions(self) -> Iterator[tuple[Loc, str]]:
-        """Places of this section that do not go together, and what is wrong."""
-        wanted = "pseudonymise" in self.actions.values()
+    def contradictions(self, *, keyed: bool = False) -> Iterator[tuple[Loc, str]]:
+        """Places of this section that do not go together; `keyed` if the key is used elsewhere."""
+        wanted = keyed or "pseudonymise" in self.actions.values()
         if self.key_env and self.key_file:
             yield ("key_file",), "the key is given twice; keep one of `key_env` and `key_file`"
         elif wanted and not (self.key_env or self.key_file):

@@ -15,6 +15,7 @@ MARKS: tuple[tuple[Format, tuple[str, ...]], ...] = (  # the first whose columns
     ("preference", ("prompt", "chosen", "rejected")),
     ("messages", ("messages",)),
     ("preference", ("chosen", "rejected")),
+    ("chat_log", ("request", "response")),
     ("preference", ("input", "preferred_output", "non_preferred_output")),
     ("sharegpt", ("conversations",)),
     ("alpaca", ("instruction", "output")),

@@ -3,12 +3,131 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from tutelage.core.digest import file_digest
+import msgspec
+
+from tutelage.core.digest import file_digest, strong_digest
 from tutelage.core.errors import BadRow, RowError
 from tutelage.core.recipe import Recipe
+from tutelage.store.ingest.opened import plain_suffix
+from tutelage.store.ingest.records import SUFFIXES
+
+MAGIC = re.compile(r"[*?\[]")  # a path with one of these is a pattern
+SAVED, PARTED = "state.json", "dataset_dict.json"  # as the library `datasets` saves a folder
+SHARD = re.compile(r"^(?P<split>.+)-\d{5}-of-\d{5}\b")
+LISTED = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One file of those a path leads to."""
+
+    path: Path
+    uri: str  # as artifacts name it
+    digest: str  # SHA-256
+
+
+def parts_of(written: str, recipe: Recipe) -> list[Part]:
+    """Every file a path in the recipe leads to: one, those of a pattern, those of a folder.
+
+    Raises: RowError where there is none.
+    """
+    path = recipe.path(written)
+    if path.is_dir():
+        found, base = _of_folder(path, written), path
+    elif MAGIC.search(written) and not path.exists():
+        found, base = _matching(path, written)
+    else:
+        file = file_of(written, recipe)
+        return [Part(path=file, uri=uri_of(written), digest=file_digest(file))]
+    root = uri_of(_fixed(written))
+    return [
+        Part(
+            path=one,
+            uri=f"{root}/{one.relative_to(base).as_posix()}" if root != "." else one.name,
+            digest=file_digest(one),
+        )
+        for one in found
+    ]
+
+
+def digest_of(parts: Sequence[Part]) -> str:
+    """The SHA-256 of one file; of several that of their names and digests."""
+    if len(parts) == 1:
+        return parts[0].digest
+    return strong_digest({part.uri: part.digest for part in parts})
+
+
+def _fixed(written: str) -> str:
+    """The folders of a pattern before its first wildcard; of another path all of it."""
+    names = Path(written).parts
+    fixed = [MAGIC.search(name) is None for name in names]
+    return str(Path(*names[: fixed.index(False)])) if False in fixed else written
+
+
+def _matching(path: Path, written: str) -> tuple[list[Path], Path]:
+    base = Path(_fixed(str(path)))
+    pattern = path.relative_to(base).as_posix()
+    found = sorted(one for one in base.glob(pattern) if one.is_file()) if base.is_dir() else []
+    if not found:
+        raise RowError(
+            "no file is like this pattern",
+            where=written,
+            hint="paths are relative to the recipe's folder; `**` stands for folders",
+        )
+    return found, base
+
+
+def _of_folder(folder: Path, written: str) -> list[Path]:
+    """The files of a saved data set in its order, or all files of one kind."""
+    if (folder / PARTED).is_file():
+        splits = sorted(one.parent.name for one in folder.glob(f"*/{SAVED}"))
+        raise _several(written, splits, f"{written}/{splits[0] if splits else 'train'}")
+    if (folder / SAVED).is_file():
+        try:
+            form = msgspec.json.decode((folder / SAVED).read_bytes())
+            files = [folder / one["filename"] for one in form["_data_files"]]
+        except (msgspec.MsgspecError, KeyError, TypeError) as error:
+            raise RowError(f"{SAVED} does not name its files: {error}", where=written) from error
+        missing = [one.name for one in files if not one.is_file()]
+        if missing:
+            raise RowError(f"files are missing: {', '.join(missing)}", where=written)
+        return files
+    files = sorted(one for one in folder.rglob("*") if one.is_file() and _holds_rows(one))
+    kinds = sorted({plain_suffix(one) for one in files})
+    if not files:
+        raise RowError(
+            "this is a folder without files of rows",
+            where=written,
+            expected=f"files of {', '.join(SUFFIXES)}",
+        )
+    if len(kinds) > 1:
+        raise RowError(
+            f"this folder has files of several kinds: {', '.join(kinds)}",
+            where=written,
+            hint=f"name those that are meant: `{written}/*{kinds[0]}`",
+        )
+    found = [SHARD.match(one.name) for one in files]
+    splits = sorted({one["split"] for one in found if one})
+    if len(splits) > 1:
+        raise _several(written, splits, f"{written}/**/{splits[-1]}-*{kinds[0]}")
+    return files
+
+
+def _holds_rows(path: Path) -> bool:
+    return plain_suffix(path) in SUFFIXES and path.name not in ("dataset_info.json", SAVED)
+
+
+def _several(written: str, splits: Sequence[str], one: str) -> RowError:
+    return RowError(
+        f"this folder has several splits: {', '.join(splits)}",
+        where=written,
+        hint=f"name the one that is meant, such as `{one}`",
+    )
 
 
 def file_of(written: str, recipe: Recipe) -> Path:
@@ -20,7 +139,7 @@ def file_of(written: str, recipe: Recipe) -> Path:
     if path.is_file():
         return path
     if path.is_dir():
-        raise RowError("this is a folder; expected a file of rows", where=written)
+        raise RowError("this is a folder; expected a file", where=written)
     if path.exists() or path.is_symlink():
         raise RowError(
             "this is no regular file, or a link that leads nowhere",
@@ -40,7 +159,7 @@ def file_of(written: str, recipe: Recipe) -> Path:
     raise RowError(
         "there is no such file",
         where=written,
-        expected=f"one of {', '.join(names[:10])}" if names and not close else "",
+        expected=f"one of {', '.join(names[:LISTED])}" if names and not close else "",
         hint=hint or "paths are relative to the recipe's folder",
     )
 
@@ -62,7 +181,7 @@ def digests_of(files: Iterable[tuple[str, str]], recipe: Recipe) -> dict[str, st
     missing: list[RowError] = []
     for role, written in files:
         try:
-            digest = file_digest(file_of(written, recipe))
+            digest = digest_of(parts_of(written, recipe))
         except RowError as error:
             missing.append(error)
             continue

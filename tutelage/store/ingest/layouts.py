@@ -8,6 +8,7 @@ from typing import Any
 from tutelage.core.conversation import Message
 from tutelage.core.ledger import Reason
 from tutelage.core.recipe import Fields, Format
+from tutelage.store.ingest.chat_log import chat_log
 from tutelage.store.ingest.detect import told_apart
 from tutelage.store.ingest.fault import (
     Fault,
@@ -23,8 +24,8 @@ from tutelage.store.ingest.preference import PAIR, pair_of, preference
 from tutelage.store.ingest.sharegpt import sharegpt
 
 ROW = (  # what our own rows may hold; `curate` gives a row its split
-    *("id", "messages", "tools", "chosen", "rejected", "origin", "licence", "source", "author"),
-    *("consent_key", "generator", "editor", "parents", "tags", "weight"),
+    *("id", "messages", "tools", "chosen", "rejected", "origin", "licence", "licence_basis"),
+    *("source", "author", "consent_key", "generator", "editor", "parents", "tags", "weight"),
 )
 ONE_ANSWER = ("sharegpt", "alpaca", "prompt_completion")  # layouts that know no preference
 
@@ -43,6 +44,8 @@ def lay(row: dict[str, Any], layout: Format, fields: Fields | None, kept: set[st
         "alpaca": _alpaca,
         "prompt_completion": _prompt_completion,
         "preference": preference,
+        "chat_log": chat_log,
+        "transcript": _messages,
     }
     if layout in ONE_ANSWER and all(row.get(name) is not None for name in PAIR):
         raise Fault(

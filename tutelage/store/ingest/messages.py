@@ -19,7 +19,7 @@ from tutelage.store.ingest.fault import (
     text,
     weight,
 )
-from tutelage.store.ingest.records import strict_json, strict_object
+from tutelage.store.ingest.strict import strict_json, strict_object
 
 Value = TypeVar("Value", str, bool)
 THOUGHT = ("reasoning", "reasoning_content", "thinking")  # one thing by three names
@@ -28,6 +28,7 @@ KEYS = (
     *("role", "content", *THOUGHT, "tool_calls", "function_call", "tool_call_id", "name"),
     *(*TRAINED, "weight"),
 )
+PLAIN = frozenset(("role", "content"))
 ALIASES = {"developer": "system", "function": "tool"}  # roles of other times
 
 
@@ -46,6 +47,8 @@ def message(value: object, what: str) -> Message:
     Raises: Fault.
     """
     form = mapping(value, what)
+    if form.keys() == PLAIN and form["role"] in ROLES and isinstance(form["content"], str):
+        return Message(role=form["role"], content=form["content"])  # as most messages are
     refuse_unknown(form, KEYS, what)
     if "role" not in form:
         raise Fault(Reason.MISSING_FIELD, f"{what} has no `role`")

@@ -2,103 +2,156 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from itertools import islice
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain, islice
+from pathlib import Path
 from typing import Any
 
-from tutelage.core.digest import file_digest
+import msgspec
+
 from tutelage.core.errors import BadRow, RowError
 from tutelage.core.ledger import Reason
 from tutelage.core.recipe import Format, Reading, Recipe
-from tutelage.core.row import ORIGINS, Example, Origin, Source
+from tutelage.core.row import Example, Source
 from tutelage.store.ingest.detect import detect
-from tutelage.store.ingest.fault import (
-    Fault,
-    column,
-    listed,
-    mapping,
-    optional_text,
-    refuse_unknown,
-    text,
-    weight,
-)
-from tutelage.store.ingest.files import file_of, uri_of
+from tutelage.store.ingest.fault import Fault, mapping, optional_text, refuse_unknown, text, weight
+from tutelage.store.ingest.files import Part, digest_of, parts_of, uri_of
 from tutelage.store.ingest.laid import Laid
 from tutelage.store.ingest.layouts import lay
-from tutelage.store.ingest.records import Record, Refused, records
+from tutelage.store.ingest.opened import plain_suffix
+from tutelage.store.ingest.provenance import OF_EVENT, Given, must_say, whence
+from tutelage.store.ingest.records import COLUMNAR, Record, Refused, records
+from tutelage.store.ingest.roles import with_roles
 from tutelage.store.ingest.shape import check, check_answer
+from tutelage.store.ingest.transcript import talks
 
 LOOKED_AT = 100  # rows, to know the layout of a file
-PLACES = ("consent_key", "generator", "editor")  # of the canonical row, each one text
-CANONICAL = ("origin", "licence", "license", "parents", "weight", "author", *PLACES)
-OWN = ("messages", "row")  # layouts whose rows may say these themselves
-OF_EVENT = "event:"  # begins the uri of a row made from an event
+OWN = ("messages", "row", "transcript")  # layouts whose rows may say where they come from
+TOLD_EVERY = 10_000  # rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ingested:
-    """A file of rows, read: the Examples, and the rows that cannot be used."""
+    """The rows of a source, read: the Examples, and the rows that cannot be used."""
 
     uri: str  # as the recipe writes it
     file_digest: str  # SHA-256
     layout: Format  # in which its rows were read
     examples: list[Example]
     refused: list[Refused] = field(default_factory=list)
+    files: int = 1
+    counted_in: str = "line"  # or `row`, where a file has no lines
+    unused: Mapping[str, int] = field(default_factory=dict)  # lines of a transcript in no row
 
     @property
     def bad(self) -> list[BadRow]:
         """The rows that cannot be used, as errors name them."""
-        return [BadRow(where=f"line {row.line}", problem=row.problem) for row in self.refused]
+        named = self.uri_of if self.files > 1 else lambda row: f"{self.counted_in} {row.line}"
+        return [BadRow(where=named(row), problem=row.problem) for row in self.refused]
+
+    def uri_of(self, row: Refused) -> str:
+        """A bad row's file and line."""
+        return f"{row.uri or self.uri}:{row.line}"
 
 
 def read_examples(
-    reading: Reading,
-    recipe: Recipe,
-    *,
-    origin: Origin = "human",
-    licence: str = "",
-    author: str | None = None,
+    reading: Reading, recipe: Recipe, told: Callable[[int], None] | None = None
 ) -> Ingested:
-    """Every row of a file as an Example, or as refused with the reason.
+    """Every row of a source as an Example, or as refused with the reason.
 
-    `author` is the column that names each row's author. Rows in the `messages` layout
-    may name an origin, a licence and so on of their own; those in the `row` layout do,
-    and one made from an event keeps that event as its source.
+    A `SourceFile` says where its rows come from; rows in the `messages` layout may name an
+    origin, a licence and so on of their own, those in the `row` layout do, and one made from
+    an event keeps that event as its source. `told` hears how many rows were read so far.
 
     Raises: RowError if the file is missing or cannot be read as a whole.
     """
-    path = file_of(reading.path, recipe)
-    uri = uri_of(reading.path)
-    try:
-        digest = file_digest(path)
-        found = list(records(path, uri))
-    except OSError as error:
-        raise RowError(f"cannot be read: {error.strerror}", where=uri) from error
-    if not found:
-        raise RowError("the file has no rows", where=uri)
-    layout = reading.format
-    if layout == "auto":
-        rows = [one.value for one in islice(found, LOOKED_AT) if isinstance(one, Record)]
-        layout = "fields" if reading.fields else detect(rows, uri) if rows else "messages"
-    reader = _Reader(
-        reading=reading,
-        layout=layout,
-        origin=origin,
-        licence=licence,
-        author=author,
-        uri=uri,
-        digest=digest,
-    )
+    stream = Rows.open(reading, recipe)
     examples: list[Example] = []
     refused: list[Refused] = []
-    for one in found:
-        row = reader.example(one) if isinstance(one, Record) else one
+    for number, row in enumerate(stream, start=1):
         if isinstance(row, Example):
             examples.append(row)
         else:
             refused.append(row)
-    return Ingested(uri=uri, file_digest=digest, layout=layout, examples=examples, refused=refused)
+        if told is not None and number % TOLD_EVERY == 0:
+            told(number)
+    return Ingested(
+        uri=stream.uri,
+        file_digest=stream.digest,
+        layout=stream.layout,
+        examples=examples,
+        refused=refused,
+        files=len(stream.parts),
+        counted_in=stream.counted_in,
+        unused=dict(stream.unused),
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class Rows:
+    """The rows of a source, one by one: what is in memory does not grow with its files."""
+
+    reading: Reading
+    parts: list[Part]
+    uri: str
+    digest: str
+    layout: Format
+    unused: Counter[str] = field(default_factory=Counter)
+
+    @classmethod
+    def open(cls, reading: Reading, recipe: Recipe) -> Rows:
+        """The rows of a file, of those of a pattern, or of a folder's.
+
+        Raises: RowError if there is none.
+        """
+        try:
+            parts = parts_of(reading.path, recipe)
+        except OSError as error:
+            where = uri_of(reading.path)
+            raise RowError(f"cannot be read: {error.strerror}", where=where) from error
+        return cls(
+            reading=reading,
+            parts=parts,
+            uri=uri_of(reading.path),
+            digest=digest_of(parts),
+            layout=reading.format,
+        )
+
+    @property
+    def counted_in(self) -> str:
+        """What the places in its files are."""
+        return "row" if plain_suffix(self.parts[0].path) in COLUMNAR else "line"
+
+    def __iter__(self) -> Iterator[Example | Refused]:
+        """Raises: RowError if a file cannot be read as a whole, or there is no row."""
+        given, empty = Given.by(self.reading), True
+        for part in self.parts:
+            found = self._records(part)
+            head = list(islice(found, LOOKED_AT))
+            if head and self.layout == "auto":
+                self.layout = self._detected(head)
+            reader = _Reader(reading=self.reading, layout=self.layout, given=given, part=part)
+            for one in chain(head, found):
+                empty = False
+                if isinstance(one, Refused):
+                    yield replace(one, uri=part.uri) if len(self.parts) > 1 else one
+                else:
+                    yield reader.example(one, len(self.parts) > 1)
+        if empty:
+            raise RowError("the file has no rows", where=self.uri)
+
+    def _records(self, part: Part) -> Iterator[Record | Refused]:
+        if self.reading.format == "transcript":
+            return talks(part.path, part.uri, self.reading.roles, self.unused)
+        return records(part.path, part.uri)
+
+    def _detected(self, head: Sequence[Record | Refused]) -> Format:
+        rows = [one.value for one in head if isinstance(one, Record)]
+        if self.reading.fields:
+            return "fields"
+        return detect(rows, self.uri) if rows else "messages"
 
 
 def example_of(form: dict[str, Any], uri: str, line: int) -> Example:
@@ -109,11 +162,8 @@ def example_of(form: dict[str, Any], uri: str, line: int) -> Example:
     reader = _Reader(
         reading=Reading(path=uri, format="row"),
         layout="row",
-        origin="human",
-        licence="",
-        author=None,
-        uri=uri,
-        digest="",
+        given=Given(),
+        part=Part(path=Path(uri), uri=uri, digest=""),
     )
     return reader.checked(Record(line=line, value=form, text=""))
 
@@ -126,9 +176,7 @@ def rows_error(files: Sequence[Ingested], verb: str, hint: str) -> RowError:
     if len(bad) == 1:
         return RowError(f"{rows} of {bad[0].uri} cannot be {verb}", rows=bad[0].bad, hint=hint)
     named = [
-        BadRow(where=f"{file.uri}:{row.line}", problem=row.problem)
-        for file in bad
-        for row in file.refused
+        BadRow(where=file.uri_of(row), problem=row.problem) for file in bad for row in file.refused
     ]
     return RowError(f"{rows} of {len(bad)} files cannot be {verb}", rows=named, hint=hint)
 
@@ -139,19 +187,20 @@ class _Reader:
 
     reading: Reading
     layout: Format
-    origin: Origin
-    licence: str
-    author: str | None
-    uri: str
-    digest: str
+    given: Given
+    part: Part
 
-    def example(self, record: Record) -> Example | Refused:
-        """The row's Example, or what is wrong with it."""
+    def example(self, record: Record, several: bool) -> Example | Refused:
+        """The row's Example, or what is wrong with it; `several` if its file must be named."""
         try:
             return self.checked(record)
         except Fault as fault:
             return Refused(
-                line=record.line, reason=fault.reason, problem=fault.message, text=record.text
+                line=record.line,
+                reason=fault.reason,
+                problem=fault.message,
+                text=record.text or msgspec.json.encode(record.value).decode(),
+                uri=self.part.uri if several else "",
             )
 
     def checked(self, record: Record) -> Example:
@@ -160,35 +209,36 @@ class _Reader:
         Raises: Fault.
         """
         row = record.value
-        own = CANONICAL if self.layout in OWN else ()
-        kept = {*own, *((self.author,) if self.author else ())}
-        laid = lay(row, self.layout, self.reading.fields, kept)
+        said = whence(row, self.given, own=self.layout in OWN)
+        if self.reading.roles and self.layout != "transcript":
+            row = with_roles(row, self.reading.roles)
+        laid = lay(row, self.layout, self.reading.fields, set(said.used))
         _check(laid)
-        canonical = {name: row[name] for name in own if row.get(name) is not None}
-        parents = listed(canonical.get("parents", []), "`parents`")
-        places = {name: optional_text(canonical.get(name), f"`{name}`") for name in PLACES}
         example = Example(
             messages=laid.messages,
             tools=laid.tools,
             chosen=laid.chosen,
             rejected=laid.rejected,
-            origin=_origin(canonical.get("origin", self.origin)),
-            licence=_licence(canonical, self.licence),
+            origin=said.origin,
+            licence=said.licence,
+            licence_basis=said.licence_basis,
             source=self._source(row, record.line),
-            author=self._author(row, canonical),
-            consent_key=places["consent_key"],
-            generator=places["generator"],
-            editor=places["editor"],
-            parents=tuple(text(parent, "one of `parents`") for parent in parents),
+            author=said.author,
+            consent_key=said.consent_key,
+            generator=said.generator,
+            editor=said.editor,
+            parents=said.parents,
             tags=laid.tags,
-            weight=weight(canonical.get("weight"), "`weight`"),
+            weight=weight(said.weight, "`weight`"),
         )
         _check_id(row.get("id") if self.layout == "row" else None, example)
+        if self.given.taught:
+            must_say(example)
         return example
 
     def _source(self, row: dict[str, Any], line: int) -> Source:
         """The event the row was made from, else the place in this file."""
-        here = Source(uri=self.uri, line=line, digest=self.digest)
+        here = Source(uri=self.part.uri, line=line, digest=self.part.digest)
         if self.layout != "row" or row.get("source") is None:
             return here
         form = mapping(row["source"], "`source`")
@@ -198,11 +248,6 @@ class _Reader:
             return here
         digest = optional_text(form.get("digest"), "`digest` of `source`")
         return Source(uri=uri, line=0, digest=digest or "")
-
-    def _author(self, row: dict[str, Any], canonical: dict[str, Any]) -> str | None:
-        if self.author is None:
-            return optional_text(canonical.get("author"), "`author`")
-        return optional_text(column(row, self.author), f"column `{self.author}`")
 
 
 def _check_id(written: object, example: Example) -> None:
@@ -224,18 +269,3 @@ def _check(laid: Laid) -> None:
             raise Fault(
                 Reason.CONFLICTING_LABEL, "`chosen` and `rejected` are the same; expected two"
             )
-
-
-def _origin(value: object) -> Origin:
-    if value not in ORIGINS:
-        raise Fault(
-            Reason.MISSING_ORIGIN, f"origin `{value}`; expected one of {', '.join(ORIGINS)}"
-        )
-    return value
-
-
-def _licence(canonical: dict[str, Any], default: str) -> str:
-    named = [canonical[name] for name in ("licence", "license") if name in canonical]
-    if len(named) > 1:
-        raise Fault(Reason.MISSING_LICENCE, "it has `licence` and `license`; expected one")
-    return text(named[0], "`licence`") if named else default

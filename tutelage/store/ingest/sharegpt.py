@@ -17,7 +17,7 @@ from tutelage.store.ingest.fault import (
 )
 from tutelage.store.ingest.laid import Laid, system_of, tags
 from tutelage.store.ingest.messages import TRAINED, message, tool_call, tools_of, trained
-from tutelage.store.ingest.records import strict_json
+from tutelage.store.ingest.strict import strict_json
 
 SPEAKERS = {
     "system": "system",

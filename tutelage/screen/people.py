@@ -1,0 +1,50 @@
+"""Names of people as keys of rows: the key of pseudonyms, and a name's pseudonym."""
+
+from __future__ import annotations
+
+import os
+
+from tutelage.core.errors import RecipeError
+from tutelage.core.recipe import Recipe, Screen
+from tutelage.screen.screener import pseudonym
+from tutelage.store.ingest import file_of
+
+KEY_BYTES = 16  # at least; a shorter key can be tried out
+
+
+def key_of(section: Screen, recipe: Recipe) -> bytes:
+    """The key of pseudonyms, empty where none is asked for.
+
+    Raises: RecipeError for a key that is not there, or too short.
+    """
+    if section.key_env is not None:
+        return key_in(section.key_env)
+    if section.key_file is not None:
+        written = file_of(section.key_file, recipe).read_bytes().strip()
+        return _long(written, section.key_file)
+    return b""
+
+
+def key_in(variable: str) -> bytes:
+    """The key an environment variable holds.
+
+    Raises: RecipeError if it is not there, or too short.
+    """
+    written = os.environ.get(variable, "").encode(errors="surrogateescape")
+    return _long(written, f"environment variable {variable}")
+
+
+def _long(written: bytes, place: str) -> bytes:
+    if len(written) < KEY_BYTES:
+        raise RecipeError(
+            f"the key of pseudonyms in {place} has {len(written)} bytes",
+            where="curate.screen",
+            expected=f"{KEY_BYTES} bytes or more",
+            hint="make one with `openssl rand -hex 32`, and keep it out of the recipe",
+        )
+    return written
+
+
+def disguised(name: str, key: bytes) -> str:
+    """The pseudonym of somebody's name; the same in every dataset made with the key."""
+    return pseudonym("person", name, key)
