@@ -296,8 +296,14 @@ def test_the_keys_of_every_section_are_these() -> None:
     assert keys["EarlyStopping"] == "metric patience min_delta tasks"
     assert keys["Lora"] == "rank alpha dropout targets rslora dora init plus quantisation"
     assert keys["NewToken"] == "text special"
-    assert keys["Evaluate"] == "suites baselines few_shot_examples limit batch_tokens"
-    assert keys["Suite"] == "path format fields roles name scorers slices"
+    assert keys["Evaluate"] == "suites baselines few_shot_examples limit judges batch_tokens"
+    assert keys["Code"] == "sandbox seconds memory_mb"
+    assert keys["Judge"] == (
+        "name endpoint model api_key_env kind against criteria suites repeats temperature "
+        "max_new_tokens labels retries timeout_seconds prompt_price answer_price"
+    )
+    assert keys["Labels"] == "path agreement sentinel"
+    assert keys["Suite"] == "path format fields roles name scorers slices samples code"
     assert keys["Release"] == "notes opt_out waivers"
     assert keys["Waiver"] == "rule by reason expires"
     assert keys["Serve"] == (

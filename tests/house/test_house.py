@@ -14,7 +14,7 @@ import pytest
 from scripts.reference import DOCS, pages
 
 ROOT = Path(__file__).parents[2]
-FLOORS = ["core", "store", "render", "screen", "engine", "score"]
+FLOORS = ["core", "sandbox", "store", "render", "screen", "engine", "score"]
 STAGES = ["curate", "train", "evaluate", "gate", "release", "serve", "monitor", "improve"]
 ABOVE = ["pipeline", "web", "cli", "__main__"]
 SHIPPED = ["recipes", "suites"]  # data with the little code that finds it

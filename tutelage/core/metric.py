@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 ONE_SIDED = " one-sided"  # ends the `method` of a record whose bounds are for a Rule
+LOCKED = "locked: "  # begins the `method` of a record no Rule may rest on; the reason follows
 ALL = ""  # the slice that leaves nothing out
 
 

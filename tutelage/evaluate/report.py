@@ -17,7 +17,7 @@ from tutelage.score.pairing import (
     metrics_paired,
     pair,
 )
-from tutelage.score.roster import headline_of, measures_of, spent
+from tutelage.score.roster import headline_of, measures_of, of_rows, spent
 from tutelage.score.slices import Slice
 from tutelage.score.task import Scorer, Task
 
@@ -33,11 +33,12 @@ class Measured:
     slices: Sequence[Slice]
     asked: Mapping[str, Sequence[Asked]]  # by system, in the tasks' order
     samples: Mapping[str, Sequence[Sample]]  # by system, scored, in the tasks' order
+    judged: tuple[Measure, ...] = ()  # the judges' metrics
 
     @property
     def measures(self) -> list[Measure]:
         """Every metric of the suite."""
-        return measures_of(self.scorers)
+        return [*measures_of(self.scorers), *self.judged]
 
 
 def scored(
@@ -50,7 +51,10 @@ def scored(
         for scorer in scorers:
             scores |= scorer.score(task, sample.answer)
         found.append(replace(sample, scores=scores))
-    return found
+    shared = of_rows(scorers, tasks, found)
+    return [
+        replace(one, scores={**one.scores, **more}) for one, more in zip(found, shared, strict=True)
+    ]
 
 
 def metrics(suite: Measured, seed: int) -> list[Metric]:

@@ -108,12 +108,17 @@ def _provenance(
     base: Mapping[str, str],
     run: Run,
 ) -> Provenance:
-    suites = digests_of([("suite", suite.path) for suite in section.suites], run.recipe)
+    read = [("suite", suite.path) for suite in section.suites]
+    read += [("labels", judge.labels.path) for judge in section.judges if judge.labels]
+    suites = digests_of(read, run.recipe)
     artifacts = {name: inputs[name].digest for name in ("dataset", "adapter")}
     train = run.recipe.train
     form = section.model_dump(mode="json")
     for suite in form["suites"]:
         suite["path"] = uri_of(suite["path"])  # no folder of this machine
+    for judge in form["judges"]:
+        if judge["labels"]:
+            judge["labels"]["path"] = uri_of(judge["labels"]["path"])
     return Provenance(
         kind="report",
         inputs={**artifacts, "contract": contract.digest, **base, **suites},

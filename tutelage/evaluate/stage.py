@@ -14,6 +14,7 @@ from tutelage.core.metric import Metric
 from tutelage.core.recipe import Evaluate, Suite
 from tutelage.core.row import Example
 from tutelage.core.sample import Sample
+from tutelage.evaluate.judging import judge_all
 from tutelage.evaluate.ladder import TUNED, Asked, System, ask, choose_shots
 from tutelage.evaluate.report import Measured, metrics, scored, summary
 from tutelage.evaluate.sample import Bench, Counter, Sampler
@@ -93,7 +94,8 @@ def build(
         )
         for one in suites
     ]
-    _write(measured, systems, bench, run, draft)
+    measured, judges = judge_all(section.judges, measured, run, draft)
+    _write(measured, systems, bench, run, draft, judges)
 
 
 def _write(
@@ -102,6 +104,7 @@ def _write(
     bench: Bench,
     run: Run,
     draft: Draft,
+    judges: Sequence[Json],
 ) -> None:
     seed = run.seed(BOOTSTRAP)
     found: list[Metric] = [one for suite in measured for one in metrics(suite, seed)]
@@ -117,6 +120,7 @@ def _write(
         "systems": [system.name for system in systems],
         "few_shot": [example.id for example in shots],
         "suites": [summary(suite, found) for suite in measured],
+        "judges": list(judges),
     }
     _write_json(draft.folder / SUMMARY, form)
     draft.counts["tasks"] = len(tasks)
@@ -125,7 +129,8 @@ def _write(
 
 
 def _loaded(suite: Suite, file: Ingested, section: Evaluate, schema: Json) -> Loaded:
-    tasks = tasks_of(suite.name, file.examples[: section.limit])
+    rows = [row for row in file.examples[: section.limit] for _ in range(suite.samples)]
+    tasks = tasks_of(suite.name, rows)
     return Loaded(
         suite=suite,
         uri=file.uri,

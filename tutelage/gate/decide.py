@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 from tutelage.core.digest import Json
-from tutelage.core.metric import Metric
+from tutelage.core.metric import LOCKED, Metric
 from tutelage.core.power import POWER, items_by_variance, items_for, power_of_share
 from tutelage.core.rule import Bounds, Decided, Outcome, Rule, ahead, decide, evidence, near_bound
 from tutelage.gate.family import Sharper, decide_family
@@ -139,6 +139,8 @@ def _advised(decided: Decided, without_previous: str) -> Judged:
     if bounds is None or not math.isfinite(bounds.estimate) or bounds.n == 0:
         missing = without_previous if rule.baseline == "previous" else ""
         return Judged(decided=decided, advice=missing or "the suite has no such evidence")
+    if bounds.method.startswith(LOCKED):
+        return Judged(decided=decided, advice="hold the judge against more labels, or take another")
     distance = ahead(rule, bounds.estimate)
     if distance <= 0:
         short = f"the estimate itself is {-distance:.4f} short of the threshold"

@@ -14,7 +14,7 @@ from tutelage.core.rule import Outcome, parse
 from tutelage.core.unpaired import weighted_mean
 from tutelage.gate.decide import SYSTEM, Judged, Verdict
 from tutelage.gate.pairs import PREVIOUS, Answers
-from tutelage.score.measure import Measure
+from tutelage.score.measure import Measure, as_locked
 from tutelage.score.pairing import SIDES, Place
 
 OUTCOMES: tuple[Outcome, ...] = ("fail", "inconclusive", "pass")  # the worst first
@@ -71,6 +71,7 @@ def _records(goal: Goal, measure: Measure, place: Place, answers: Answers) -> It
                 return
             parts[name] = found
         whole = weighted_mean(parts, goal.shares, apart=_apart(goal, place, answers))
+        whole = as_locked(measure, whole, sides)
         alone = 0.0
         if place.baseline is not None:
             alone = _value(goal, measure, place, answers)

@@ -20,6 +20,7 @@ from tutelage.core.intervals import (
     ratio_interval,
     sum_by_cluster,
 )
+from tutelage.core.metric import LOCKED, ONE_SIDED
 from tutelage.core.shares import paired_share_difference, share_interval
 from tutelage.score.corpus import bits, bleu, chrf, part, perplexity
 from tutelage.score.level import (
@@ -59,6 +60,7 @@ class Measure:
     statistic: str = ""
     sliced: bool = True  # whether it says something of a part of the suite
     unit: str = "share"
+    locked: str = ""  # why no rule may rest on it, empty where rules may
 
     def to_dict(self) -> dict[str, Any]:
         """The measure as plain JSON."""
@@ -116,6 +118,18 @@ def interval(
     confidence: float = 0.95,
 ) -> Interval:
     """The metric's value between its bounds; n counts the answers it is made from."""
+    found = _interval(measure, rows, clusters, generator, sides, confidence)
+    return as_locked(measure, found, sides)
+
+
+def _interval(
+    measure: Measure,
+    rows: Rows,
+    clusters: Sequence[str],
+    generator: np.random.Generator,
+    sides: Sides = 2,
+    confidence: float = 0.95,
+) -> Interval:
     if measure.family == "ratio":
         statistic = STATISTICS[measure.statistic]
         counts = _gathered(_counts(measure, rows), clusters)
@@ -138,6 +152,16 @@ def difference(
     confidence: float = 0.95,
 ) -> Interval:
     """First minus second system's metric on the same tasks, between its bounds."""
+    return as_locked(measure, _difference(measure, pairs, generator, sides, confidence), sides)
+
+
+def _difference(
+    measure: Measure,
+    pairs: Pairs,
+    generator: np.random.Generator,
+    sides: Sides = 2,
+    confidence: float = 0.95,
+) -> Interval:
     if measure.family == "ratio":
         statistic = STATISTICS[measure.statistic]
         first = _gathered(_counts(measure, pairs.first), pairs.clusters)
@@ -162,6 +186,13 @@ def difference(
         confidence=confidence,
         sides=sides,
     )
+
+
+def as_locked(measure: Measure, found: Interval, sides: Sides) -> Interval:
+    """The same figures; where the metric is locked their method says so, for rules to read."""
+    if not measure.locked:
+        return found
+    return replace(found, method=LOCKED + measure.locked + (ONE_SIDED if sides == 1 else ""))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,6 +58,7 @@ SCORERS: Mapping[str, Named] = {
     "refusal": Named(make=Refusal, option="FIELD=VALUE"),
     "over_refusal": Named(make=OverRefusal, option="FIELD=VALUE"),
     "cost": _plain(Cost),
+    "code": Named(make=None),
 }
 NAMES = tuple(SCORERS)
 

@@ -36,7 +36,7 @@ class UnitTests:
 
     name = "tests"
     headline = "tests_pass"
-    measures = (
+    measures: tuple[Measure, ...] = (
         Measure(metric="tests_pass", says="every test of the task passes"),
         Measure(
             metric="test_rate",

@@ -6,25 +6,32 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from tutelage.core.digest import Json
 from tutelage.core.errors import BadRow, RecipeError
+from tutelage.core.recipe import Code as Keys
 from tutelage.core.recipe import Recipe, Suite
 from tutelage.core.sample import Sample
+from tutelage.score.code import Code
 from tutelage.score.cost import Cost
+from tutelage.score.judges import judge_measures
 from tutelage.score.measure import Measure
 from tutelage.score.names import NAMES, make, nearest, problem_of
 from tutelage.score.schema import Schema
-from tutelage.score.task import Scorer, Scores
+from tutelage.score.task import Scorer, Scores, Task
 
 USES = "uses"  # not a scorer's: the models a suite's file was spent on, which a rule may bound
 FINISHED = Measure(metric="finished", says="the answer ended by itself, not by its length")
 
 
-def open_scorer(name: str, schema: Json) -> Scorer:
+def open_scorer(name: str, schema: Json, suite: Suite | None = None) -> Scorer:
     """The scorer of a name; `schema` is the contract's output schema, None without one.
+
+    `suite` says how programs are run; without one, as a recipe that says nothing of it.
 
     Raises: RecipeError for a name there is not, and where a schema is missing or wrong.
     """
     if problem := problem_of(name):
         raise RecipeError(problem, where=f"scorer `{name}`", expected=f"one of {', '.join(NAMES)}")
+    if name == "code":
+        return Code(suite.code, suite.samples) if suite else Code(Keys(), 1)
     if name != "schema":
         return make(name)
     if schema is None:
@@ -41,7 +48,7 @@ def open_scorers(suite: Suite, schema: Json) -> list[Scorer]:
 
     Raises: RecipeError as `open_scorer`, and where two give the same metric.
     """
-    scorers = [open_scorer(name, schema) for name in suite.scorers]
+    scorers = [open_scorer(name, schema, suite) for name in suite.scorers]
     owners: dict[str, str] = {FINISHED.metric: "every suite"}
     for scorer in scorers:
         for measure in scorer.measures:
@@ -75,6 +82,20 @@ def spent(scorers: Sequence[Scorer], sample: Sample) -> Scores:
     return {} if not any(isinstance(one, Cost) for one in scorers) else Cost().spent(sample)
 
 
+def of_rows(
+    scorers: Sequence[Scorer], tasks: Sequence[Task], samples: Sequence[Sample]
+) -> list[Scores]:
+    """What scorers say of a sample by all answers to its row; nothing where none does."""
+    found: list[Scores] = [{} for _ in samples]
+    for scorer in scorers:
+        if isinstance(scorer, Code):
+            found = [
+                {**one, **more}
+                for one, more in zip(found, scorer.of_rows(tasks, samples), strict=True)
+            ]
+    return found
+
+
 def check_recipe(recipe: Recipe) -> None:
     """Whether every scorer, metric and slice the recipe names is one there will be.
 
@@ -102,8 +123,11 @@ def _problems(recipe: Recipe) -> Iterator[tuple[str, str]]:
         if "schema" in suite.scorers and recipe.contract.output_schema is None:
             yield f"evaluate.suites[{index}]", "scorer `schema` needs `contract.output_schema`"
         if not faults:
-            plain = [open_scorer(name, True) for name in suite.scorers]
-            given[suite.name] = {one.metric: one for one in measures_of(plain)}
+            plain = [open_scorer(name, True, suite) for name in suite.scorers]
+            judged = judge_measures(recipe.evaluate.judges, suite.name)
+            given[suite.name] = {one.metric: one for one in (*measures_of(plain), *judged)}
+            if twice := {one.metric for one in judged} & {one.metric for one in measures_of(plain)}:
+                yield "evaluate.judges", f"`{min(twice)}` is a scorer's already"
             slices[suite.name] = suite.slices
     stopping = recipe.train.early_stopping if recipe.train else None
     if stopping is not None and "." in stopping.metric:

@@ -213,6 +213,11 @@ def read_samples(path: Path) -> list[Sample]:
     ]
 
 
+def write_lines(path: Path, forms: Iterable[Mapping[str, Any]]) -> None:
+    """Writes objects, one a line."""
+    path.write_bytes(b"".join(msgspec.json.encode(form) + b"\n" for form in forms))
+
+
 def write_metrics(path: Path, metrics: Iterable[Metric]) -> None:
     """Writes metrics, one JSON object a line."""
     lines = [msgspec.json.encode({"schema": SCHEMA, **metric.to_dict()}) for metric in metrics]

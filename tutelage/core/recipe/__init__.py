@@ -14,11 +14,14 @@ from tutelage.core.recipe.curate import Curate as Curate
 from tutelage.core.recipe.curate import Duplicates as Duplicates
 from tutelage.core.recipe.curate import Leakage as Leakage
 from tutelage.core.recipe.curate import Stage as Stage
+from tutelage.core.recipe.evaluate import Code as Code
 from tutelage.core.recipe.evaluate import Evaluate as Evaluate
 from tutelage.core.recipe.evaluate import Suite as Suite
 from tutelage.core.recipe.goal import GOALS as GOALS
 from tutelage.core.recipe.goal import Goal as Goal
 from tutelage.core.recipe.improve import Improve as Improve
+from tutelage.core.recipe.judge import Judge as Judge
+from tutelage.core.recipe.judge import Labels as Labels
 from tutelage.core.recipe.load import json_schema as json_schema
 from tutelage.core.recipe.load import load as load
 from tutelage.core.recipe.load import loads as loads

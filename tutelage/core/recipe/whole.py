@@ -81,6 +81,12 @@ class Recipe(Section):
         for index, name in enumerate(suites):
             if name in suites[:index]:
                 yield ("evaluate", "suites", index, "name"), f"suite `{name}` is named twice"
+        for index, suite in enumerate(self.evaluate.suites if self.evaluate else ()):
+            if suite.samples > 1 and self.contract.decoding.temperature == 0:
+                yield (
+                    ("evaluate", "suites", index, "samples"),
+                    "at `contract.decoding.temperature` 0 all answers to a task are one answer",
+                )
         for index, rule in enumerate(self.rules()):
             if rule.suite == GOALS and GOALS not in suites:
                 if problem := self._unmet(rule):
@@ -99,6 +105,8 @@ class Recipe(Section):
             yield ("contract", *place), problem
         for place, problem in self.curate.contradictions() if self.curate else ():
             yield ("curate", *place), problem
+        for place, problem in self.evaluate.contradictions() if self.evaluate else ():
+            yield ("evaluate", *place), problem
         for place, problem in self.train.contradictions() if self.train else ():
             yield ("train", *place), problem
         yield from self._served()

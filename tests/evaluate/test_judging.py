@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.evaluate.fakes import FakeBench, Heard, never, oracle, project, report
+from tests.score.judges import answering
+from tutelage.core.errors import RecipeError
+from tutelage.core.recipe import Recipe, loads
+from tutelage.core.rule import decide, evidence
+from tutelage.gate.decide import judge
+from tutelage.score.roster import check_recipe
+from tutelage.store.artifact import Artifact, read_json
+from tutelage.store.tables import METRICS, SAMPLES, read_metrics, read_samples
+
+COUNT = 12
+RECIPE = """
+name: music
+contract: {{output_schema: tools.json}}
+curate: {{sources: [{{path: train.jsonl, origin: human, licence: CC0-1.0}}]}}
+train: {{base: base}}
+evaluate:
+  suites: [{{name: calls, path: test.jsonl, scorers: [call], slices: [intent]}}]
+  baselines: [zero_shot]
+  judges:
+    - {{name: taste, endpoint: "{url}", model: m, labels: {{path: labels.jsonl, agreement: 0.6}}}}
+    - {{name: free, endpoint: "{url}", model: n}}
+    - {{name: marks, endpoint: "{url}", model: m, kind: rubric, criteria: [formatting]}}
+gate:
+  - calls.taste_win_rate >= 0.6
+  - calls.free_win_rate >= 0.6
+  - calls.taste_win_rate@intent >= 0.1
+  - calls.marks_formatting >= zero_shot
+"""
+
+
+def likes_calls(words: str) -> str:
+    """Prefers what looks like a call, and the better label."""
+    if "Mark the answer" in words:
+        return "[[5]]" if '{"name"' in words.partition("<answer>")[2] else "[[1]]"
+    a, _, b = words.partition("</answer_a>")
+    first, second = ('{"name"' in part.partition("<answer_")[2] for part in (a, b))
+    return "[[TIE]]" if first == second else "[[A]]" if first else "[[B]]"
+
+
+def always_first(words: str) -> str:
+    return "[[3]]" if "Mark the answer" in words else "[[A]]"
+
+
+def labels(folder: Path) -> None:
+    rows = [
+        {
+            "request": f"request {number}",
+            "first": '{"name": "Play"}' if number % 2 else "Sure!",
+            "second": "Sure!" if number % 2 else '{"name": "Play"}',
+            "label": "first" if number % 2 else "second",
+        }
+        for number in range(60)
+    ]
+    (folder / "labels.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def judged(folder: Path, reply: object, heard: Heard | None = None) -> tuple[Artifact, Recipe]:
+    labels(folder)
+    with (
+        answering(reply) as (url, _),  # type: ignore[arg-type]
+        project(folder, recipe=RECIPE.format(url=url), count=COUNT, progress=heard) as run,
+    ):
+        check_recipe(run.recipe)
+        made = report(run, FakeBench({"tuned": oracle(COUNT), "zero_shot": never}))
+        return made, run.recipe
+
+
+def test_judges_give_metrics_rules_may_rest_on_once_they_agree_with_people(tmp_path: Path) -> None:
+    heard = Heard()
+    made, recipe = judged(tmp_path, likes_calls, heard)
+    verdict = judge(recipe.rules(), read_metrics(made.file(METRICS)))
+    calibrated, free, by_slice, marks = (one.decided for one in verdict.rules)
+    assert calibrated.outcome == "pass"
+    assert (free.outcome, marks.outcome) == ("inconclusive", "inconclusive")
+    assert "judge `free` has no labels of people" in free.because
+    assert "labels" in verdict.rules[1].advice
+    assert by_slice.outcome == "pass" if by_slice.bounds else True
+    assert any("judge `free`" in one for one in heard.warnings)
+    form = {one["name"]: one for one in read_json(made.file("summary.json"))["judges"]}
+    assert form["taste"]["locked"] == ""
+    assert form["taste"]["suites"]["calls"]["win_rate"]["value"] == 1.0
+    assert form["taste"]["suites"]["calls"]["inconsistent"]["value"] == 0.0
+    assert form["taste"]["calibration"]["agreement"]["value"] == 1.0
+    assert form["marks"]["suites"]["calls"]["means"]["tuned.formatting"]["value"] == 1.0
+    assert form["taste"]["spent"]["asked"] > 100
+    scores = {one.system: one.scores for one in read_samples(made.file(SAMPLES))}
+    assert (scores["tuned"]["taste_win_rate"], scores["zero_shot"]["taste_win_rate"]) == (1.0, 0.0)
+    lines = made.file("ratings.jsonl").read_text().splitlines()
+    assert len(lines) == 2 * 2 * COUNT + 2 * COUNT  # two judges in both orders, one of both alone
+
+
+def test_a_constant_judge_opens_no_gate(tmp_path: Path) -> None:
+    made, recipe = judged(tmp_path, always_first)
+    metrics = read_metrics(made.file(METRICS))
+    for rule in recipe.rules():
+        decided = decide(rule, evidence(rule, metrics, "tuned"))
+        assert decided.outcome == "inconclusive"
+    first = decide(recipe.rules()[0], evidence(recipe.rules()[0], metrics, "tuned"))
+    assert "agrees with people on 0.0% of 60 pairs" in first.because
+
+
+def test_a_stopped_evaluation_does_not_ask_again(tmp_path: Path) -> None:
+    labels(tmp_path)
+    bench = {"tuned": oracle(COUNT), "zero_shot": never}
+    with (
+        answering(likes_calls) as (url, sent),
+        project(tmp_path, recipe=RECIPE.format(url=url), count=COUNT) as run,
+    ):
+        report(run, FakeBench(bench))
+        asked = len(sent)
+        report(run, FakeBench(bench), mark="two")
+    assert len(sent) == asked
+
+
+@pytest.mark.parametrize(
+    ("judge", "problem"),
+    [
+        ("name: a, model: m, against: few_shot", "`few_shot` is not in evaluate.baselines"),
+        ("name: a, model: m, suites: [other]", "there is no suite `other`"),
+        ("name: taste, model: m", "judge `taste` is named twice"),
+        ("name: a, model: m, criteria: [x]", "`criteria` has no effect with `kind: pairwise`"),
+        ("name: a, model: m, kind: rubric, against: few_shot", "`against` has no effect"),
+    ],
+)
+def test_judges_that_contradict_the_recipe_are_told(judge: str, problem: str) -> None:
+    text = RECIPE.format(url="http://127.0.0.1:1/v1")
+    more = f'    - {{{judge}, endpoint: "http://127.0.0.1:1/v1"}}\ngate:\n'
+    with pytest.raises(RecipeError) as raised:
+        loads(text.replace("gate:\n", more))
+    assert any(problem in row.problem for row in raised.value.rows)
+
+
+def test_rules_on_judges_there_are_not_are_told() -> None:
+    text = RECIPE.format(url="http://127.0.0.1:1/v1").replace("free_win_rate >=", "fre_win_rate >=")
+    with pytest.raises(RecipeError) as raised:
+        check_recipe(loads(text))
+    assert "did you mean `free_win_rate`" in raised.value.rows[0].problem

@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tutelage.core.errors import MissingCapability
+from tutelage.sandbox import box as boxes
+from tutelage.sandbox.box import Box, Program
+from tutelage.sandbox.cases import Unclear, defined, read_tests
+from tutelage.sandbox.limits import Limits
+from tutelage.sandbox.trial import Dialogue, Trial
+from tutelage.sandbox.values import Opaque, Raised, Unreadable, decode, encode, plain
+
+MBPP = [
+    json.loads(line)
+    for line in (Path(__file__).parent / "data" / "mbpp.jsonl").read_text("utf-8").splitlines()
+]
+
+
+@pytest.fixture(scope="module")
+def trial() -> Iterator[Trial]:
+    with Trial(Limits(seconds=10)) as opened:
+        yield opened
+
+
+def tried(trial: Trial, source: str, *tests: str, setup: str = "") -> list[str]:
+    """Why each test fails, empty where it passes."""
+    found = trial.of(source, read_tests(tests, setup, defined(source)))
+    return [one.because for one in found]
+
+
+@pytest.mark.parametrize("row", MBPP, ids=lambda row: str(row["task_id"]))
+def test_reference_programs_pass(trial: Trial, row: dict[str, Any]) -> None:
+    listed = row["test_list"] + row["challenge_test_list"]
+    assert not any(tried(trial, row["code"], *listed, setup=row["test_setup_code"]))
+
+
+def test_what_is_expected_never_enters_the_program() -> None:
+    tests = read_tests(["assert f([1], g()) == {'secret': 1}", "assert not h(2) in (7, 8)"])
+    assert tests.steps == (("eval", "f([1], g())"), ("eval", "h(2)"))
+    first, second = (test.claims[0] for test in tests.tests)
+    assert (first.literal, first.equals) == (True, {"secret": 1})
+    assert (second.literal, second.holds) == (False, "not _given0 in (7, 8)")
+
+
+@pytest.mark.parametrize(
+    ("test", "because"),
+    [
+        ("assert f(2) == 4", ""),
+        ("assert f(2) == 5", "wrong"),
+        ("assert f(2) == 4.0", ""),
+        ("assert f(2) != 5 and f(3) > f(2)", ""),
+        ("assert f(2) > f(3)", "wrong"),
+        ("assert math.isclose(f(2), 4.00001, rel_tol=0.001)", ""),
+        ("assert math.isclose(f(2), 4.1, rel_tol=0.001)", "wrong"),
+        ("assert [f(x) for x in (1, 2)] == [2, 4]", ""),
+        ("assert (lambda x: f(x))(2) == 4", ""),
+        ("assert f('a') == 'aa', 'with a message'", ""),
+        ("assert f(f) == 1", "raised TypeError"),
+        ("assert all(f(x) for x in (1, 2))", ""),
+        ("assert sum(f(x) for x in (1, 2)) == 7", "wrong"),
+        ("assert f(1)", ""),
+        ("assert not f(1)", "wrong"),
+        ("x = f(3)\nassert x == 6\nassert x + 1 == 7", ""),
+        ("assert f(object) == 1", "raised TypeError"),
+        ("assert thing() == 1", "gave a `Thing`, which is no plain value"),
+        ("assert things() == [1]", "gave a value with something in it that is no plain value"),
+        ("assert f([1, 2]) == (1, 2, 1, 2)", "wrong"),
+        ("assert names == {'a': {1, 2}, (1, b'x'): None}", ""),
+        ("assert f(1e308) == float('inf')", ""),
+    ],
+)
+def test_a_test_means_what_python_means_by_it(trial: Trial, test: str, because: str) -> None:
+    source = """
+class Thing:
+    def __eq__(self, other): return True
+def thing(): return Thing()
+def things(): return [Thing()]
+def f(x): return x + x
+names = {'a': {2, 1}, (1, b'x'): None}
+"""
+    assert tried(trial, source, test) == [because]
+
+
+def test_a_name_of_pythons_own_is_the_programs_where_the_task_says_so(trial: Trial) -> None:
+    assert tried(trial, "def sum(a, b): return a + b", "assert sum(2, 3) == 5") == [""]
+    with pytest.raises(Unclear, match="asserts nothing of the program"):
+        read_tests(["assert sum(2, 3) == 5"])
+
+
+def test_a_program_cannot_put_its_own_in_the_place_of_what_the_test_brings(trial: Trial) -> None:
+    source = """
+import math
+math.isclose = lambda *a, **k: True
+class math:
+    isclose = lambda *a, **k: True
+def f(x): return 0
+"""
+    tests = read_tests(["assert math.isclose(f(2), 4.0)"], asked=frozenset({"f"}))
+    assert trial.of(source, tests)[0].because == "wrong"
+
+
+def test_a_setup_may_use_what_the_program_defines(trial: Trial) -> None:
+    source = (
+        "class Node:\n    def __init__(self, value): self.value = value\ndef of(n): return n.value"
+    )
+    assert tried(trial, source, "assert of(root) == 3", setup="root = Node(3)\nwanted = 3") == [""]
+    assert tried(
+        trial, source, "assert of(root) == wanted", setup="wanted = 3\nroot = Node(3)"
+    ) == [""]
+
+
+@pytest.mark.parametrize("test", ["assert", "f(2) == 4", "pass", "assert 1 == 1"])
+def test_a_test_that_asks_nothing_is_refused(test: str) -> None:
+    with pytest.raises(Unclear):
+        read_tests([test])
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        "assert all(f(x) == 2 * x for x in (1, 2))",
+        "assert all([math.isclose(f(x), 2.0) for x in (1, 2)])",
+        "assert (lambda x: f(x) == 2)(1)",
+    ],
+)
+def test_a_test_whose_judgement_would_run_beside_the_program_is_refused(test: str) -> None:
+    with pytest.raises(Unclear, match="write an assertion for each"):
+        read_tests([test])
+
+
+def test_whole_programs_are_told_by_what_they_print(trial: Trial) -> None:
+    source = "import sys\nprint(int(input()) + int(sys.argv[1]))\nsys.exit(int(sys.argv[1]) - 1)"
+    asked = [
+        Dialogue(argv=("1",), stdin="2\n", stdout="3\n"),
+        Dialogue(argv=("1",), stdin="2\n", stdout="4"),
+        Dialogue(argv=("3",), stdin="2", stdout="5", code=2),
+        Dialogue(argv=("3",), stdin="2", stdout="5"),
+        Dialogue(argv=("1",), stdin="x", stdout=""),
+    ]
+    assert [one.because for one in trial.talk(source, asked)] == [
+        *("", "printed something else", "", "exited with 2", "exited with 1")
+    ]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(None, True, 1, -(10**40), 0.1, float("inf"), 2j, "ä\n\udc80", b"\x00", [1, [2]]),
+        *((1, (2,)), {1, "a"}, {(1, 2): {"b": [None]}}, "", {}, set(), ()),
+    ],
+)
+def test_plain_values_come_back_as_they_went(value: object) -> None:
+    back = decode(encode(value))
+    assert back == value
+    assert type(back) is type(value)
+    assert plain(back)
+
+
+def test_types_are_told_apart_and_others_have_no_value() -> None:
+    class Number(int):
+        pass
+
+    assert len({encode(one) for one in (1, 1.0, True, "1", b"1", [1], (1,))}) == 7
+    assert decode(encode(Number(3))) == Opaque("Number")
+    assert not plain(decode(encode([{1: Number(3)}])))
+    assert encode({3, 1, 2}) == encode({2, 3, 1})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "nonsense", '{"q": 1}', "[1]", "1", '{"i": "x"}', '{"i": 1}', '{"s": [{"l": []}]}'),
+        *('{"t": 3}', '{"d": [[1]]}', "{}", '{"i": "0x1", "f": "0x1"}', "[" * 100_000),
+        '{"s": ['
+        + ",".join('{"i": "%x"}' % (number * (2**61 - 1)) for number in range(10_001))
+        + "]}",
+    ],
+    ids=lambda text: text[:20],
+)
+def test_what_no_encoder_of_ours_writes_is_not_read(text: str) -> None:
+    with pytest.raises(Unreadable):
+        decode(text)
+
+
+def test_a_program_that_ends_early_leaves_the_values_it_came_to() -> None:
+    with Box(Limits(seconds=1)) as box:
+        done = box.values(
+            Program(source="", steps=[("eval", "1"), ("eval", "1/0"), ("exec", "while 1: pass")])
+        )
+    assert done.values == {0: 1, 1: Raised("ZeroDivisionError")}
+    assert done.late
+    assert done.seconds < 5
+
+
+def test_where_the_kernel_cannot_confine_the_box_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = boxes.ENTRY.replace(
+        "main(", "import tutelage.sandbox.kernel as k; k.CREATE_RULESET = 9999; main(", 1
+    )
+    monkeypatch.setattr(boxes, "ENTRY", broken)
+    with pytest.raises(MissingCapability, match="cannot confine programs: Landlock is not there"):
+        Box()
+    with Box(confinement="none") as box:
+        assert box.values(Program(source="", steps=[("eval", "2")])).values == {0: 2}

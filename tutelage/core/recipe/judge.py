@@ -1,0 +1,62 @@
+"""`evaluate.judges`: models that rate answers, and what shows that a gate may believe them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from tutelage.core.recipe.section import Section
+
+
+class Labels(Section):
+    """Pairs people have judged, which the judge is held against."""
+
+    path: str = Field(
+        min_length=1,
+        description="JSON Lines of `request`, `first`, `second` and `label`: first, second or tie.",
+    )
+    agreement: float = Field(
+        0.7, gt=0.5, le=1, description="Share of labels its agreement must surely reach."
+    )
+    sentinel: float = Field(
+        0.9, gt=0.5, le=1, description="Share of looks that must see through a constant answer."
+    )
+
+
+class Judge(Section):
+    """A model behind an OpenAI-compatible endpoint."""
+
+    name: str = Field(pattern=r"^[A-Za-z][\w]*$", description="Name in metrics and rules.")
+    endpoint: str = Field(
+        pattern=r"^https?://", description="Address up to `/v1`, without `/chat/completions`."
+    )
+    model: str = Field(min_length=1, description="The model as the endpoint names it.")
+    api_key_env: str | None = Field(None, description="Environment variable that holds the key.")
+    kind: Literal["pairwise", "rubric"] = Field(
+        "pairwise", description="Compares with a baseline, or marks answers alone."
+    )
+    against: Literal["zero_shot", "few_shot"] = Field(
+        "zero_shot", description="The baseline a pairwise judge compares with."
+    )
+    criteria: tuple[str, ...] = Field(
+        ("helpfulness",), min_length=1, description="What a rubric judge marks, each by itself."
+    )
+    suites: tuple[str, ...] | None = Field(None, description="Suites it judges; all by default.")
+    repeats: int = Field(1, ge=1, le=20, description="Looks in each order, or at each answer.")
+    temperature: float = Field(0.0, ge=0, le=2, description="Of the judge's own decoding.")
+    max_new_tokens: int = Field(512, ge=8, description="Tokens it may take to come to a verdict.")
+    labels: Labels | None = Field(
+        None, description="People's verdicts; without them its numbers open no gate."
+    )
+    retries: int = Field(4, ge=0, le=20, description="Further tries where it fails for a while.")
+    timeout_seconds: float = Field(120.0, gt=0, description="Wait for one reply.")
+    prompt_price: float = Field(0.0, ge=0, description="Of a million tokens it reads.")
+    answer_price: float = Field(0.0, ge=0, description="Of a million tokens it writes.")
+
+    @model_validator(mode="after")
+    def _keys_belong_to_their_kind(self) -> Judge:
+        other = "criteria" if self.kind == "pairwise" else "against"
+        if getattr(self, other) != type(self).model_fields[other].default:
+            raise ValueError(f"`{other}` has no effect with `kind: {self.kind}`")
+        return self

@@ -1,0 +1,177 @@
+"""Judges at work: held against people's labels first, then asked about every answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from tutelage.core.digest import Json
+from tutelage.core.recipe import Judge as Keys
+from tutelage.core.sample import Sample
+from tutelage.evaluate.ladder import TUNED
+from tutelage.evaluate.report import Measured
+from tutelage.score.endpoint import Endpoint
+from tutelage.score.judge import Ask, Calibrated, Pair, calibrate, compare, mark, uncalibrated
+from tutelage.score.judges import judge_measures, locked, read_labels, win_metric
+from tutelage.score.measure import Measure
+from tutelage.score.rating import Rating, interval_form, item_scores, preferred, rubric_means
+from tutelage.store.ingest import uri_of
+from tutelage.store.replies import Replies
+from tutelage.store.run import Run
+from tutelage.store.store import Draft
+from tutelage.store.tables import write_lines
+
+BOOTSTRAP = "evaluate.judges"
+RATINGS = "ratings.jsonl"
+Scored = Mapping[str, Mapping[str, float]]  # by task, by metric
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opinion:
+    """What one judge says of one suite."""
+
+    scores: Mapping[str, Scored]  # by system
+    ratings: Sequence[Rating]
+    form: Mapping[str, Json]
+
+
+def judge_all(
+    judges: Sequence[Keys], suites: Sequence[Measured], run: Run, draft: Draft
+) -> tuple[list[Measured], list[Json]]:
+    """The suites with the judges' scores and metrics, and what the report says of each judge.
+
+    Every rating is kept beside the report. A judge that is not calibrated is asked all the
+    same, and its metrics are locked: no gate rests on them.
+
+    Raises: MissingCapability where an endpoint does not answer; RowError for labels.
+    """
+    found, forms = list(suites), list[Json]()
+    ratings: list[Rating] = []
+    for keys in judges:
+        endpoint = Endpoint(keys, Replies.of(run.store, keys.name))
+        calibrated = _calibrated(keys, endpoint.ask, run)
+        reason = uncalibrated(keys.name) if calibrated is None else calibrated.locked
+        if reason:
+            run.progress.warn(f"{reason}: no gate rests on it")
+        told: dict[str, Json] = {}
+        for number, suite in enumerate(found):
+            measures = judge_measures([keys], suite.name)
+            if measures:
+                opinion = _opinion(keys, endpoint.ask, suite, run)
+                ratings += opinion.ratings
+                told[suite.name] = dict(opinion.form)
+                found[number] = _with(suite, locked(measures, reason), opinion.scores)
+        forms.append(_form(keys, endpoint, calibrated, reason, told))
+    if judges:
+        write_lines(draft.folder / RATINGS, [one.to_dict() for one in ratings])
+    return found, forms
+
+
+def _calibrated(keys: Keys, ask: Ask, run: Run) -> Calibrated | None:
+    if keys.labels is None:
+        return None
+    labels = read_labels(run.recipe.path(keys.labels.path), uri_of(keys.labels.path))
+    return calibrate(
+        keys.name,
+        ask,
+        labels,
+        agreement=keys.labels.agreement,
+        sentinel=keys.labels.sentinel,
+        repeats=keys.repeats,
+    )
+
+
+def _opinion(keys: Keys, ask: Ask, suite: Measured, run: Run) -> Opinion:
+    if keys.kind == "rubric":
+        return _marked(keys, ask, suite)
+    mine, other = suite.samples[TUNED], suite.samples[keys.against]
+    requests = {task.id: task.request for task in suite.tasks}
+    pairs = [
+        Pair(
+            item=one.task,
+            cluster=one.cluster,
+            request=requests[one.task],
+            first=one.answer,
+            second=two.answer,
+            systems=(TUNED, keys.against),
+        )
+        for one, two in zip(mine, other, strict=True)
+    ]
+    judged = compare(keys.name, ask, pairs, repeats=keys.repeats)
+    wins = item_scores(judged.ratings)
+    metric = win_metric(keys)
+    scores: dict[str, Scored] = {
+        TUNED: {task: {metric: value} for task, value in wins.items()},
+        keys.against: {task: {metric: 1 - value} for task, value in wins.items()},
+    }
+    report = preferred(judged.ratings, run.generator(f"{BOOTSTRAP}.{keys.name}.{suite.name}"))
+    form: dict[str, Json] = {**report.to_dict(), "unread": judged.unread}
+    return Opinion(scores=scores, ratings=judged.ratings, form=form)
+
+
+def _marked(keys: Keys, ask: Ask, suite: Measured) -> Opinion:
+    requests = {task.id: task.request for task in suite.tasks}
+    scores: dict[str, dict[str, dict[str, float]]] = {}
+    ratings: list[Rating] = []
+    unread = 0
+    for system, samples in suite.samples.items():
+        pairs = [_alone(one, requests[one.task], system) for one in samples]
+        judged = mark(keys.name, ask, pairs, keys.criteria, repeats=keys.repeats)
+        unread += judged.unread
+        ratings += judged.ratings
+        mine = scores.setdefault(system, {})
+        for criterion in keys.criteria:
+            own = [one for one in judged.ratings if one.criterion == criterion]
+            for task, value in item_scores(own).items():
+                mine.setdefault(task, {})[f"{keys.name}_{criterion}"] = value
+    means: dict[str, Json] = {
+        f"{system}.{criterion}": interval_form(one)
+        for (system, criterion), one in rubric_means(ratings).items()
+    }
+    return Opinion(scores=scores, ratings=ratings, form={"means": means, "unread": unread})
+
+
+def _alone(sample: Sample, request: str, system: str) -> Pair:
+    return Pair(
+        item=sample.task,
+        cluster=sample.cluster,
+        request=request,
+        first=sample.answer,
+        second="",
+        systems=(system, ""),
+    )
+
+
+def _with(suite: Measured, measures: Sequence[Measure], scores: Mapping[str, Scored]) -> Measured:
+    samples = {
+        system: [
+            replace(one, scores={**one.scores, **scores.get(system, {}).get(one.task, {})})
+            for one in some
+        ]
+        for system, some in suite.samples.items()
+    }
+    return replace(suite, samples=samples, judged=(*suite.judged, *measures))
+
+
+def _form(
+    keys: Keys,
+    endpoint: Endpoint,
+    calibrated: Calibrated | None,
+    reason: str,
+    suites: Mapping[str, Json],
+) -> Json:
+    shown: Json = None
+    if calibrated is not None:
+        shown = {
+            "agreement": interval_form(calibrated.agreement),
+            "sentinel": interval_form(calibrated.sentinel),
+        }
+    return {
+        "name": keys.name,
+        "model": keys.model,
+        "kind": keys.kind,
+        "locked": reason,
+        "calibration": shown,
+        "suites": dict(suites),
+        "spent": endpoint.spent.to_dict(keys),
+    }

@@ -1,0 +1,198 @@
+"""Tests as expressions: what the program is asked for, and what is then held against it.
+
+`assert f(3) == [1, 2]` asks the program for `f(3)` alone. What is expected stays here, so a
+program can neither read it nor decide what equals it.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+GIVEN = "_given"  # a value of the program's, in what is left of a test
+SCOPED = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.NamedExpr)
+CHAINED = (ast.Attribute, ast.Subscript, ast.Call)
+
+
+class Unclear(ValueError):
+    """A test that cannot be taken apart."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """One `assert`: the steps that hold the program's part, and what must be true of them."""
+
+    asks: tuple[int, ...]  # numbers of steps
+    holds: str  # an expression over `_given0`, `_given1`, …
+    equals: object = None  # where it is `_given0 == LITERAL`
+    literal: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Test:
+    """A test's claims; it passes where all of them hold."""
+
+    claims: tuple[Claim, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tests:
+    """The tests of one task, and the steps a program takes for them."""
+
+    setup: tuple[str, ...]  # statements, run after the program
+    steps: tuple[tuple[str, str], ...]
+    tests: tuple[Test, ...]
+
+
+def defined(source: str) -> frozenset[str]:
+    """The functions, classes and values a program defines; none where it is no Python."""
+    try:
+        body = ast.parse(source).body
+    except (SyntaxError, ValueError):
+        return frozenset()
+    imports = (ast.Import, ast.ImportFrom)
+    return frozenset(name for one in body if not isinstance(one, imports) for name in _bound([one]))
+
+
+def read_tests(tests: Sequence[str], setup: str = "", asked: frozenset[str] = frozenset()) -> Tests:
+    """Takes tests apart; `asked` are names that are the program's even where Python has them.
+
+    A name is the program's unless it is Python's own, a module of the standard library, or
+    made by the setup without the program.
+
+    Raises: Unclear naming the first test that is no assertion about the program.
+    """
+    statements = _parsed(setup, "the setup").body
+    apart = _Apart(asked | _of_program(statements, asked))
+    own = frozenset(vars(builtins)) | sys.stdlib_module_names | frozenset(_bound(statements))
+    apart.own = own - apart.theirs
+    steps: list[tuple[str, str]] = []
+    found = []
+    for text in tests:
+        claims = []
+        for statement in _parsed(text, f"`{text[:60]}`").body:
+            if isinstance(statement, ast.Assert):
+                claims.append(_claim(statement.test, apart, steps))
+            else:
+                steps.append(("exec", ast.unparse(statement)))
+                apart.own -= frozenset(_bound([statement]))
+        if not any(claim.asks for claim in claims):
+            raise Unclear(f"`{text[:60]}` asserts nothing of the program")
+        found.append(Test(claims=tuple(claims)))
+    written = tuple(ast.unparse(statement) for statement in statements)
+    return Tests(setup=written, steps=tuple(steps), tests=tuple(found))
+
+
+def _claim(test: ast.expr, apart: _Apart, steps: list[tuple[str, str]]) -> Claim:
+    begin = len(steps)
+    left = apart.of(test, steps)
+    asks = tuple(range(begin, len(steps)))
+    holds = ast.unparse(left)
+    match left:
+        case ast.Compare(left=ast.Name(id=name), ops=[ast.Eq()], comparators=[wanted]) if (
+            name == f"{GIVEN}0"
+        ):
+            try:
+                value = ast.literal_eval(wanted)
+            except (ValueError, TypeError):
+                return Claim(asks=asks, holds=holds)
+            return Claim(asks=asks, holds=holds, equals=value, literal=True)
+    return Claim(asks=asks, holds=holds)
+
+
+class _Apart(ast.NodeTransformer):
+    """Puts a given value in the place of every part that is the program's."""
+
+    def __init__(self, theirs: frozenset[str]) -> None:
+        self.theirs = theirs
+        self.own: frozenset[str] = frozenset()
+        self._steps: list[tuple[str, str]] = []
+        self._begin = 0
+
+    def of(self, test: ast.expr, steps: list[tuple[str, str]]) -> ast.expr:
+        """What is left of a test, its questions to the program added to `steps`."""
+        self._steps, self._begin = steps, len(steps)
+        left = self.visit(test)
+        assert isinstance(left, ast.expr)
+        return left
+
+    def visit(self, node: ast.AST) -> ast.AST:
+        """The node, or a given value for it."""
+        if not isinstance(node, ast.expr) or not self._asks(node):
+            return self.generic_visit(node)
+        if isinstance(node, ast.GeneratorExp):  # has no value; a list of the same has
+            node = ast.ListComp(elt=node.elt, generators=node.generators)
+        self._steps.append(("eval", ast.unparse(node)))
+        return ast.Name(id=f"{GIVEN}{len(self._steps) - 1 - self._begin}", ctx=ast.Load())
+
+    def _asks(self, node: ast.expr) -> bool:
+        root: ast.AST = node
+        while isinstance(root, CHAINED):
+            root = root.func if isinstance(root, ast.Call) else root.value
+        if isinstance(root, SCOPED) and self._within(root):
+            self._mind(root)
+            return True
+        return self._foreign(root)
+
+    def _within(self, node: ast.AST) -> bool:
+        return any(self._foreign(inner) for inner in ast.walk(node))
+
+    def _mind(self, scoped: ast.AST) -> None:
+        """Refuses to let a program work out, in a loop, what is to be held against it."""
+        for inner in ast.walk(scoped):
+            judges = isinstance(inner, ast.Compare | ast.BoolOp | ast.IfExp)
+            if isinstance(inner, ast.Call) and not self._asks(inner):
+                judges = True
+            if judges and self._within(inner):
+                raise Unclear(
+                    f"`{ast.unparse(scoped)[:60]}` judges the program's values within a loop; "
+                    "write an assertion for each"
+                )
+
+    def _foreign(self, node: ast.AST) -> bool:
+        return (
+            isinstance(node, ast.Name)
+            and isinstance(node.ctx, ast.Load)
+            and node.id not in self.own
+        )
+
+
+def _of_program(statements: Sequence[ast.stmt], asked: frozenset[str]) -> frozenset[str]:
+    """Names a setup makes with what the program defines."""
+    known = (frozenset(vars(builtins)) | sys.stdlib_module_names) - asked
+    theirs: set[str] = set()
+    for statement in statements:
+        used = {
+            node.id
+            for node in ast.walk(statement)
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+        }
+        bound = set(_bound([statement]))
+        if used - known - bound:
+            theirs |= bound
+        else:
+            known |= bound
+    return frozenset(theirs)
+
+
+def _bound(statements: Sequence[ast.stmt]) -> Iterator[str]:
+    """The names that statements bind where they stand."""
+    for statement in statements:
+        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield statement.name
+            continue
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                yield node.id
+            elif isinstance(node, ast.alias):
+                yield (node.asname or node.name).partition(".")[0]
+
+
+def _parsed(text: str, what: str) -> ast.Module:
+    try:
+        return ast.parse(text)
+    except (SyntaxError, ValueError) as error:
+        raise Unclear(f"{what} is no Python: {error}") from error

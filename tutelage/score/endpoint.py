@@ -1,0 +1,145 @@
+"""A model behind an OpenAI-compatible endpoint: asked, asked again where it fails, and counted."""
+
+from __future__ import annotations
+
+import os
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import msgspec
+
+from tutelage.core.digest import Json, strong_digest
+from tutelage.core.errors import MissingCapability
+from tutelage.core.recipe import Judge as Keys
+from tutelage.store.replies import Replies, Reply
+
+TRANSIENT = (408, 409, 425, 429, 500, 502, 503, 504)
+FIRST_PAUSE = 0.5  # seconds before the second try; each further one waits twice as long
+PER = 1_000_000  # tokens a price is for
+
+
+class Said(msgspec.Struct):
+    """A message of a reply."""
+
+    content: str | None = None
+
+
+class Choice(msgspec.Struct):
+    """One of a reply's answers."""
+
+    message: Said
+
+
+class Usage(msgspec.Struct):
+    """Tokens as the endpoint counts them."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class Answered(msgspec.Struct):
+    """The part of a chat completion that is read."""
+
+    choices: list[Choice]
+    usage: Usage | None = None
+
+
+@dataclass(slots=True)
+class Spent:
+    """What asking came to; replies kept from before cost nothing again."""
+
+    asked: int = 0
+    kept: int = 0
+    tried_again: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+    def to_dict(self, keys: Keys) -> dict[str, Json]:
+        """The counts as plain JSON, with the cost at the recipe's prices."""
+        cost = self.prompt_tokens * keys.prompt_price + self.completion_tokens * keys.answer_price
+        return {
+            "asked": self.asked,
+            "kept": self.kept,
+            "tried_again": self.tried_again,
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": self.completion_tokens,
+            "cost": round(cost / PER, 6),
+        }
+
+
+@dataclass(slots=True)
+class Endpoint:
+    """Asks a judge's model; every reply is kept by digest of what was asked."""
+
+    keys: Keys
+    replies: Replies
+    spent: Spent = field(default_factory=Spent)
+    pause: Callable[[float], None] = time.sleep
+
+    def ask(self, words: str, repeat: int = 0) -> str:
+        """The reply to one message; repeats are replies of their own.
+
+        Raises: MissingCapability where the endpoint gives none after all tries.
+        """
+        body: dict[str, Json] = {
+            "model": self.keys.model,
+            "messages": [{"role": "user", "content": words}],
+            "temperature": self.keys.temperature,
+            "max_tokens": self.keys.max_new_tokens,
+        }
+        digest = strong_digest([self.keys.endpoint, body, repeat])
+        kept = self.replies.find(digest)
+        if kept is not None:
+            self.spent.kept += 1
+            return kept.text
+        answered = self._tried({**body, "seed": repeat})
+        usage = answered.usage or Usage()
+        reply = Reply(
+            digest=digest,
+            text=answered.choices[0].message.content or "" if answered.choices else "",
+            prompt_tokens=usage.prompt_tokens,
+            completion_tokens=usage.completion_tokens,
+        )
+        self.replies.keep(reply)
+        self.spent.asked += 1
+        self.spent.prompt_tokens += usage.prompt_tokens
+        self.spent.completion_tokens += usage.completion_tokens
+        return reply.text
+
+    def _tried(self, body: dict[str, Json]) -> Answered:
+        problem = ""
+        for number in range(self.keys.retries + 1):
+            if number:
+                self.spent.tried_again += 1
+                self.pause(FIRST_PAUSE * 2 ** (number - 1))
+            try:
+                return self._once(body)
+            except urllib.error.HTTPError as error:
+                problem = f"it answered {error.code}"
+                if error.code not in TRANSIENT:
+                    break
+            except (OSError, msgspec.MsgspecError) as error:
+                problem = str(error)
+        raise self._refusal(problem)
+
+    def _once(self, body: dict[str, Json]) -> Answered:
+        headers = {"Content-Type": "application/json"}
+        name = self.keys.api_key_env
+        if name is not None:
+            if name not in os.environ:
+                raise self._refusal(f"environment variable {name} is not set")
+            headers["Authorization"] = f"Bearer {os.environ[name]}"
+        url = self.keys.endpoint.rstrip("/") + "/chat/completions"
+        request = urllib.request.Request(url, data=msgspec.json.encode(body), headers=headers)
+        with urllib.request.urlopen(request, timeout=self.keys.timeout_seconds) as answer:
+            return msgspec.json.decode(answer.read(), type=Answered)
+
+    def _refusal(self, problem: str) -> MissingCapability:
+        return MissingCapability(
+            f"judge `{self.keys.name}` did not answer: {problem}",
+            where=f"evaluate.judges: {self.keys.endpoint}",
+            hint="start it and run the same command: what it said is kept and not asked again",
+        )

@@ -1,0 +1,86 @@
+"""The metrics judges give, by the names rules use, and the labels judges are held against."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+
+from tutelage.core.digest import short_digest
+from tutelage.core.errors import BadRow, RowError
+from tutelage.core.recipe import Judge as Keys
+from tutelage.score.judge import Pair
+from tutelage.score.measure import Measure
+
+SIDES = {"first": 1.0, "second": 0.0, "tie": 0.5}
+
+
+class Labelled(msgspec.Struct, forbid_unknown_fields=True):
+    """A row of labels: two answers to one request, and what people prefer."""
+
+    request: str
+    first: str
+    second: str
+    label: str
+
+
+def win_metric(keys: Keys) -> str:
+    """The metric of a pairwise judge."""
+    return f"{keys.name}_win_rate"
+
+
+def judge_measures(judges: Sequence[Keys], suite: str) -> list[Measure]:
+    """The metrics judges give a suite, locked or not."""
+    found = []
+    for keys in judges:
+        if keys.suites is not None and suite not in keys.suites:
+            continue
+        if keys.kind == "pairwise":
+            says = f"judge `{keys.name}` prefers the answer to that of {keys.against}"
+            found.append(Measure(metric=win_metric(keys), says=says, family="mean"))
+            continue
+        for criterion in keys.criteria:
+            says = f"mark for {criterion} by judge `{keys.name}`, 0 to 1"
+            metric = f"{keys.name}_{criterion}"
+            found.append(Measure(metric=metric, says=says, family="mean"))
+    return found
+
+
+def locked(measures: Sequence[Measure], reason: str) -> list[Measure]:
+    """The same metrics, on which no gate may rest."""
+    return [replace(one, locked=reason) for one in measures]
+
+
+def read_labels(path: Path, uri: str) -> list[Pair]:
+    """The labelled pairs of a file; those of one request share a cluster.
+
+    Raises: RowError with every line that is none.
+    """
+    found, bad = [], []
+    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+        where = f"{uri}:{number}"
+        try:
+            row = msgspec.json.decode(line, type=Labelled)
+        except msgspec.MsgspecError as error:
+            bad.append(BadRow(where=where, problem=str(error)))
+            continue
+        if row.label not in SIDES:
+            told = f"`label` is `{row.label[:40]}`; expected first, second or tie"
+            bad.append(BadRow(where=where, problem=told))
+            continue
+        found.append(
+            Pair(
+                item=str(number),
+                cluster=short_digest(row.request.encode()),
+                request=row.request,
+                first=row.first,
+                second=row.second,
+                label=SIDES[row.label],
+            )
+        )
+    if bad:
+        told = f"{len(bad)} row{'s' if len(bad) > 1 else ''} of labels cannot be read"
+        raise RowError(told, rows=bad, hint="fix them: labels are taken whole or not at all")
+    return found

@@ -1,0 +1,65 @@
+"""Replies of endpoints, kept by what was asked: asked once, and after a stop not again.
+
+`.tutelage/replies/NAME.jsonl` is only ever appended to; a line that died while it was written
+is left out.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from tutelage.store.store import Store
+
+FOLDER = "replies"
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """What an endpoint said, and what it counted."""
+
+    digest: str  # of the request
+    text: str
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+@dataclass(slots=True)
+class Replies:
+    """The replies of one endpoint."""
+
+    path: Path
+    _known: dict[str, Reply] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, store: Store, name: str) -> Replies:
+        """Those a project keeps under a name."""
+        return cls.at(store.root / FOLDER / f"{name}.jsonl")
+
+    @classmethod
+    def at(cls, path: Path) -> Replies:
+        """Those of a file, or none yet."""
+        found = cls(path=path)
+        if found.path.exists():
+            whole, _, _ = found.path.read_bytes().rpartition(b"\n")
+            for line in whole.splitlines():
+                reply = msgspec.json.decode(line, type=Reply)
+                found._known[reply.digest] = reply
+        return found
+
+    def find(self, digest: str) -> Reply | None:
+        """The reply to a request, None where it was never asked."""
+        return self._known.get(digest)
+
+    def keep(self, reply: Reply) -> None:
+        """Writes a reply down before anything is made of it."""
+        self._known[reply.digest] = reply
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("ab") as stream:
+            torn = stream.tell() and not self.path.read_bytes().endswith(b"\n")
+            stream.truncate(self.path.read_bytes().rfind(b"\n") + 1 if torn else None)
+            stream.write(msgspec.json.encode(reply) + b"\n")
+            stream.flush()
+            os.fsync(stream.fileno())
