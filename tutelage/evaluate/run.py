@@ -108,12 +108,16 @@ def _provenance(
     base: Mapping[str, str],
     run: Run,
 ) -> Provenance:
-    suites = digests_of([("suite", suite.path) for suite in section.suites], run.recipe)
+    files = [("suite", suite.path) for suite in section.suites]
+    files += [("shots", suite.shots.path) for suite in section.suites if suite.shots is not None]
+    suites = digests_of(files, run.recipe)
     artifacts = {name: inputs[name].digest for name in ("dataset", "adapter")}
     train = run.recipe.train
     form = section.model_dump(mode="json")
     for suite in form["suites"]:
         suite["path"] = uri_of(suite["path"])  # no folder of this machine
+        if suite["shots"] is not None:
+            suite["shots"]["path"] = uri_of(suite["shots"]["path"])
     return Provenance(
         kind="report",
         inputs={**artifacts, "contract": contract.digest, **base, **suites},

@@ -24,6 +24,7 @@ ROWS = "rows.parquet"
 LEDGER = "ledger.parquet"
 SAMPLES = "samples.parquet"
 METRICS = "metrics.jsonl"
+NUMBERS = ("value", "low", "high", "difference")  # of a metric
 ROW_GROUP = 1024  # rows that are read together, where a file is read part by part
 SCHEMA = 1  # of every file here; a newer one is refused
 
@@ -190,18 +191,25 @@ def read_samples(path: Path) -> list[Sample]:
 
 def write_metrics(path: Path, metrics: Iterable[Metric]) -> None:
     """Writes metrics, one JSON object a line."""
-    lines = [msgspec.json.encode({"schema": SCHEMA, **metric.to_dict()}) for metric in metrics]
+    forms = [{"schema": SCHEMA, **metric.to_dict()} for metric in metrics]
+    for form in forms:
+        for name in NUMBERS:
+            if isinstance(form[name], float) and math.isinf(form[name]):
+                form[name] = str(form[name])  # JSON has no number for a bound that is not there
+    lines = [msgspec.json.encode(form) for form in forms]
     path.write_bytes(b"".join(line + b"\n" for line in lines))
 
 
 def read_metrics(path: Path) -> list[Metric]:
-    """The metrics of a report, in order. A number that is not finite is read as NaN."""
+    """The metrics of a report, in order; a number that was none is read as NaN."""
     metrics = []
     for line in path.read_bytes().splitlines():
         form: dict[str, Any] = msgspec.json.decode(line)
         _check(form["schema"], path)
-        for name in ("value", "low", "high"):
-            form[name] = math.nan if form[name] is None else form[name]
+        for name in NUMBERS:
+            known = form[name] is not None or name == "difference"
+            form[name] = form[name] if known else math.nan
+            form[name] = float(form[name]) if isinstance(form[name], str) else form[name]
         if form["baseline"] is not None and form["difference"] is None:
             form["difference"] = math.nan
         metrics.append(Metric.from_dict(form))

@@ -15,7 +15,9 @@ from tutelage.core.recipe.curate import Duplicates as Duplicates
 from tutelage.core.recipe.curate import Leakage as Leakage
 from tutelage.core.recipe.curate import SourceFile as SourceFile
 from tutelage.core.recipe.curate import Stage as Stage
+from tutelage.core.recipe.evaluate import Choices as Choices
 from tutelage.core.recipe.evaluate import Evaluate as Evaluate
+from tutelage.core.recipe.evaluate import Shots as Shots
 from tutelage.core.recipe.evaluate import Suite as Suite
 from tutelage.core.recipe.goal import GOALS as GOALS
 from tutelage.core.recipe.goal import Goal as Goal

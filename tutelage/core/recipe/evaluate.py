@@ -4,10 +4,42 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from tutelage.core.recipe.reading import Reading
 from tutelage.core.recipe.section import Section
+
+CHOICES, TEXT = "choices", "text"  # scorers of log-probabilities; no answer is generated for them
+OPTIONS, RIGHT = "options", "right"  # tags of a row with options: JSON lists of texts, of places
+QUESTION = "{question}"
+DRAWN = ("zero_shot", "tuned")  # systems such suites are asked of: they bring their own examples
+
+
+class Choices(Section):
+    """Which columns of a row hold a question, its options and the right ones, and how it is put."""
+
+    question: str = Field("question", description="Column of the question.")
+    options: str = Field("options", description="Column of the options, a list of texts.")
+    answer: str = Field(
+        "answer", description="Column of the right option: its place from 0, its text, or a list."
+    )
+    asks: str = Field(QUESTION, description="Text of a request; `{question}` is put in.")
+    joins: str = Field(" ", description="With `prompt: plain`, between a request and an option.")
+    apart: str = Field("\n\n", description="With `prompt: plain`, between an example and the next.")
+
+    @field_validator("asks")
+    @classmethod
+    def _asks_the_question(cls, asks: str) -> str:
+        if QUESTION not in asks:
+            raise ValueError(f"`{asks}` has no `{QUESTION}`")
+        return asks
+
+
+class Shots(Section):
+    """Worked examples before every question of a suite with options, the same for all."""
+
+    path: str = Field(min_length=1, description="File of rows with options, as the suite's are.")
+    count: int = Field(4, ge=1, description="How many, drawn by the recipe's seed, in file order.")
 
 
 class Suite(Reading):
@@ -18,6 +50,38 @@ class Suite(Reading):
     slices: tuple[str, ...] = Field(
         (), description="Keys of a row, or `length`, whose values get metrics of their own."
     )
+    choices: Choices | None = Field(None, description="Columns of options, for scorer `choices`.")
+    text: str | None = Field(
+        None, min_length=1, description="Column of held-out text, for scorer `text`."
+    )
+    prompt: Literal["contract", "plain"] = Field(
+        "contract", description="Options behind the prompt contract, or behind bare text."
+    )
+    shots: Shots | None = Field(None, description="Worked examples, for scorer `choices`.")
+
+    @property
+    def weighed(self) -> bool:
+        """Whether its scores are made of log-probabilities, without an answer."""
+        return self.choices is not None or self.text is not None
+
+    @model_validator(mode="after")
+    def _columns_go_with_their_scorer(self) -> Suite:
+        for scorer, columns in ((CHOICES, self.choices), (TEXT, self.text)):
+            if columns is None and scorer in self.scorers:
+                if scorer == TEXT:
+                    raise ValueError(f"scorer `{TEXT}` needs `{TEXT}: COLUMN`")
+                raise ValueError("scorer `choices` needs `choices: {question: COLUMN, ...}`")
+            if columns is not None and self.scorers != (scorer,):
+                raise ValueError(f"with `{scorer}` nothing is answered; use `scorers: [{scorer}]`")
+        if self.weighed and (self.fields is not None or self.format != "auto"):
+            raise ValueError("`format` and `fields` have no effect with `choices` or `text`")
+        if self.choices is None and (self.shots is not None or self.prompt != "contract"):
+            raise ValueError("`shots` and `prompt` have no effect without `choices`")
+        return self
+
+    def asks(self, system: str) -> bool:
+        """Whether a system is asked it; one with examples of the training split is no such."""
+        return not self.weighed or system in DRAWN
 
 
 class Evaluate(Section):

@@ -95,6 +95,13 @@ class Recipe(Section):
                     ("gate", index),
                     f"baseline `{rule.baseline}` is not in evaluate.baselines; add it there",
                 )
+            elif (
+                rule.baseline == "few_shot"
+                and rule.suite in suites
+                and not self.suite(f"{rule.suite}.{rule.metric}").asks("few_shot")
+            ):
+                problem = f"`{rule.suite}` is weighed without `few_shot`; compare with `zero_shot`"
+                yield ("gate", index), problem
         for place, problem in self.contract.contradictions():
             yield ("contract", *place), problem
         for place, problem in self.curate.contradictions() if self.curate else ():

@@ -10,7 +10,7 @@ from typing import Any
 from tutelage.core.digest import file_digest
 from tutelage.core.errors import BadRow, RowError
 from tutelage.core.ledger import Reason
-from tutelage.core.recipe import Format, Reading, Recipe
+from tutelage.core.recipe import Format, Reading, Recipe, Suite
 from tutelage.core.row import ORIGINS, Example, Origin, Source
 from tutelage.store.ingest.detect import detect
 from tutelage.store.ingest.fault import (
@@ -26,6 +26,7 @@ from tutelage.store.ingest.fault import (
 from tutelage.store.ingest.files import file_of, uri_of
 from tutelage.store.ingest.laid import Laid
 from tutelage.store.ingest.layouts import lay
+from tutelage.store.ingest.options import choice, held_out
 from tutelage.store.ingest.records import Record, Refused, records
 from tutelage.store.ingest.shape import check, check_answer
 
@@ -80,7 +81,10 @@ def read_examples(
     layout = reading.format
     if layout == "auto":
         rows = [one.value for one in islice(found, LOOKED_AT) if isinstance(one, Record)]
-        layout = "fields" if reading.fields else detect(rows, uri) if rows else "messages"
+        plain = (
+            "fields" if reading.fields or (isinstance(reading, Suite) and reading.weighed) else ""
+        )
+        layout = plain or (detect(rows, uri) if rows else "messages")
     reader = _Reader(
         reading=reading,
         layout=layout,
@@ -162,8 +166,8 @@ class _Reader:
         row = record.value
         own = CANONICAL if self.layout in OWN else ()
         kept = {*own, *((self.author,) if self.author else ())}
-        laid = lay(row, self.layout, self.reading.fields, kept)
-        _check(laid)
+        laid = self._laid(row, kept)
+        _check(laid, tasks=isinstance(self.reading, Suite))
         canonical = {name: row[name] for name in own if row.get(name) is not None}
         parents = listed(canonical.get("parents", []), "`parents`")
         places = {name: optional_text(canonical.get(name), f"`{name}`") for name in PLACES}
@@ -185,6 +189,14 @@ class _Reader:
         )
         _check_id(row.get("id") if self.layout == "row" else None, example)
         return example
+
+    def _laid(self, row: dict[str, Any], kept: set[str]) -> Laid:
+        suite = self.reading if isinstance(self.reading, Suite) else None
+        if suite is not None and suite.choices is not None:
+            return choice(row, suite.choices)
+        if suite is not None and suite.text is not None:
+            return held_out(row, suite.text)
+        return lay(row, self.layout, self.reading.fields, kept)
 
     def _source(self, row: dict[str, Any], line: int) -> Source:
         """The event the row was made from, else the place in this file."""
@@ -214,9 +226,9 @@ def _check_id(written: object, example: Example) -> None:
         )
 
 
-def _check(laid: Laid) -> None:
+def _check(laid: Laid, *, tasks: bool) -> None:
     preference = bool(laid.chosen or laid.rejected)
-    check(laid.messages, preference=preference)
+    check(laid.messages, preference=preference, asked=tasks)
     if preference:
         check_answer(laid.chosen, " of `chosen`")
         check_answer(laid.rejected, " of `rejected`")
