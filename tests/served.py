@@ -14,9 +14,9 @@ from tutelage.core.metric import Metric
 from tutelage.store.artifact import pretty
 from tutelage.store.events import draft
 from tutelage.store.journal import Journal, _Entry
+from tutelage.store.lines import METRICS, write_metrics
 from tutelage.store.release import CONTRACT, RELEASE, ReleaseFolder, read_release
 from tutelage.store.store import Store
-from tutelage.store.tables import METRICS, write_metrics
 
 SCHEMA: dict[str, Json] = {
     "type": "object",

@@ -303,7 +303,11 @@ def test_the_keys_of_every_section_are_these() -> None:
         "max_new_tokens labels retries timeout_seconds prompt_price answer_price"
     )
     assert keys["Labels"] == "path agreement sentinel"
-    assert keys["Suite"] == "path format fields roles name scorers slices samples code"
+    assert keys["Suite"] == (
+        "path format fields roles name scorers slices samples code choices text prompt shots"
+    )
+    assert keys["Choices"] == "question options answer asks joins apart"
+    assert keys["Shots"] == "path count"
     assert keys["Release"] == "notes opt_out waivers"
     assert keys["Waiver"] == "rule by reason expires"
     assert keys["Serve"] == (
@@ -534,3 +538,43 @@ def test_a_test_may_not_be_a_source_from_which_a_checkpoint_is_chosen() -> None:
     text = QUICK_START.replace("path: data/test.jsonl", "path: data/train.jsonl")
     (problem,) = faults(text).values()
     assert "a test is not trained on" in problem
+
+
+WEIGHED = """\
+name: abilities
+train: {base: b}
+evaluate:
+  baselines: [zero_shot, few_shot]
+  suites:
+    - {name: truth, path: t.jsonl, scorers: [choices], choices: {asks: "Q: {question}"}}
+    - {name: held, path: h.jsonl, scorers: [text], text: said}
+gate:
+  - truth.acc >= zero_shot - 0.02
+"""
+
+
+def test_suites_that_are_weighed_name_their_columns() -> None:
+    recipe = loads(WEIGHED)
+    assert recipe.evaluate is not None
+    assert [suite.weighed for suite in recipe.evaluate.suites] == [True, True]
+    assert [recipe.evaluate.suites[0].asks(one) for one in ("zero_shot", "few_shot")] == [
+        True,
+        False,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        (', choices: {asks: "Q: {question}"}', "", "scorer `choices` needs `choices:"),
+        (", text: said", "", "scorer `text` needs `text: COLUMN`"),
+        ("[choices]", "[choices, exact]", "use `scorers: [choices]`"),
+        ('"Q: {question}"', '"Q:"', "`Q:` has no `{question}`"),
+        ("text: said", "text: said, prompt: plain", "have no effect without `choices`"),
+        ("text: said", "text: said, format: alpaca", "have no effect with `choices` or `text`"),
+        ("zero_shot - 0.02", "few_shot - 0.02", "is weighed without `few_shot`"),
+    ],
+)
+def test_what_a_weighed_suite_cannot_have_is_told(old: str, new: str, problem: str) -> None:
+    (found,) = faults(WEIGHED.replace(old, new)).values()
+    assert problem in found

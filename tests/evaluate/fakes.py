@@ -19,9 +19,11 @@ from tutelage.engine.protocol import Decoding as Drawing
 from tutelage.engine.protocol import Engine, Generation, Prompt
 from tutelage.evaluate import stage
 from tutelage.evaluate.ladder import System
+from tutelage.render.lesson import Lesson
 from tutelage.store.artifact import Artifact, pretty
+from tutelage.store.lines import METRICS
 from tutelage.store.run import Run
-from tutelage.store.tables import METRICS, ROWS, write_rows
+from tutelage.store.tables import ROWS, write_rows
 
 Answers = Mapping[str, Callable[[Prompt], str]]  # by system
 
@@ -100,6 +102,25 @@ class FakeContract:
         return [tuple(text.encode()) for text in texts]
 
 
+class FakeWeighing:
+    """Lessons of bytes: what is asked, then the answer."""
+
+    context = 4000
+
+    def answered(self, pairs: Sequence[tuple[Conversation, str]]) -> list[Lesson]:
+        texts = [("\n".join(turn.content for turn in one.messages), said) for one, said in pairs]
+        return self.continued(texts)
+
+    def continued(self, pairs: Sequence[tuple[str, str]]) -> list[Lesson]:
+        return [
+            Lesson(prompt=tuple(first.encode()), completion=tuple(rest.encode()))
+            for first, rest in pairs
+        ]
+
+    def windows(self, text: str) -> list[Lesson]:
+        return [Lesson(prompt=(0,), completion=tuple(text.encode()))]
+
+
 class Recording(FakeEngine):
     """Keeps how it was told to draw."""
 
@@ -119,6 +140,7 @@ class FakeBench:
         self, answers: Answers, contract: FakeContract | None = None, adapter: str = "one"
     ) -> None:
         self.contract = contract or FakeContract()
+        self.continuations = FakeWeighing()
         self.adapter = adapter
         self.engines = {name: Recording(answer) for name, answer in answers.items()}
         self.opened: list[str] = []

@@ -13,7 +13,8 @@ from tutelage.core.rule import decide, evidence
 from tutelage.gate.decide import judge
 from tutelage.score.roster import check_recipe
 from tutelage.store.artifact import Artifact, read_json
-from tutelage.store.tables import METRICS, SAMPLES, read_metrics, read_samples
+from tutelage.store.lines import METRICS, read_metrics
+from tutelage.store.tables import SAMPLES, read_samples
 
 COUNT = 12
 RECIPE = """

@@ -22,7 +22,8 @@ from tutelage.core.metric import Metric
 from tutelage.core.recipe import Decoding
 from tutelage.engine.protocol import Prompt
 from tutelage.store.artifact import Artifact, read_json
-from tutelage.store.tables import METRICS, SAMPLES, read_metrics, read_rows, read_samples
+from tutelage.store.lines import METRICS, read_metrics
+from tutelage.store.tables import SAMPLES, read_rows, read_samples
 
 COUNT = 20
 
@@ -246,3 +247,24 @@ def test_a_slice_nobody_has_is_refused_before_any_answer(tmp_path: Path) -> None
     ):
         report(run, asked)
     assert asked.opened == []
+
+
+def test_a_suite_that_expects_nothing_needs_no_answer_in_its_rows(tmp_path: Path) -> None:
+    rows = [{"request": f"how do I end a process {at}?"} for at in range(3)]
+
+    def asked(scorers: str) -> Artifact:
+        change = "evaluate.suites=[{name: calls, path: asks.jsonl, fields: {user: request}, "
+        with project(
+            tmp_path, overrides=[f"{change}scorers: [{scorers}]}}]", "gate=null", "goals=[]"]
+        ) as run:
+            text = "".join(json.dumps(row) + "\n" for row in rows)
+            (tmp_path / "asks.jsonl").write_text(text)
+            found = FakeBench(dict.fromkeys(("tuned", "few_shot", "zero_shot"), never))
+            found.adapter = scorers
+            return report(run, found, mark=scorers)
+
+    made = asked("over_refusal")
+    assert one(made, "answered").n == 3
+    with pytest.raises(RowError) as raised:
+        asked("exact")
+    assert raised.value.rows[0].problem.startswith("no expected answer")

@@ -21,9 +21,9 @@ from tutelage.monitor.measure import SAYS, VALUES
 from tutelage.monitor.page import html
 from tutelage.monitor.run import Report, keep, run
 from tutelage.store.journal import Journal
+from tutelage.store.lines import read_metrics
 from tutelage.store.release import ReleaseFolder
 from tutelage.store.store import Store
-from tutelage.store.tables import read_metrics
 
 
 @pytest.fixture

@@ -49,8 +49,8 @@ def found(name: str, count: int = 200, sides: int = 2) -> tuple[float, float, fl
 def test_seconds_and_tokens_come_from_the_sample() -> None:
     assert Cost().spent(sample(1.5, 7)) == {"answer_seconds": 1.5, "answer_tokens": 7.0}
     assert Cost().score(task("x", "y"), "z") == {}
-    assert spent([open_scorer("exact", None)], sample(1.5, 7)) == {}
-    assert spent([Cost()], sample(1.5, 7))["answer_seconds"] == 1.5
+    assert spent([open_scorer("exact", None)], task("x", "y"), sample(1.5, 7)) == {}
+    assert spent([Cost()], task("x", "y"), sample(1.5, 7))["answer_seconds"] == 1.5
 
 
 def test_a_mean_may_be_above_1_and_has_its_interval() -> None:

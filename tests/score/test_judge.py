@@ -126,7 +126,7 @@ def test_strengths_are_those_of_bradley_and_terry() -> None:
 def rule_on(judged: str, value: float = 1.0) -> tuple[str, str]:
     """What a gate says of a judge's metric that is as good as can be."""
     keys = Keys(name="j", endpoint="http://127.0.0.1:1", model="m")
-    (measure,) = locked(judge_measures([keys], "chat"), judged)
+    (measure,) = locked(judge_measures([keys]), judged)
     rows = [{"j_win_rate": value} for _ in range(400)]
     place = Place(suite="chat", system="tuned", seed=0)
     records: list[Metric] = list(metrics_alone(measure, rows, [str(n) for n in range(400)], place))

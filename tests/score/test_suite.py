@@ -10,7 +10,7 @@ from tests.evaluate.fakes import RECIPE, FakeBench, never, oracle, project, repo
 from tutelage.core.metric import Metric
 from tutelage.score.roster import check_recipe
 from tutelage.store.artifact import Artifact, read_json
-from tutelage.store.tables import METRICS, read_metrics
+from tutelage.store.lines import METRICS, read_metrics
 
 NAMED = (
     '[cost, bleu, chrf, "rouge:stem", "fields:name", grounded, "over_refusal:intent=Rain", squad]'

@@ -15,14 +15,13 @@ from tutelage.core.ledger import Decision, LedgerEntry, Reason
 from tutelage.core.metric import Metric
 from tutelage.core.row import Example
 from tutelage.core.sample import Sample
+from tutelage.store.lines import read_metrics, write_metrics
 from tutelage.store.tables import (
     read_ledger,
-    read_metrics,
     read_rows,
     read_samples,
     row_ids,
     write_ledger,
-    write_metrics,
     write_rows,
     write_samples,
 )
@@ -110,3 +109,24 @@ def test_newer_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "metrics.jsonl").write_text('{"schema": 2}\n')
     with pytest.raises(StoreError, match="newer tutelage"):
         read_metrics(tmp_path / "metrics.jsonl")
+
+
+def test_a_bound_that_lies_at_infinity_comes_back_there(tmp_path: Path) -> None:
+    metric = Metric(
+        metric="seconds",
+        suite="calls",
+        system="tuned",
+        n=1,
+        value=2.0,
+        low=-math.inf,
+        high=math.inf,
+        method="t",
+        unit="seconds",
+        baseline="zero_shot",
+        difference=math.nan,
+    )
+    write_metrics(tmp_path / "metrics.jsonl", [metric])
+    (found,) = read_metrics(tmp_path / "metrics.jsonl")
+    assert (found.low, found.high) == (-math.inf, math.inf)
+    assert found.difference is not None
+    assert math.isnan(found.difference)

@@ -13,8 +13,9 @@ from tutelage.core.recipe import load
 from tutelage.pipeline import train
 from tutelage.store.artifact import Artifact
 from tutelage.store.lineage import explain_row
+from tutelage.store.lines import METRICS
 from tutelage.store.store import Store
-from tutelage.store.tables import LEDGER, METRICS, read_ledger
+from tutelage.store.tables import LEDGER, read_ledger
 from tutelage.train import guard
 
 TWO = (

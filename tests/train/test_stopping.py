@@ -201,6 +201,16 @@ def test_a_metric_that_is_not_there_is_told_before_anything_is_made(tmp_path: Pa
         load(recipe, ("train.early_stopping.metric=nosuch.parse",))
 
 
+def test_what_answers_cost_is_no_measure_of_a_training(tmp_path: Path) -> None:
+    recipe = build(tmp_path) / "recipe.yaml"
+    changes = (
+        "evaluate.suites.0.scorers=[json, cost]",
+        "train.early_stopping={metric: tickets.seconds, patience: 1, tasks: 3}",
+    )
+    with pytest.raises(RecipeError, match=r"`tickets\.seconds` is not measured while training"):
+        train(load(recipe, changes))
+
+
 def test_judging_needs_held_out_rows(tmp_path: Path) -> None:
     folder = build(tmp_path)
     for key, where in ((PATIENT, "early_stopping"), ("train.keep=best", "keep")):

@@ -20,7 +20,7 @@ from tutelage.render.contract import Contract
 from tutelage.render.fit import QUOTA_OF
 from tutelage.render.lesson import Lesson
 from tutelage.render.renderer import TEACH, Rendered
-from tutelage.score.roster import check_recipe, open_scorers
+from tutelage.score.roster import asks_reference, check_recipe, open_scorers
 from tutelage.score.slices import slices_of
 from tutelage.score.task import tasks_of
 from tutelage.store.base import BaseFolder
@@ -236,6 +236,8 @@ def _tasks(suite: Suite, asked: Asked, contract: Contract | None) -> None:
     rows = []
     for task in tasks:
         problems = [problem for scorer in scorers if (problem := scorer.problem(task))]
+        if not task.referenced and any(map(asks_reference, scorers)):
+            problems = ["no expected answer; the last turn is not one"]
         if task.example.chosen:
             problems = ["a preference pair, which has no expected answer"]
         if problems:

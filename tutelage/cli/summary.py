@@ -16,8 +16,8 @@ from tutelage.cli.terminal import OUTCOMES, counted
 from tutelage.core.errors import GateShut, TutelageError
 from tutelage.core.metric import ALL, Metric
 from tutelage.store.artifact import Artifact, read_json
+from tutelage.store.lines import METRICS, read_metrics
 from tutelage.store.release import VERDICT
-from tutelage.store.tables import METRICS, read_metrics
 
 if TYPE_CHECKING:
     from tutelage.pipeline import Outcome

@@ -24,6 +24,7 @@ from tutelage.render.pack import PackedRow
 from tutelage.store.base import BaseFolder, check_new_tokens
 
 Decode = Callable[[Sequence[int]], str]
+RANKED = 512  # tokens whose logits are held at once
 COLDEST = 1e-4  # below it logits divided by the temperature overflow
 
 
@@ -120,17 +121,28 @@ class LocalEngine:
     @torch.no_grad()
     def score(self, row: PackedRow) -> NDArray[np.float32]:
         """Log-probability of each supervised edge's target, `[S]`."""
-        device = self._backbone.embeddings[0].device
-        tokens, position, source, target = (
-            torch.from_numpy(x).long().to(device)
-            for x in (row.tokens, row.position, row.source, row.tokens[row.target])
-        )
-        hidden = self._backbone.hidden(tokens, position, layout(row.end), source)
+        hidden, target = self._supervised(row)
         shape = LossShape(cap=self._backbone.logit_cap)
         beside = self._backbone.beside_head(hidden)
         found = logprobs(hidden, self._backbone.head, target, shape, beside)
         scored: NDArray[np.float32] = found.cpu().numpy()
         return scored
+
+    @torch.no_grad()
+    def ranked(self, row: PackedRow) -> NDArray[np.float32]:
+        """As `score`, and 1 where no token is likelier than the target, else 0: `[S, 2]`."""
+        hidden, target = self._supervised(row)
+        parts = []
+        for low in range(0, len(hidden), RANKED):
+            span = slice(low, low + RANKED)
+            logits = self._logits(hidden[span]).float()
+            own = logits.gather(1, target[span, None])
+            logprob = own - logits.logsumexp(-1, keepdim=True)
+            greedy = own >= logits.amax(-1, keepdim=True)
+            parts.append(torch.cat([logprob, greedy.to(logprob.dtype)], dim=1))
+        found = torch.cat(parts) if parts else hidden.new_zeros(0, 2, dtype=torch.float32)
+        ranked: NDArray[np.float32] = found.cpu().numpy()
+        return ranked
 
     def close(self) -> None:
         """Let go of the weights."""
@@ -143,6 +155,15 @@ class LocalEngine:
                 where=where,
                 expected=f"1 to {self._backbone.context - 1} tokens",
             )
+
+    def _supervised(self, row: PackedRow) -> tuple[Tensor, Tensor]:
+        """Hidden states at the sources of a row `[S, H]` and the ids they predict `[S]`."""
+        device = self._backbone.embeddings[0].device
+        tokens, position, source, target = (
+            torch.from_numpy(x).long().to(device)
+            for x in (row.tokens, row.position, row.source, row.tokens[row.target])
+        )
+        return self._backbone.hidden(tokens, position, layout(row.end), source), target
 
     def _logits(self, hidden: Tensor) -> Tensor:
         backbone = self._backbone

@@ -9,6 +9,7 @@ from tutelage.core.recipe import Evaluate, Precision
 from tutelage.engine.local import LocalEngine
 from tutelage.engine.protocol import Engine
 from tutelage.evaluate.ladder import System
+from tutelage.render.continuation import Continuations
 from tutelage.render.contract import Contract
 from tutelage.store.artifact import Artifact
 from tutelage.store.base import BaseFolder
@@ -29,6 +30,7 @@ class LocalBench:
         precision: Precision,
     ) -> None:
         self.contract = contract
+        self.continuations = Continuations(contract=contract)
         self._base = base
         self._adapter = adapter
         self._section = section

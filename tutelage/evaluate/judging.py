@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tutelage.core.digest import Json
+from tutelage.core.recipe import Evaluate
 from tutelage.core.recipe import Judge as Keys
 from tutelage.core.sample import Sample
 from tutelage.evaluate.ladder import TUNED
@@ -16,10 +17,10 @@ from tutelage.score.judges import judge_measures, locked, read_labels, win_metri
 from tutelage.score.measure import Measure
 from tutelage.score.rating import Rating, interval_form, item_scores, preferred, rubric_means
 from tutelage.store.ingest import uri_of
+from tutelage.store.lines import write_lines
 from tutelage.store.replies import Replies
 from tutelage.store.run import Run
 from tutelage.store.store import Draft
-from tutelage.store.tables import write_lines
 
 BOOTSTRAP = "evaluate.judges"
 RATINGS = "ratings.jsonl"
@@ -36,7 +37,7 @@ class Opinion:
 
 
 def judge_all(
-    judges: Sequence[Keys], suites: Sequence[Measured], run: Run, draft: Draft
+    section: Evaluate, suites: Sequence[Measured], run: Run, draft: Draft
 ) -> tuple[list[Measured], list[Json]]:
     """The suites with the judges' scores and metrics, and what the report says of each judge.
 
@@ -47,7 +48,7 @@ def judge_all(
     """
     found, forms = list(suites), list[Json]()
     ratings: list[Rating] = []
-    for keys in judges:
+    for keys in section.judges:
         endpoint = Endpoint(keys, Replies.of(run.store, keys.name))
         calibrated = _calibrated(keys, endpoint.ask, run)
         reason = uncalibrated(keys.name) if calibrated is None else calibrated.locked
@@ -55,14 +56,14 @@ def judge_all(
             run.progress.warn(f"{reason}: no gate rests on it")
         told: dict[str, Json] = {}
         for number, suite in enumerate(found):
-            measures = judge_measures([keys], suite.name)
-            if measures:
+            if section.rates(keys, suite.name):
+                measures = judge_measures([keys])
                 opinion = _opinion(keys, endpoint.ask, suite, run)
                 ratings += opinion.ratings
                 told[suite.name] = dict(opinion.form)
                 found[number] = _with(suite, locked(measures, reason), opinion.scores)
         forms.append(_form(keys, endpoint, calibrated, reason, told))
-    if judges:
+    if section.judges:
         write_lines(draft.folder / RATINGS, [one.to_dict() for one in ratings])
     return found, forms
 

@@ -9,9 +9,10 @@ from typing import Literal, Protocol
 import numpy as np
 
 from tutelage.core.conversation import Conversation, Message
-from tutelage.core.digest import Json, ids_digest
+from tutelage.core.digest import Json, ids_digest, strong_digest
 from tutelage.core.recipe import Decoding
 from tutelage.core.row import Example
+from tutelage.render.lesson import Lesson
 from tutelage.score.parse import as_text, parse
 from tutelage.score.task import Task, answer_text
 
@@ -47,6 +48,23 @@ class Prompting(Protocol):
         """The ids sent to the model for each conversation."""
 
 
+class Weighing(Protocol):
+    """Texts as lessons to be weighed; `render.continuation.Continuations` is one."""
+
+    @property
+    def context(self) -> int:
+        """Tokens that are read at once."""
+
+    def answered(self, pairs: Sequence[tuple[Conversation, str]]) -> list[Lesson]:
+        """Answers behind the prompts of their conversations."""
+
+    def continued(self, pairs: Sequence[tuple[str, str]]) -> list[Lesson]:
+        """Bare texts and what continues them."""
+
+    def windows(self, text: str) -> list[Lesson]:
+        """A text in windows."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class System:
     """The base or the tuned model, with examples in its prompt or without."""
@@ -68,11 +86,15 @@ class Asked:
     conversation: Conversation
     ids: tuple[int, ...]
     shots: int
+    lessons: tuple[Lesson, ...] = ()  # what is weighed behind it, where nothing is answered
 
     @property
     def digest(self) -> str:
-        """Names the prompt's token ids."""
-        return ids_digest(self.ids)
+        """Names the prompt's token ids, and those of what is weighed."""
+        if not self.lessons:
+            return ids_digest(self.ids)
+        parts = [[ids_digest(one.ids), len(one.prompt)] for one in self.lessons]
+        return strong_digest(parts)
 
 
 def choose_shots(

@@ -47,7 +47,7 @@ def scored(
     """The samples with every scorer's scores beside those they had."""
     found = []
     for task, sample in zip(tasks, samples, strict=True):
-        scores = {**sample.scores, **spent(scorers, sample)}
+        scores = {**sample.scores, **spent(scorers, task, sample)}
         for scorer in scorers:
             scores |= scorer.score(task, sample.answer)
         found.append(replace(sample, scores=scores))

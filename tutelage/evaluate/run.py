@@ -108,14 +108,17 @@ def _provenance(
     base: Mapping[str, str],
     run: Run,
 ) -> Provenance:
-    read = [("suite", suite.path) for suite in section.suites]
-    read += [("labels", judge.labels.path) for judge in section.judges if judge.labels]
-    suites = digests_of(read, run.recipe)
+    files = [("suite", suite.path) for suite in section.suites]
+    files += [("shots", suite.shots.path) for suite in section.suites if suite.shots is not None]
+    files += [("labels", judge.labels.path) for judge in section.judges if judge.labels]
+    suites = digests_of(files, run.recipe)
     artifacts = {name: inputs[name].digest for name in ("dataset", "adapter")}
     train = run.recipe.train
     form = section.model_dump(mode="json")
     for suite in form["suites"]:
         suite["path"] = uri_of(suite["path"])  # no folder of this machine
+        if suite["shots"] is not None:
+            suite["shots"]["path"] = uri_of(suite["shots"]["path"])
     for judge in form["judges"]:
         if judge["labels"]:
             judge["labels"]["path"] = uri_of(judge["labels"]["path"])

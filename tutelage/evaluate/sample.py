@@ -14,14 +14,18 @@ from tutelage.core.digest import strong_digest
 from tutelage.core.progress import Tick
 from tutelage.core.recipe import Evaluate
 from tutelage.core.sample import Sample
+from tutelage.engine.continuations import logprobs_of
 from tutelage.engine.protocol import Decoding, Engine, Prompt
-from tutelage.evaluate.ladder import Asked, Prompting, System
+from tutelage.evaluate.ladder import Asked, Prompting, System, Weighing
+from tutelage.evaluate.weigh import weighed_sample
+from tutelage.render.continuation import cut_to
 from tutelage.score.roster import FINISHED
 from tutelage.store.run import Run
 from tutelage.store.store import Draft
 from tutelage.store.tables import SAMPLES, read_samples, write_samples
 
 VERSION = 1
+ROWS = 16  # rows of a scoring batch are a part of `batch_tokens`: every token has its logits
 DECODING = "evaluate.decoding"  # the stream answers are drawn under
 
 
@@ -31,6 +35,10 @@ class Bench(Protocol):
     @property
     def contract(self) -> Prompting:
         """How prompts are rendered."""
+
+    @property
+    def continuations(self) -> Weighing:
+        """How what is weighed is rendered."""
 
     def digests(self, system: System) -> Mapping[str, str]:
         """What the system's weights are, by digest."""
@@ -62,25 +70,29 @@ class Sampler:
         They are kept in the store under what they depend on: weights, prompts and
         decoding. A new training leaves those of the baselines as they are.
         """
-        provenance = self._provenance(system, asked)
+        weighed = any(one.lessons for one in asked)
+        provenance = self._provenance(system, asked, weighed)
         found = None if self.run.force else self.run.store.find(provenance.key)
         if found is None:
             with self.run.store.put(provenance) as draft:
-                self._generate(system, asked, draft)
+                if weighed:
+                    self._weigh(system, asked, draft)
+                else:
+                    self._generate(system, asked, draft)
             found = draft.artifact
         else:
             self.progress.done += len(asked)
             self.run.progress.stage(f"evaluate.{suite}.{system.name}", "reused", found.name)
         return read_samples(found.file(SAMPLES))
 
-    def _provenance(self, system: System, asked: Sequence[Asked]) -> Provenance:
+    def _provenance(self, system: System, asked: Sequence[Asked], weighed: bool) -> Provenance:
         prompts = strong_digest([[one.task.id, one.task.cluster, one.digest] for one in asked])
         train = self.run.recipe.train
         inputs = {"contract": self.bench.contract.digest, **self.bench.digests(system)}
         section = {
             "samples": system.name,
             "prompts": prompts,
-            "decoding": msgspec.to_builtins(self._decoding()),
+            "decoding": None if weighed else msgspec.to_builtins(self._decoding()),
             "batch_tokens": self.section.batch_tokens,
             "precision": train.precision if train else None,
         }
@@ -124,6 +136,29 @@ class Sampler:
         write_samples(draft.folder / SAMPLES, [done[one.task.id] for one in asked])
         draft.counts["samples"] = len(asked)
         draft.counts["unanswered"] = len(order) - len(fitting)
+
+    def _weigh(self, system: System, asked: Sequence[Asked], draft: Draft) -> None:
+        context = self.bench.continuations.context
+        lessons = [cut_to(lesson, context) for one in asked for lesson in one.lessons]
+        tell = self._telling(0)
+        began = time.monotonic()
+        found = iter(
+            logprobs_of(
+                self.bench.engine(system).score,
+                lessons,
+                row_tokens=max(1, self.section.batch_tokens // ROWS),
+            )
+        )
+        seconds = round((time.monotonic() - began) / max(1, len(asked)), 6)
+        samples = []
+        for one in asked:
+            parts = [next(found) for _ in one.lessons]
+            samples.append(weighed_sample(one, parts, system.name, seconds))
+            tell()
+        write_samples(draft.folder / SAMPLES, samples)
+        draft.counts["samples"] = len(asked)
+        draft.counts["lessons"] = len(lessons)
+        draft.counts["tokens"] = sum(map(len, lessons))
 
     def _telling(self, unanswered: int) -> Callable[[], None]:
         began = time.monotonic()

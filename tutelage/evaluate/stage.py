@@ -18,14 +18,16 @@ from tutelage.evaluate.judging import judge_all
 from tutelage.evaluate.ladder import TUNED, Asked, System, ask, choose_shots
 from tutelage.evaluate.report import Measured, metrics, scored, summary
 from tutelage.evaluate.sample import Bench, Counter, Sampler
+from tutelage.evaluate.weigh import weigh
 from tutelage.score.pairing import SUMMARY, TASKS
-from tutelage.score.roster import open_scorers
+from tutelage.score.roster import asks_reference, open_scorers
 from tutelage.score.slices import Slice, slices_of
 from tutelage.score.task import Scorer, Task, tasks_of
 from tutelage.store.ingest.read import Ingested, read_examples, rows_error
+from tutelage.store.lines import METRICS, write_metrics
 from tutelage.store.run import Run
 from tutelage.store.store import Draft
-from tutelage.store.tables import METRICS, SAMPLES, write_metrics, write_rows, write_samples
+from tutelage.store.tables import SAMPLES, write_rows, write_samples
 
 BOOTSTRAP = "evaluate.bootstrap"
 SHOTS = "evaluate.few_shot"
@@ -40,6 +42,11 @@ class Loaded:
     tasks: list[Task]
     scorers: list[Scorer]
     slices: list[Slice]
+    shots: tuple[Example, ...] = ()  # its own, before every question with options
+
+    def asks(self, system: System) -> bool:
+        """Whether the system is asked it."""
+        return self.suite.asks(system.name)
 
 
 def load_suites(section: Evaluate, schema: Json, run: Run) -> list[Loaded]:
@@ -52,7 +59,7 @@ def load_suites(section: Evaluate, schema: Json, run: Run) -> list[Loaded]:
     if any(file.refused for file in files):
         raise rows_error(files, "asked", "fix them: a suite is taken whole or not at all")
     pairs = zip(section.suites, files, strict=True)
-    loaded = [_loaded(suite, file, section, schema) for suite, file in pairs]
+    loaded = [_loaded(suite, file, section, schema, run) for suite, file in pairs]
     bad = [row for one in loaded for row in _unscorable(one)]
     if bad:
         raise RowError(
@@ -69,13 +76,15 @@ def build(
     """Asks every system every task, scores the answers, and writes the report."""
     suites = load_suites(section, bench.contract.output_schema, run)
     systems = _systems(section, train_rows, run)
-    total = len(systems) * sum(len(one.tasks) for one in suites)
+    total = sum(len(one.tasks) for one in suites for system in systems if one.asks(system))
     sampler = Sampler(section=section, bench=bench, run=run, progress=Counter(total=total))
     answers: dict[str, dict[str, list[Sample]]] = {one.suite.name: {} for one in suites}
     asked: dict[str, dict[str, list[Asked]]] = {one.suite.name: {} for one in suites}
     for system in systems:  # one after the other: each has weights of its own
         for one in suites:
-            prompts = ask(bench.contract, one.tasks, system)
+            if not one.asks(system):
+                continue
+            prompts = _prompts(one, system, bench)
             _mind(prompts, one, system, bench, run, draft)
             answers[one.suite.name][system.name] = sampler.samples(one.suite.name, system, prompts)
             asked[one.suite.name][system.name] = prompts
@@ -94,7 +103,7 @@ def build(
         )
         for one in suites
     ]
-    measured, judges = judge_all(section.judges, measured, run, draft)
+    measured, judges = judge_all(section, measured, run, draft)
     _write(measured, systems, bench, run, draft, judges)
 
 
@@ -128,7 +137,7 @@ def _write(
     draft.counts["metrics"] = len(found)
 
 
-def _loaded(suite: Suite, file: Ingested, section: Evaluate, schema: Json) -> Loaded:
+def _loaded(suite: Suite, file: Ingested, section: Evaluate, schema: Json, run: Run) -> Loaded:
     rows = [row for row in file.examples[: section.limit] for _ in range(suite.samples)]
     tasks = tasks_of(suite.name, rows)
     return Loaded(
@@ -137,14 +146,36 @@ def _loaded(suite: Suite, file: Ingested, section: Evaluate, schema: Json) -> Lo
         tasks=tasks,
         scorers=open_scorers(suite, schema),
         slices=slices_of(tasks, suite.slices),
+        shots=_shots(suite, run),
     )
+
+
+def _shots(suite: Suite, run: Run) -> tuple[Example, ...]:
+    """The worked examples of a suite with options, drawn by the recipe's seed, in file order."""
+    if suite.shots is None:
+        return ()
+    reading = suite.model_copy(update={"path": suite.shots.path})
+    file = read_examples(reading, run.recipe)
+    if file.refused:
+        raise rows_error([file], "shown", "fix them, or name another file")
+    if len(file.examples) < suite.shots.count:
+        run.progress.warn(f"{suite.name} has {len(file.examples)} examples: {file.uri} has no more")
+    order = run.generator(f"{SHOTS}.{suite.name}").permutation(len(file.examples))
+    chosen = sorted(order[: suite.shots.count].tolist())
+    return tuple(file.examples[place] for place in chosen)
+
+
+def _prompts(suite: Loaded, system: System, bench: Bench) -> list[Asked]:
+    if not suite.suite.weighed:
+        return ask(bench.contract, suite.tasks, system)
+    return weigh(bench.continuations, suite.suite, suite.tasks, suite.shots)
 
 
 def _unscorable(loaded: Loaded) -> list[BadRow]:
     rows = []
     for task in loaded.tasks:
         where = str(task.example.source)
-        if task.example.messages[-1].role != "assistant":
+        if not task.referenced and any(map(asks_reference, loaded.scorers)):
             rows.append(BadRow(where=where, problem="no expected answer; the last turn is not one"))
             continue
         problems = [scorer.problem(task) for scorer in loaded.scorers]
@@ -173,12 +204,22 @@ def _mind(
 ) -> None:
     """Counts and says where prompts lack examples or leave no room for an answer."""
     place = f"{suite.suite.name}.{system.name}"
-    fewer = sum(1 for one in prompts if one.shots < len(system.shots))
-    over = sum(1 for one in prompts if len(one.ids) >= bench.contract.context)
+    wanted = len(suite.shots or system.shots)
+    fewer = sum(1 for one in prompts if one.shots < wanted)
+    over = sum(1 for one in prompts if not one.lessons and len(one.ids) >= bench.contract.context)
+    cut = sum(
+        1 for one in prompts for lesson in one.lessons if len(lesson) > bench.contract.context + 1
+    )
+    if cut:
+        draft.counts[f"cut.{place}"] = cut
+        run.progress.warn(
+            f"{place}: {cut} options are cut from the left: with their question they exceed the "
+            f"context of {bench.contract.context} tokens"
+        )
     if fewer:
         draft.counts[f"fewer_examples.{place}"] = fewer
         run.progress.warn(
-            f"{place}: {fewer} of {len(prompts)} prompts have fewer than {len(system.shots)} "
+            f"{place}: {fewer} of {len(prompts)} prompts have fewer than {wanted} "
             f"examples, all that fits {bench.contract.context} tokens beside the answer"
         )
     if over:

@@ -84,6 +84,7 @@ def _records(goal: Goal, measure: Measure, place: Place, answers: Answers) -> It
             low=whole.low,
             high=whole.high,
             method=whole.method,
+            unit=measure.unit,
             baseline=place.baseline,
             difference=None if place.baseline is None else whole.value,
         )

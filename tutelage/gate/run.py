@@ -15,10 +15,10 @@ from tutelage.gate.sealed import use_metrics, uses_of
 from tutelage.score.pairing import SUMMARY
 from tutelage.score.roster import check_recipe
 from tutelage.store.artifact import Artifact, pretty, read_json
+from tutelage.store.lines import METRICS, read_metrics
 from tutelage.store.release import VERDICT
 from tutelage.store.run import Run
 from tutelage.store.store import Draft
-from tutelage.store.tables import METRICS, read_metrics
 
 VERSION = 2
 PAGE = "report.html"

@@ -24,10 +24,10 @@ from tutelage.monitor.measure import (
 )
 from tutelage.store.artifact import Artifact, pretty
 from tutelage.store.journal import Journal
+from tutelage.store.lines import METRICS as METRICS_FILE
+from tutelage.store.lines import write_metrics
 from tutelage.store.release import ReleaseFolder
 from tutelage.store.store import Store
-from tutelage.store.tables import METRICS as METRICS_FILE
-from tutelage.store.tables import write_metrics
 
 VERSION = 2  # raised when the same events come to other figures
 REPORT = "monitor.json"

@@ -20,6 +20,7 @@ from tutelage.render.difference import differences, refusal
 from tutelage.store.artifact import Artifact, pretty, read_json
 from tutelage.store.base import TEMPLATE_FILES, TOKENIZER_FILES, BaseFolder, find_base
 from tutelage.store.ingest import digests_of, uri_of
+from tutelage.store.lines import METRICS, read_metrics
 from tutelage.store.release import (
     ADAPTER,
     CARD,
@@ -33,7 +34,6 @@ from tutelage.store.release import (
 )
 from tutelage.store.run import Run
 from tutelage.store.store import Draft
-from tutelage.store.tables import METRICS, read_metrics
 
 if TYPE_CHECKING:
     from tutelage.engine.liveness import Fingerprint

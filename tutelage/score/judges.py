@@ -31,12 +31,10 @@ def win_metric(keys: Keys) -> str:
     return f"{keys.name}_win_rate"
 
 
-def judge_measures(judges: Sequence[Keys], suite: str) -> list[Measure]:
-    """The metrics judges give a suite, locked or not."""
+def judge_measures(judges: Sequence[Keys]) -> list[Measure]:
+    """The metrics judges give a suite they rate, locked or not."""
     found = []
     for keys in judges:
-        if keys.suites is not None and suite not in keys.suites:
-            continue
         if keys.kind == "pairwise":
             says = f"judge `{keys.name}` prefers the answer to that of {keys.against}"
             found.append(Measure(metric=win_metric(keys), says=says, family="mean"))

@@ -14,6 +14,7 @@ from tutelage.score.fields import Fields
 from tutelage.score.grounded import Grounded
 from tutelage.score.instructions import Instructions
 from tutelage.score.number import Number
+from tutelage.score.options import HeldOut, Options
 from tutelage.score.overlap import TOKENIZERS, Bleu, Chrf
 from tutelage.score.refusal import OverRefusal, Refusal
 from tutelage.score.rouge import Rouge
@@ -59,6 +60,8 @@ SCORERS: Mapping[str, Named] = {
     "over_refusal": Named(make=OverRefusal, option="FIELD=VALUE"),
     "cost": _plain(Cost),
     "code": Named(make=None),
+    "choices": _plain(Options),
+    "text": _plain(HeldOut),
 }
 NAMES = tuple(SCORERS)
 

@@ -11,13 +11,18 @@ from tutelage.core.recipe import Recipe, Suite
 from tutelage.core.sample import Sample
 from tutelage.score.code import Code
 from tutelage.score.cost import Cost
+from tutelage.score.instructions import Instructions
 from tutelage.score.judges import judge_measures
 from tutelage.score.measure import Measure
 from tutelage.score.names import NAMES, make, nearest, problem_of
+from tutelage.score.options import HeldOut, Options
+from tutelage.score.refusal import OverRefusal, Refusal
 from tutelage.score.schema import Schema
 from tutelage.score.task import Scorer, Scores, Task
 
 USES = "uses"  # not a scorer's: the models a suite's file was spent on, which a rule may bound
+WEIGHING = (Options, HeldOut)  # what they score is not answered, but weighed
+OPEN = (HeldOut, Cost, Instructions, Refusal, OverRefusal)
 FINISHED = Measure(metric="finished", says="the answer ended by itself, not by its length")
 
 
@@ -64,8 +69,9 @@ def open_scorers(suite: Suite, schema: Json) -> list[Scorer]:
 
 
 def measures_of(scorers: Sequence[Scorer]) -> list[Measure]:
-    """Every metric of these scorers, and whether answers end by themselves."""
-    return [measure for scorer in scorers for measure in scorer.measures] + [FINISHED]
+    """Every metric of these scorers, and whether answers end by themselves, if there are any."""
+    found = [measure for scorer in scorers for measure in scorer.measures]
+    return found if any(isinstance(one, WEIGHING) for one in scorers) else [*found, FINISHED]
 
 
 def headline_of(scorers: Sequence[Scorer]) -> str:
@@ -77,9 +83,20 @@ def headline_of(scorers: Sequence[Scorer]) -> str:
     return judging[-1] if judging else FINISHED.metric
 
 
-def spent(scorers: Sequence[Scorer], sample: Sample) -> Scores:
+def spent(scorers: Sequence[Scorer], task: Task, sample: Sample) -> Scores:
     """What scorers say of a sample that its text alone does not tell."""
-    return {} if not any(isinstance(one, Cost) for one in scorers) else Cost().spent(sample)
+    found: dict[str, float] = {}
+    for scorer in scorers:
+        if isinstance(scorer, Cost):
+            found |= scorer.spent(sample)
+        elif isinstance(scorer, Options):
+            found |= scorer.spent(task, sample)
+    return found
+
+
+def asks_reference(scorer: Scorer) -> bool:
+    """Whether a task must hold the answer expected; some scorers look at answers alone."""
+    return not isinstance(scorer, OPEN)
 
 
 def of_rows(
@@ -124,7 +141,10 @@ def _problems(recipe: Recipe) -> Iterator[tuple[str, str]]:
             yield f"evaluate.suites[{index}]", "scorer `schema` needs `contract.output_schema`"
         if not faults:
             plain = [open_scorer(name, True, suite) for name in suite.scorers]
-            judged = judge_measures(recipe.evaluate.judges, suite.name)
+            rating = [
+                one for one in recipe.evaluate.judges if recipe.evaluate.rates(one, suite.name)
+            ]
+            judged = judge_measures(rating)
             given[suite.name] = {one.metric: one for one in (*measures_of(plain), *judged)}
             if twice := {one.metric for one in judged} & {one.metric for one in measures_of(plain)}:
                 yield "evaluate.judges", f"`{min(twice)}` is a scorer's already"

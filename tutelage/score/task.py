@@ -31,18 +31,27 @@ class Task:
     @property
     def prompt(self) -> Conversation:
         """All but the expected answer."""
-        return Conversation(messages=self.example.messages[:-1], tools=self.example.tools)
+        return Conversation(messages=self._asked, tools=self.example.tools)
 
     @property
     def request(self) -> str:
         """What the user says, all turns."""
-        said = [turn.content for turn in self.example.messages[:-1] if turn.role == "user"]
-        return "\n".join(said)
+        return "\n".join(turn.content for turn in self._asked if turn.role == "user")
 
     @property
     def expected(self) -> str:
-        """The answer of the row; tool calls as JSON."""
-        return answer_text(self.example.messages[-1])
+        """The answer of the row; tool calls as JSON; empty where it has none."""
+        return answer_text(self.example.messages[-1]) if self.referenced else ""
+
+    @property
+    def referenced(self) -> bool:
+        """Whether the row says what answer is expected."""
+        return self.example.messages[-1].role == "assistant"
+
+    @property
+    def _asked(self) -> tuple[Message, ...]:
+        turns = self.example.messages
+        return turns[:-1] if self.referenced else turns
 
 
 class Scorer(Protocol):

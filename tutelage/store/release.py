@@ -14,8 +14,8 @@ from tutelage.core.errors import BadRow, StoreError
 from tutelage.core.metric import Metric
 from tutelage.core.recipe import Improve, Monitor, Precision, Section, Serve, Waiver
 from tutelage.store.artifact import MANIFEST, Artifact, read_json, read_manifest
+from tutelage.store.lines import METRICS, read_metrics
 from tutelage.store.store import PROJECT, project_of
-from tutelage.store.tables import METRICS, read_metrics
 
 SCHEMA = 1
 RELEASE = "release.json"

@@ -1,8 +1,7 @@
-"""The files inside artifacts: rows, ledger and samples as Parquet, metrics as JSON lines."""
+"""The files inside artifacts that are Parquet: rows, ledger and samples."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -16,7 +15,6 @@ import pyarrow.parquet as pq
 
 from tutelage.core.errors import StoreError
 from tutelage.core.ledger import Decision, LedgerEntry, Reason
-from tutelage.core.metric import Metric
 from tutelage.core.row import Example, Source
 from tutelage.core.sample import Sample
 
@@ -24,7 +22,6 @@ ROWS = "rows.parquet"
 DROPPED = "dropped.parquet"  # of a dataset, the rows left out, as whole as those kept
 LEDGER = "ledger.parquet"
 SAMPLES = "samples.parquet"
-METRICS = "metrics.jsonl"
 ROW_GROUP = 1024  # rows that are read together, where a file is read part by part
 SCHEMA = 1  # of every file here but rows; a newer one is refused
 SCHEMA_OF_ROWS = 2  # 2: all about a generator, and what a licence rests on; 1 is read as well
@@ -115,7 +112,7 @@ def read_group(path: Path, group: int) -> list[Example]:
 
 def _examples(table: pa.Table, path: Path) -> list[Example]:
     """The rows of a table, also of an older one: what it could not say is not there."""
-    _check(_schema(table), path, SCHEMA_OF_ROWS)
+    check_schema(_schema(table), path, SCHEMA_OF_ROWS)
     forms = table.select([name for name in ROW_SCHEMA.names if name in table.column_names])
     return [_example(form) for form in forms.to_pylist()]
 
@@ -213,31 +210,6 @@ def read_samples(path: Path) -> list[Sample]:
     ]
 
 
-def write_lines(path: Path, forms: Iterable[Mapping[str, Any]]) -> None:
-    """Writes objects, one a line."""
-    path.write_bytes(b"".join(msgspec.json.encode(form) + b"\n" for form in forms))
-
-
-def write_metrics(path: Path, metrics: Iterable[Metric]) -> None:
-    """Writes metrics, one JSON object a line."""
-    lines = [msgspec.json.encode({"schema": SCHEMA, **metric.to_dict()}) for metric in metrics]
-    path.write_bytes(b"".join(line + b"\n" for line in lines))
-
-
-def read_metrics(path: Path) -> list[Metric]:
-    """The metrics of a report, in order. A number that is not finite is read as NaN."""
-    metrics = []
-    for line in path.read_bytes().splitlines():
-        form: dict[str, Any] = msgspec.json.decode(line)
-        _check(form["schema"], path)
-        for name in ("value", "low", "high"):
-            form[name] = math.nan if form[name] is None else form[name]
-        if form["baseline"] is not None and form["difference"] is None:
-            form["difference"] = math.nan
-        metrics.append(Metric.from_dict(form))
-    return metrics
-
-
 def _write(path: Path, schema: pa.Schema, forms: Sequence[dict[str, Any]]) -> None:
     table = pa.Table.from_pylist(list(forms), schema=schema)
     pq.write_table(table, path, compression="zstd", row_group_size=ROW_GROUP)
@@ -245,7 +217,7 @@ def _write(path: Path, schema: pa.Schema, forms: Sequence[dict[str, Any]]) -> No
 
 def _read(path: Path, schema: pa.Schema, some: pc.Expression | None = None) -> list[dict[str, Any]]:
     table = pq.read_table(path)
-    _check(_schema(table), path)
+    check_schema(_schema(table), path)
     kept = table if some is None else table.filter(some)
     forms: list[dict[str, Any]] = kept.select(schema.names).to_pylist()
     return forms
@@ -255,7 +227,8 @@ def _schema(table: pa.Table) -> int:
     return int((table.schema.metadata or {}).get(b"schema", SCHEMA))
 
 
-def _check(schema: int, path: Path, newest: int = SCHEMA) -> None:
+def check_schema(schema: int, path: Path, newest: int = SCHEMA) -> None:
+    """Raises: StoreError where a file is of a schema this tutelage does not know."""
     if schema > newest:
         raise StoreError(
             f"written by a newer tutelage: schema {schema}, this one reads {newest}",

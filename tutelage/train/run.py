@@ -22,10 +22,11 @@ from tutelage.render.pack import tokens_saved
 from tutelage.render.tokenizer import write_tokenizer
 from tutelage.store.artifact import Artifact
 from tutelage.store.base import BaseFolder, find_base, write_new_tokens
+from tutelage.store.lines import METRICS
 from tutelage.store.release import ADAPTER, CONTRACT
 from tutelage.store.run import Run
 from tutelage.store.store import Draft
-from tutelage.store.tables import LEDGER, METRICS, ROWS, read_rows, write_ledger
+from tutelage.store.tables import LEDGER, ROWS, read_rows, write_ledger
 from tutelage.train.packing import packed
 from tutelage.train.start import start_digest
 from tutelage.train.tokens import Marks, check_tokens, make_tokens, marks_in

@@ -17,8 +17,9 @@ from tutelage.engine.local import LocalEngine
 from tutelage.engine.protocol import Decoding, Identity, Prompt
 from tutelage.engine.served import as_served
 from tutelage.render.contract import Contract
+from tutelage.score.cost import Cost
 from tutelage.score.measure import Measure, interval
-from tutelage.score.roster import FINISHED, measures_of, open_scorers
+from tutelage.score.roster import FINISHED, WEIGHING, measures_of, open_scorers
 from tutelage.score.task import Scorer, Task, tasks_of
 from tutelage.store.run import Run
 
@@ -77,6 +78,15 @@ def open_trial(
             where="train.early_stopping.metric",
             expected=", ".join(measures),
         )
+    if any(
+        metric in {one.metric for one in scorer.measures} for scorer in scorers if _blind(scorer)
+    ):
+        raise RecipeError(
+            f"`{stopping.metric}` is not measured while training",
+            where="train.early_stopping.metric",
+            expected="a metric of the answers' text",
+            hint="it is of the samples a report holds: seconds, tokens or log-probabilities",
+        )
     held = tasks_of(suite.name, [one for one in examples if _asks(one)])
     able = [task for task in held if not any(one.problem(task) for one in scorers)]
     order = run.generator(TASKS).permutation(len(able))[: stopping.tasks]
@@ -102,6 +112,11 @@ def open_trial(
         contract=contract,
         run=run,
     )
+
+
+def _blind(scorer: Scorer) -> bool:
+    """Whether its scores are not of an answer's text."""
+    return isinstance(scorer, (Cost, *WEIGHING))
 
 
 def _asks(example: Example) -> bool:

@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tutelage.core.metric import Metric
+from tutelage.gate.page.charts import metric_groups
 from tutelage.gate.page.draw import (
     Scale,
     Series,
@@ -18,6 +20,7 @@ from tutelage.gate.page.draw import (
     span,
     thinned,
 )
+from tutelage.score.measure import Measure
 
 
 def test_numbers_are_written_for_people() -> None:
@@ -82,3 +85,51 @@ def test_long_curves_are_thinned_by_means() -> None:
 def test_smoothing_keeps_a_straight_line_straight() -> None:
     line = [(float(x), 2.0 * x) for x in range(200)]
     assert [y for _, y in smoothed(line)] == pytest.approx([y for _, y in line])
+
+
+def test_what_is_no_share_is_written_in_its_unit() -> None:
+    assert percent(2.314, "seconds") == "2.31 seconds"
+    assert percent(1250.0, "tokens") == "1,250 tokens"
+    assert points(-0.5, "bits") == "-0.50 bits"
+    assert span(1.5, math.inf, unit="perplexity") == "1.50 to ∞"
+    assert span(-math.inf, 0.25, signed=True, unit="bits") == "-∞ to +0.25"
+
+
+def test_a_scale_of_seconds_begins_at_nothing_and_leaves_infinity_out() -> None:
+    scale = scale_over([3.0, 7.5, math.inf], unit="seconds")
+    assert scale.low == 0.0
+    assert 7.5 <= scale.high <= 12.5
+    assert [tick.label for tick in scale.ticks][:2] == ["0", "2"]
+    signed = scale_over([-0.4, 0.1], signed=True, unit="bits")
+    assert signed.low <= -0.4
+    assert "0" in [tick.label for tick in signed.ticks]
+
+
+def test_a_level_is_drawn_on_its_own_axis() -> None:
+    def metric(name: str, value: float, high: float, unit: str) -> Metric:
+        return Metric(
+            metric=name,
+            suite="calls",
+            system="tuned",
+            n=9,
+            value=value,
+            low=value / 2,
+            high=high,
+            method="t",
+            unit=unit,
+        )
+
+    measures = [
+        Measure(metric="accuracy", says="right"),
+        Measure(metric="seconds", says="took", family="level", better="lower", unit="seconds"),
+    ]
+    found = metric_groups(
+        "calls",
+        measures,
+        [metric("accuracy", 0.5, 0.7, "share"), metric("seconds", 4.0, math.inf, "seconds")],
+    )
+    assert [one.title for one in found] == ["Higher is better", "Seconds: lower is better"]
+    (took,) = found[1].rows[0].whiskers
+    assert (took.text, took.span) == ("4.00 seconds", "2.00 to ∞")
+    assert took.high == 100.0
+    assert 0 < took.x < 100

@@ -14,8 +14,10 @@ from tutelage.core.recipe.curate import Curate as Curate
 from tutelage.core.recipe.curate import Duplicates as Duplicates
 from tutelage.core.recipe.curate import Leakage as Leakage
 from tutelage.core.recipe.curate import Stage as Stage
+from tutelage.core.recipe.evaluate import Choices as Choices
 from tutelage.core.recipe.evaluate import Code as Code
 from tutelage.core.recipe.evaluate import Evaluate as Evaluate
+from tutelage.core.recipe.evaluate import Shots as Shots
 from tutelage.core.recipe.evaluate import Suite as Suite
 from tutelage.core.recipe.goal import GOALS as GOALS
 from tutelage.core.recipe.goal import Goal as Goal

@@ -5,11 +5,43 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from tutelage.core.recipe.judge import Judge
 from tutelage.core.recipe.reading import Reading
 from tutelage.core.recipe.section import Section
+
+CHOICES, TEXT = "choices", "text"  # scorers of log-probabilities; no answer is generated for them
+OPTIONS, RIGHT = "options", "right"  # tags of a row with options: JSON lists of texts, of places
+QUESTION = "{question}"
+DRAWN = ("zero_shot", "tuned")  # systems such suites are asked of: they bring their own examples
+
+
+class Choices(Section):
+    """Which columns of a row hold a question, its options and the right ones, and how it is put."""
+
+    question: str = Field("question", description="Column of the question.")
+    options: str = Field("options", description="Column of the options, a list of texts.")
+    answer: str = Field(
+        "answer", description="Column of the right option: its place from 0, its text, or a list."
+    )
+    asks: str = Field(QUESTION, description="Text of a request; `{question}` is put in.")
+    joins: str = Field(" ", description="With `prompt: plain`, between a request and an option.")
+    apart: str = Field("\n\n", description="With `prompt: plain`, between an example and the next.")
+
+    @field_validator("asks")
+    @classmethod
+    def _asks_the_question(cls, asks: str) -> str:
+        if QUESTION not in asks:
+            raise ValueError(f"`{asks}` has no `{QUESTION}`")
+        return asks
+
+
+class Shots(Section):
+    """Worked examples before every question of a suite with options, the same for all."""
+
+    path: str = Field(min_length=1, description="File of rows with options, as the suite's are.")
+    count: int = Field(4, ge=1, description="How many, drawn by the recipe's seed, in file order.")
 
 
 class Code(Section):
@@ -33,12 +65,48 @@ class Suite(Reading):
     )
     samples: int = Field(1, ge=1, le=1000, description="Answers drawn to each task.")
     code: Code = Field(default_factory=Code, description="For the scorer `code`.")
+    choices: Choices | None = Field(None, description="Columns of options, for scorer `choices`.")
+    text: str | None = Field(
+        None, min_length=1, description="Column of held-out text, for scorer `text`."
+    )
+    prompt: Literal["contract", "plain"] = Field(
+        "contract", description="Options behind the prompt contract, or behind bare text."
+    )
+    shots: Shots | None = Field(None, description="Worked examples, for scorer `choices`.")
+
+    @property
+    def weighed(self) -> bool:
+        """Whether its scores are made of log-probabilities, without an answer."""
+        return self.choices is not None or self.text is not None
 
     @model_validator(mode="after")
     def _code_belongs_to_its_scorer(self) -> Suite:
         if self.code != Code() and "code" not in self.scorers:
             raise ValueError("`code` has no effect without the scorer `code`")
         return self
+
+    @model_validator(mode="after")
+    def _columns_go_with_their_scorer(self) -> Suite:
+        for scorer, columns in ((CHOICES, self.choices), (TEXT, self.text)):
+            if columns is None and scorer in self.scorers:
+                if scorer == TEXT:
+                    raise ValueError(f"scorer `{TEXT}` needs `{TEXT}: COLUMN`")
+                raise ValueError("scorer `choices` needs `choices: {question: COLUMN, ...}`")
+            if columns is not None and self.scorers != (scorer,):
+                raise ValueError(f"with `{scorer}` nothing is answered; use `scorers: [{scorer}]`")
+        if self.weighed and (self.fields or self.roles or self.format != "auto"):
+            raise ValueError(
+                "`format`, `fields` and `roles` have no effect with `choices` or `text`"
+            )
+        if self.weighed and self.samples > 1:
+            raise ValueError("`samples` has no effect with `choices` or `text`: nothing is drawn")
+        if self.choices is None and (self.shots is not None or self.prompt != "contract"):
+            raise ValueError("`shots` and `prompt` have no effect without `choices`")
+        return self
+
+    def asks(self, system: str) -> bool:
+        """Whether a system is asked it; one with examples of the training split is no such."""
+        return not self.weighed or system in DRAWN
 
 
 class Evaluate(Section):
@@ -52,6 +120,11 @@ class Evaluate(Section):
     limit: int | None = Field(None, ge=1, description="First so many tasks of a suite; else all.")
     judges: tuple[Judge, ...] = Field((), description="Models that rate the answers.")
     batch_tokens: int = Field(32768, ge=16, description="Tokens generated for side by side.")
+
+    def rates(self, judge: Judge, suite: str) -> bool:
+        """Whether a judge rates the answers of a suite; where nothing is answered, none does."""
+        answered = [one.name for one in self.suites if not one.weighed]
+        return suite in answered and (judge.suites is None or suite in judge.suites)
 
     def contradictions(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
         """Places of this section that do not go together, and what is wrong."""
@@ -68,3 +141,5 @@ class Evaluate(Section):
             for name in judge.suites or ():
                 if name not in suites:
                     yield ("judges", index, "suites"), f"there is no suite `{name}`"
+                elif not self.rates(judge, name):
+                    yield ("judges", index, "suites"), f"in `{name}` nothing is answered"

@@ -30,7 +30,9 @@ class Fields(Section):
     """Which columns of a flat row hold which role's words."""
 
     user: str = Field(description="Column of the request.")
-    assistant: str = Field(description="Column of the answer to teach or to expect.")
+    assistant: str | None = Field(
+        None, description="Column of the answer to teach or to expect; a suite may have none."
+    )
     system: str | None = Field(None, description="Column of the system prompt.")
 
 

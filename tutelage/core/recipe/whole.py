@@ -77,30 +77,8 @@ class Recipe(Section):
     def contradictions(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
         """Places where one section asks for what another does not give, and what is wrong."""
         suites = [suite.name for suite in self.evaluate.suites] if self.evaluate else []
-        listed = ", ".join(suites) or "none"
-        for index, name in enumerate(suites):
-            if name in suites[:index]:
-                yield ("evaluate", "suites", index, "name"), f"suite `{name}` is named twice"
-        for index, suite in enumerate(self.evaluate.suites if self.evaluate else ()):
-            if suite.samples > 1 and self.contract.decoding.temperature == 0:
-                yield (
-                    ("evaluate", "suites", index, "samples"),
-                    "at `contract.decoding.temperature` 0 all answers to a task are one answer",
-                )
-        for index, rule in enumerate(self.rules()):
-            if rule.suite == GOALS and GOALS not in suites:
-                if problem := self._unmet(rule):
-                    yield ("gate", index), problem
-            elif rule.suite not in suites:
-                yield ("gate", index), f"suite `{rule.suite}` is not in evaluate.suites ({listed})"
-            measured = self.evaluate.baselines if self.evaluate else ()
-            if rule.baseline == "evaluation":
-                yield ("gate", index), "only `monitor` compares with `evaluation`"
-            elif rule.baseline and rule.baseline not in (*measured, "previous"):
-                yield (
-                    ("gate", index),
-                    f"baseline `{rule.baseline}` is not in evaluate.baselines; add it there",
-                )
+        yield from self._asked(suites)
+        yield from self._held(suites)
         for place, problem in self.contract.contradictions():
             yield ("contract", *place), problem
         for place, problem in self.curate.contradictions() if self.curate else ():
@@ -123,12 +101,46 @@ class Recipe(Section):
             if role in roles[:index]:
                 yield ("train", "teach", "roles", index), f"`{role}` is named twice"
         yield from self._wanted(suites)
+
+    def _asked(self, suites: Sequence[str]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        for index, name in enumerate(suites):
+            if name in suites[:index]:
+                yield ("evaluate", "suites", index, "name"), f"suite `{name}` is named twice"
         sources = [source.path for source in self.curate.sources] if self.curate else []
         for index, suite in enumerate(self.evaluate.suites if self.evaluate else ()):
+            if suite.samples > 1 and self.contract.decoding.temperature == 0:
+                yield (
+                    ("evaluate", "suites", index, "samples"),
+                    "at `contract.decoding.temperature` 0 all answers to a task are one answer",
+                )
             if suite.path in sources:
                 problem = f"`{suite.path}` is a source of `curate`, too: a test is not trained on, "
                 problem += "nor may held-out rows of it choose a checkpoint"
                 yield ("evaluate", "suites", index, "path"), problem
+
+    def _held(self, suites: Sequence[str]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        listed = ", ".join(suites) or "none"
+        for index, rule in enumerate(self.rules()):
+            if rule.suite == GOALS and GOALS not in suites:
+                if problem := self._unmet(rule):
+                    yield ("gate", index), problem
+            elif rule.suite not in suites:
+                yield ("gate", index), f"suite `{rule.suite}` is not in evaluate.suites ({listed})"
+            measured = self.evaluate.baselines if self.evaluate else ()
+            if rule.baseline == "evaluation":
+                yield ("gate", index), "only `monitor` compares with `evaluation`"
+            elif rule.baseline and rule.baseline not in (*measured, "previous"):
+                yield (
+                    ("gate", index),
+                    f"baseline `{rule.baseline}` is not in evaluate.baselines; add it there",
+                )
+            elif (
+                rule.baseline == "few_shot"
+                and rule.suite in suites
+                and not self.suite(f"{rule.suite}.{rule.metric}").asks("few_shot")
+            ):
+                problem = f"`{rule.suite}` is weighed without `few_shot`; compare with `zero_shot`"
+                yield ("gate", index), problem
 
     def _wanted(self, suites: Sequence[str]) -> Iterator[tuple[tuple[str | int, ...], str]]:
         listed = ", ".join(suites) or "none"

@@ -10,6 +10,7 @@ from typing import Any
 from tutelage.core.metric import ALL, Metric
 from tutelage.gate.decide import Judged
 from tutelage.gate.page.draw import (
+    SHARE,
     WHOLE,
     Scale,
     Tick,
@@ -17,6 +18,7 @@ from tutelage.gate.page.draw import (
     percent,
     points,
     scale_over,
+    sentence,
     span,
     whisker,
 )
@@ -75,14 +77,14 @@ class Need:
     split: Mapping[str, Any] | None  # tasks only one of the two got right
 
 
-def rule_chart(judged: Judged) -> RuleChart:
+def rule_chart(judged: Judged, unit: str = SHARE) -> RuleChart:
     """The rule's one-sided bounds beside its threshold."""
     rule, bounds = judged.decided.rule, judged.decided.bounds
     if rule.metric == USES:
         return _counted(judged)
     signed = rule.baseline is not None
     seen = [bounds.low, bounds.high, bounds.estimate] if bounds is not None else []
-    scale = scale_over([rule.threshold, *seen], signed=signed)
+    scale = scale_over([rule.threshold, *seen], signed=signed, unit=unit)
     write = points if signed else percent
     drawn = None
     if bounds is not None and math.isfinite(bounds.estimate):
@@ -91,8 +93,8 @@ def rule_chart(judged: Judged) -> RuleChart:
             x=scale.at(bounds.estimate),
             low=scale.at(bounds.low),
             high=scale.at(bounds.high),
-            text=write(bounds.estimate),
-            span=span(bounds.low, bounds.high, signed=signed),
+            text=write(bounds.estimate, unit),
+            span=span(bounds.low, bounds.high, signed=signed, unit=unit),
             n=bounds.n,
         )
     edge = scale.at(rule.threshold)
@@ -102,7 +104,7 @@ def rule_chart(judged: Judged) -> RuleChart:
         judged=judged,
         bounds=drawn,
         threshold=edge,
-        needs=f"{sign} {write(rule.threshold)}",
+        needs=f"{sign} {write(rule.threshold, unit)}",
         ticks=scale.ticks,
         passing=passing,
     )
@@ -120,17 +122,26 @@ def _counted(judged: Judged) -> RuleChart:
 def metric_groups(
     suite: str, measures: Sequence[Measure], metrics: Sequence[Metric]
 ) -> list[Group]:
-    """All metrics of a suite: those to raise, and the kinds of error to lower."""
+    """All metrics of a suite: those to raise, the kinds of error to lower, then by their units."""
     found = []
-    for better, title in (("higher", "Higher is better"), ("lower", "Errors: lower is better")):
-        rows = [
-            _row(one.metric, one.says, _alone(metrics, suite, one.metric, ALL), WHOLE)
-            for one in measures
-            if one.better == better
-        ]
+    kinds = [("higher", SHARE, "Higher is better"), ("lower", SHARE, "Errors: lower is better")]
+    for unit in dict.fromkeys(one.unit for one in measures if one.unit != SHARE):
+        kinds += [(better, unit, f"{unit}: {better} is better") for better in ("higher", "lower")]
+    for better, unit, title in kinds:
+        mine = [one for one in measures if (one.better, one.unit) == (better, unit)]
+        drawn = {one.metric: _alone(metrics, suite, one.metric, ALL) for one in mine}
+        scale = _scale([one for some in drawn.values() for one in some], unit)
+        rows = [_row(one.metric, one.says, drawn[one.metric], scale) for one in mine]
         if rows:
-            found.append(Group(title=title, rows=tuple(rows)))
+            found.append(Group(title=sentence(title), rows=tuple(rows), ticks=scale.ticks))
     return found
+
+
+def _scale(metrics: Sequence[Metric], unit: str) -> Scale:
+    """From nothing to all of it, or what holds all values and bounds of another unit."""
+    if unit == SHARE:
+        return WHOLE
+    return scale_over([x for one in metrics for x in (one.value, one.low, one.high)], unit=unit)
 
 
 def slice_groups(suite: Mapping[str, Any], metrics: Sequence[Metric]) -> list[Group]:
@@ -139,16 +150,24 @@ def slice_groups(suite: Mapping[str, Any], metrics: Sequence[Metric]) -> list[Gr
     headline = suite["headline"]
     keys = dict.fromkeys(one["key"] for one in suite["slices"])
     for key in keys:
-        rows = [
-            _row(one["label"], "", _alone(metrics, suite["name"], headline, one["name"]), WHOLE)
+        drawn = {
+            one["label"]: _alone(metrics, suite["name"], headline, one["name"])
             for one in suite["slices"]
             if one["key"] == key
-        ]
+        }
+        every = [one for some in drawn.values() for one in some]
+        scale = _scale(every, next((one.unit for one in every), SHARE))
+        rows = [_row(label, "", some, scale) for label, some in drawn.items()]
         if key != LENGTH:
             rows.sort(key=lambda row: (_tuned(row), row.name))
         title = f"By {'length of the request' if key == LENGTH else key}"
         found.append(
-            Group(title=title, rows=tuple(rows[:SLICES_OPEN]), folded=tuple(rows[SLICES_OPEN:]))
+            Group(
+                title=title,
+                rows=tuple(rows[:SLICES_OPEN]),
+                folded=tuple(rows[SLICES_OPEN:]),
+                ticks=scale.ticks,
+            )
         )
     return found
 
@@ -164,7 +183,9 @@ def needs(suite: Mapping[str, Any], measure: Measure, metrics: Sequence[Metric])
     ]
     paired.sort(key=lambda one: SYSTEMS.index(one.baseline or ""))
     scale = scale_over(
-        [0.0, *(edge for one in paired for edge in (one.low, one.high))], signed=True
+        [0.0, *(edge for one in paired for edge in (one.low, one.high))],
+        signed=True,
+        unit=measure.unit,
     )
     return [_need(suite, one, scale, measure.better) for one in paired]
 
@@ -177,8 +198,8 @@ def _need(suite: Mapping[str, Any], metric: Metric, scale: Scale, better: str) -
         baseline=metric.baseline or "",
         metric=metric.metric,
         answer=answer,
-        tuned=percent(metric.value),
-        before=percent(metric.value - value),
+        tuned=percent(metric.value, metric.unit),
+        before=percent(metric.value - value, metric.unit),
         whisker=whisker(metric, scale),
         ticks=scale.ticks,
         zero=scale.at(0.0),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from tutelage.core.metric import Metric
 
 STEPS = (1, 2, 2.5, 5, 10)
+SHARE = "share"  # the unit of what is drawn in percent
 POINTS_DRAWN = 500  # of a curve; more are averaged
 MISSING = "–"
 
@@ -82,19 +83,37 @@ WHOLE = Scale(
 )
 
 
-def percent(value: float) -> str:
-    """`96.4 %`."""
-    return f"{100 * value:.1f} %" if math.isfinite(value) else MISSING
+def percent(value: float, unit: str = SHARE) -> str:
+    """`96.4 %`; `2.31 seconds` where it is no share."""
+    return MISSING if math.isnan(value) else f"{bare(value, unit)} {_named(unit, '%')}"
 
 
-def points(value: float) -> str:
-    """`+38.2 points`."""
-    return f"{100 * value:+.1f} points" if math.isfinite(value) else MISSING
+def points(value: float, unit: str = SHARE) -> str:
+    """`+38.2 points`; `+0.4 seconds` where it is no share."""
+    return MISSING if math.isnan(value) else f"{signed(value, unit)} {_named(unit, 'points')}"
 
 
-def signed(value: float) -> str:
+def signed(value: float, unit: str = SHARE) -> str:
     """`+38.2`."""
-    return f"{100 * value:+.1f}" if math.isfinite(value) else MISSING
+    return MISSING if math.isnan(value) else _plus(bare(value, unit), value)
+
+
+def bare(value: float, unit: str = SHARE) -> str:
+    """`96.4` of a share, in percent; `2.31`, `1,250` of another unit."""
+    if not math.isfinite(value):
+        return MISSING if math.isnan(value) else "∞" if value > 0 else "-∞"
+    if unit == SHARE:
+        return f"{100 * value:.1f}"
+    places = 0 if abs(value) >= 1000 else 1 if abs(value) >= 100 else 2 if abs(value) >= 0.1 else 4
+    return f"{value:,.{places}f}"
+
+
+def _named(unit: str, of_share: str) -> str:
+    return of_share if unit == SHARE else unit
+
+
+def _plus(text: str, value: float) -> str:
+    return f"+{text}" if value >= 0 and not text.startswith("-") else text
 
 
 def sentence(text: str) -> str:
@@ -102,12 +121,14 @@ def sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def span(low: float, high: float, *, signed: bool = False) -> str:
-    """`94.8 to 97.6`."""
-    if not (math.isfinite(low) and math.isfinite(high)):
+def span(low: float, high: float, *, signed: bool = False, unit: str = SHARE) -> str:
+    """`94.8 to 97.6`; `2.1 to ∞` where nothing bounds it from above."""
+    if math.isnan(low) or math.isnan(high):
         return MISSING
-    form = "{:+.1f} to {:+.1f}" if signed else "{:.1f} to {:.1f}"
-    return form.format(100 * low, 100 * high)
+    texts = [bare(one, unit) for one in (low, high)]
+    if signed:
+        texts = [_plus(text, one) for text, one in zip(texts, (low, high), strict=True)]
+    return " to ".join(texts)
 
 
 def whisker(metric: Metric, scale: Scale) -> Whisker:
@@ -120,14 +141,20 @@ def whisker(metric: Metric, scale: Scale) -> Whisker:
         x=scale.at(drawn),
         low=scale.at(metric.low),
         high=scale.at(metric.high),
-        text=points(value) if paired else percent(value),
-        span=span(metric.low, metric.high, signed=paired),
+        text=points(value, metric.unit) if paired else percent(value, metric.unit),
+        span=span(metric.low, metric.high, signed=paired, unit=metric.unit),
         n=metric.n,
     )
 
 
-def scale_over(values: Iterable[float], *, signed: bool = False, least: float = 0.04) -> Scale:
-    """A scale with round ends over all the values, at least `least` wide, in percent."""
+def scale_over(
+    values: Iterable[float], *, signed: bool = False, least: float = 0.04, unit: str = SHARE
+) -> Scale:
+    """A scale with round ends over all the values: in percent and at least `least` wide, or in
+    another unit, from zero up where it is not signed.
+    """
+    if unit != SHARE:
+        return _scale_of(values, signed)
     finite = [value for value in values if math.isfinite(value)] or [0.0]
     floor, roof = (-1.0 if signed else 0.0), 1.0
     low, high = min(finite), max(finite)
@@ -141,6 +168,19 @@ def scale_over(values: Iterable[float], *, signed: bool = False, least: float = 
     count = round((high - low) / step)
     marks = [low + step * index for index in range(count + 1)]
     ticks = tuple(Tick(x=bare.at(mark), label=_zero(form.format(100 * mark))) for mark in marks)
+    return Scale(low=low, high=high, ticks=ticks)
+
+
+def _scale_of(values: Iterable[float], signed: bool) -> Scale:
+    """A scale with round ends over quantities without an upper bound."""
+    finite = [0.0, *(value for value in values if math.isfinite(value))]
+    step = round_step(max(1e-9, max(finite) - min(finite)) / 4)
+    low = math.floor(min(finite) / step) * step if signed else 0.0
+    high = math.ceil(max(finite) / step + 0.25) * step
+    bare_scale = Scale(low=low, high=high)
+    marks = [low + step * index for index in range(round((high - low) / step) + 1)]
+    sign = "+" if signed else ""
+    ticks = tuple(Tick(x=bare_scale.at(one), label=_zero(f"{one:{sign}.4g}")) for one in marks)
     return Scale(low=low, high=high, ticks=ticks)
 
 

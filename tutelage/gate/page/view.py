@@ -12,17 +12,18 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from tutelage.core.metric import ALL, Metric
 from tutelage.core.recipe import GOALS, Recipe
 from tutelage.core.sample import Sample
-from tutelage.gate.decide import SYSTEM, Verdict
+from tutelage.gate.decide import SYSTEM, Judged, Verdict
 from tutelage.gate.goals import answer, rules_on
 from tutelage.gate.page import charts, facts
 from tutelage.gate.page.course import course
-from tutelage.gate.page.draw import percent, points, sentence, signed, span
+from tutelage.gate.page.draw import SHARE, percent, points, sentence, signed, span
 from tutelage.gate.page.mark import Failures, failures
 from tutelage.score.measure import Measure
 from tutelage.score.pairing import SUMMARY, TASKS
 from tutelage.score.task import suite_of
 from tutelage.store.artifact import Artifact, read_json
-from tutelage.store.tables import METRICS, SAMPLES, read_rows, read_samples
+from tutelage.store.lines import METRICS
+from tutelage.store.tables import SAMPLES, read_rows, read_samples
 
 TEMPLATE = "report.html.jinja"
 HEADLINES = {
@@ -68,6 +69,7 @@ class SuiteView:
     name: str
     uri: str
     tasks: int
+    right: bool  # whether its headline says of an answer that it is right
     uses: int | None  # models its file was spent on, None where it was not noted
     headline: str
     needs: Sequence[charts.Need]
@@ -108,7 +110,7 @@ def page(evidence: Evidence) -> dict[str, Any]:
         "word": word,
         "says": says,
         "tally": {name: outcomes.count(name) for name in ("pass", "fail", "inconclusive")},
-        "rules": [charts.rule_chart(one) for one in verdict.rules],
+        "rules": [charts.rule_chart(one, _unit(one, evidence.metrics)) for one in verdict.rules],
         "goals": _goals(evidence),
         "suites": _suites(evidence, summary),
         "course": course(evidence.adapter.file(METRICS)),
@@ -144,6 +146,7 @@ def _suites(evidence: Evidence, summary: Mapping[str, Any]) -> list[SuiteView]:
                 name=form["name"],
                 uri=form["uri"],
                 tasks=form["tasks"],
+                right=headline.unit == SHARE,
                 uses=evidence.uses.get(form["name"]),
                 headline=headline.metric,
                 needs=charts.needs(form, headline, evidence.metrics),
@@ -178,10 +181,10 @@ def _goals(evidence: Evidence) -> list[Goal]:
                 id=goal.id,
                 says=goal.says,
                 metric=goal.metric,
-                value=percent(tuned.value) if tuned else "not measured",
-                span=span(tuned.low, tuned.high) if tuned else "",
+                value=percent(tuned.value, tuned.unit) if tuned else "not measured",
+                span=span(tuned.low, tuned.high, unit=tuned.unit) if tuned else "",
                 baselines=tuple(
-                    (name, percent(values[name].value))
+                    (name, percent(values[name].value, values[name].unit))
                     for name in charts.SYSTEMS
                     if name != SYSTEM and name in values
                 ),
@@ -194,6 +197,13 @@ def _goals(evidence: Evidence) -> list[Goal]:
             )
         )
     return found
+
+
+def _unit(judged: Judged, metrics: Sequence[Metric]) -> str:
+    """What a rule's metric is measured in."""
+    rule = judged.decided.rule
+    asked = (rule.suite, rule.metric)
+    return next((one.unit for one in metrics if (one.suite, one.metric) == asked), SHARE)
 
 
 def _source(name: str) -> str:

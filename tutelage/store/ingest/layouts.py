@@ -116,7 +116,8 @@ def _fields(row: dict[str, Any], fields: Fields, kept: set[str]) -> Laid:
         turns += [Message(role="system", content=system)] if system else []
     asked = text(column(row, fields.user), f"column `{fields.user}`")
     turns.append(Message(role="user", content=asked))
-    turns.append(answer_of(row, fields.assistant))
-    used = (fields.user, fields.assistant, fields.system or "", *kept)
+    if fields.assistant is not None:
+        turns.append(answer_of(row, fields.assistant))
+    used = (fields.user, fields.assistant or "", fields.system or "", *kept)
     # whoever names the columns knows the others: also lists are kept, as JSON text
     return Laid(messages=tuple(turns), tags=tags(row, used, whole=True))

@@ -13,7 +13,7 @@ import msgspec
 
 from tutelage.core.errors import BadRow, RowError
 from tutelage.core.ledger import Reason
-from tutelage.core.recipe import Format, Reading, Recipe
+from tutelage.core.recipe import Format, Reading, Recipe, Suite
 from tutelage.core.row import Example, Source
 from tutelage.store.ingest.detect import detect
 from tutelage.store.ingest.fault import Fault, mapping, optional_text, refuse_unknown, text, weight
@@ -21,6 +21,7 @@ from tutelage.store.ingest.files import Part, digest_of, parts_of, uri_of
 from tutelage.store.ingest.laid import Laid
 from tutelage.store.ingest.layouts import lay
 from tutelage.store.ingest.opened import plain_suffix
+from tutelage.store.ingest.options import choice, held_out
 from tutelage.store.ingest.provenance import OF_EVENT, Given, must_say, whence
 from tutelage.store.ingest.records import COLUMNAR, Record, Refused, records
 from tutelage.store.ingest.roles import with_roles
@@ -149,7 +150,7 @@ class Rows:
 
     def _detected(self, head: Sequence[Record | Refused]) -> Format:
         rows = [one.value for one in head if isinstance(one, Record)]
-        if self.reading.fields:
+        if self.reading.fields or (isinstance(self.reading, Suite) and self.reading.weighed):
             return "fields"
         return detect(rows, self.uri) if rows else "messages"
 
@@ -212,8 +213,8 @@ class _Reader:
         said = whence(row, self.given, own=self.layout in OWN)
         if self.reading.roles and self.layout != "transcript":
             row = with_roles(row, self.reading.roles)
-        laid = lay(row, self.layout, self.reading.fields, set(said.used))
-        _check(laid)
+        laid = self._laid(row, set(said.used))
+        _check(laid, tasks=isinstance(self.reading, Suite))
         example = Example(
             messages=laid.messages,
             tools=laid.tools,
@@ -235,6 +236,14 @@ class _Reader:
         if self.given.taught:
             must_say(example)
         return example
+
+    def _laid(self, row: dict[str, Any], kept: set[str]) -> Laid:
+        suite = self.reading if isinstance(self.reading, Suite) else None
+        if suite is not None and suite.choices is not None:
+            return choice(row, suite.choices)
+        if suite is not None and suite.text is not None:
+            return held_out(row, suite.text)
+        return lay(row, self.layout, self.reading.fields, kept)
 
     def _source(self, row: dict[str, Any], line: int) -> Source:
         """The event the row was made from, else the place in this file."""
@@ -259,9 +268,9 @@ def _check_id(written: object, example: Example) -> None:
         )
 
 
-def _check(laid: Laid) -> None:
+def _check(laid: Laid, *, tasks: bool) -> None:
     preference = bool(laid.chosen or laid.rejected)
-    check(laid.messages, preference=preference)
+    check(laid.messages, preference=preference, asked=tasks)
     if preference:
         check_answer(laid.chosen, " of `chosen`")
         check_answer(laid.rejected, " of `rejected`")

@@ -12,18 +12,18 @@ from tutelage.store.ingest.fault import Fault
 UNSEEN = ("Cc", "Cf", "Zs", "Zl", "Zp")
 
 
-def check(messages: Sequence[Message], *, preference: bool = False) -> None:
+def check(messages: Sequence[Message], *, preference: bool = False, asked: bool = False) -> None:
     """Refuses a conversation that teaches nothing or that no template can render.
 
-    A preference row ends where its chosen and rejected continuations begin.
+    A preference row ends where its chosen and rejected continuations begin, and one that is
+    only asked may end before the answer.
 
     Raises: Fault for the first thing that is wrong.
     """
     if not messages:
         raise Fault(Reason.NO_MESSAGES, "there are no messages")
     _check_order(messages)
-    asked = [message for message in messages if message.role == "user"]
-    if not asked:
+    if not any(message.role == "user" for message in messages):
         raise Fault(Reason.EMPTY_PROMPT, "no message is from `user`")
     for index, message in enumerate(messages, start=1):
         if message.role == "user" and _blank(message.content):
@@ -35,7 +35,8 @@ def check(messages: Sequence[Message], *, preference: bool = False) -> None:
                 "last message is from `assistant`; expected `user` before `chosen` and `rejected`",
             )
         return
-    check_answer(messages, "")
+    if not asked or messages[-1].role != "user":
+        check_answer(messages, "")
 
 
 def check_answer(messages: Sequence[Message], of: str) -> None:
