@@ -540,6 +540,7 @@ def test_a_test_may_not_be_a_source_from_which_a_checkpoint_is_chosen() -> None:
     assert "a test is not trained on" in problem
 
 
+JUDGE = '{name: j, endpoint: "http://127.0.0.1:1/v1", model: m'
 WEIGHED = """\
 name: abilities
 train: {base: b}
@@ -572,7 +573,10 @@ def test_suites_that_are_weighed_name_their_columns() -> None:
         ('"Q: {question}"', '"Q:"', "`Q:` has no `{question}`"),
         ("text: said", "text: said, prompt: plain", "have no effect without `choices`"),
         ("text: said", "text: said, format: alpaca", "have no effect with `choices` or `text`"),
+        ("text: said", "text: said, roles: {me: user}", "have no effect with `choices` or"),
+        ("text: said", "text: said, samples: 2", "nothing is drawn"),
         ("zero_shot - 0.02", "few_shot - 0.02", "is weighed without `few_shot`"),
+        ("gate:", f"  judges: [{JUDGE}, suites: [held]}}]\ngate:", "in `held` nothing is answered"),
     ],
 )
 def test_what_a_weighed_suite_cannot_have_is_told(old: str, new: str, problem: str) -> None:
