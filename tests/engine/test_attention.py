@@ -91,6 +91,31 @@ def test_chains_gather_what_the_rule_lets_them_see(
         assert (one - other).norm() <= 1e-6 * other.norm() + 1e-7
 
 
+@pytest.mark.parametrize("cap", [None, 3.0])
+@pytest.mark.parametrize("window", [None, 7])
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("row", list(ROWS))
+def test_without_a_gradient_the_same_is_gathered(
+    row: str, precision: torch.dtype, window: int | None, cap: float | None
+) -> None:
+    plan = layout(ROWS[row], forward_only=True).within(window)
+    inputs = [x.to(precision) for x in heads(len(plan.end))]
+    with torch.no_grad():
+        found = attend(*inputs, plan, cap=cap).float()
+    exact = dense(*(x.float() for x in inputs), plan, cap)
+    tolerance = 2e-6 if precision == torch.float32 else 2e-2
+    torch.testing.assert_close(found, exact, atol=tolerance, rtol=tolerance)
+
+
+def test_without_a_gradient_what_is_shared_is_read_once() -> None:
+    plan = layout(branches(600, 12, 9, 12, 40), forward_only=True)
+    with torch.no_grad():
+        attend(*heads(len(plan.end)), plan)
+    runs = plan.made["shared"]
+    assert runs.below == ((0, 600, 673),)  # all branches at once, to keys that are not copied
+    assert runs.sizes == ((3, 16), (1, 40), (1, 640))
+
+
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
 def test_long_chains_run_flash_without_a_mask_and_give_the_same(precision: torch.dtype) -> None:
     plan, long = layout(branches(800, 900, 33)), attention_chains.LONG[precision]

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tutelage.engine import attention_chains, attention_cuda
+from tutelage.engine import attention_chains, attention_cuda, attention_shared
 
 Ints = NDArray[np.int64]
 
@@ -34,6 +34,7 @@ class Layout:
     end: Ints
     depth: Ints
     window: int | None = None
+    forward_only: bool = False  # no gradient will be asked for
     made: dict[object, Any] = field(default_factory=dict, repr=False)  # once for all layers
 
     @property
@@ -48,15 +49,15 @@ class Layout:
         return replace(self, window=window)
 
 
-def layout(end: NDArray[np.int32]) -> Layout:
-    """Who sees whom in a packed row.
+def layout(end: NDArray[np.int32], *, forward_only: bool = False) -> Layout:
+    """Who sees whom in a packed row; without a gradient, shared tokens are read once.
 
     Shapes: end `[T]`, one past the last index of each token's subtree.
     """
     wide = end.astype(np.int64)
     index = np.arange(len(wide))
     over = np.searchsorted(np.sort(wide), index, side="right")  # earlier tokens, not above it
-    return Layout(end=wide, depth=index - over)
+    return Layout(end=wide, depth=index - over, forward_only=forward_only)
 
 
 def attend(
@@ -77,6 +78,8 @@ def attend(
     scale = q.shape[-1] ** -0.5 if scale is None else scale
     if q.device.type == "cuda":
         return attention_cuda.attend(q, k, v, plan, scale, cap)
+    if plan.forward_only and cap is None and plan.window is None:
+        return attention_shared.attend(q, k, v, plan, scale)
     return attention_chains.attend(q, k, v, plan, scale, cap)
 
 

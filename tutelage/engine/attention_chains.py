@@ -129,8 +129,8 @@ def chains(plan: Layout, device: torch.device, long: int | None) -> Chains:
     own, depths = stops - starts, np.asarray([len(one) for one in above])
     whole = np.zeros(len(own), bool) if long is None else own > long
     if depths.any() or len(set(own.tolist())) > 1:
-        before = np.where(whole, depths, _padded(depths))
-        own = _padded(own)
+        before = np.where(whole, depths, padded(depths))
+        own = padded(own)
     else:
         before = depths
     groups, places, kept, seen = [], [], [], []
@@ -170,10 +170,17 @@ def _group(size: tuple[int, int], above: Ints, window: int | None, device: torch
     )
 
 
-def _padded(lengths: Ints) -> Ints:
+def first_of_chains(end: Ints) -> NDArray[np.bool_]:
+    """Whether a token is the first of its chain, `[T]`."""
+    only = end[1:] == end[:-1]  # a token whose subtree ends with that of the one before it
+    only &= np.arange(1, len(end)) < end[:-1]
+    return np.concatenate(([True], ~only))
+
+
+def padded(lengths: Ints, least: int = ROUND) -> Ints:
     """Each length rounded up to one of few; nothing stays nothing."""
     step = 1 << np.ceil(np.log2(np.maximum(lengths, 1) / STEPS)).astype(np.int64)
-    step = np.maximum(ROUND, step)
+    step = np.maximum(least, step)
     rounded: Ints = -(-lengths // step) * step
     return rounded
 
@@ -181,9 +188,7 @@ def _padded(lengths: Ints) -> Ints:
 def _cut(end: Ints, window: int | None) -> tuple[Ints, Ints, list[Ints]]:
     """First and past-the-last token of every chain or piece, and the tokens it sees above."""
     index = np.arange(len(end))
-    only = end[1:] == end[:-1]  # a token whose subtree ends with that of the one before it
-    only &= index[1:] < end[:-1]
-    first = np.concatenate(([True], ~only))
+    first = first_of_chains(end)
     if window is not None:
         begun = np.maximum.accumulate(np.where(first, index, 0))
         first |= (index - begun) % max(window, PIECE) == 0

@@ -41,6 +41,17 @@ def flash(
     return out
 
 
+def flash_part(
+    query: Tensor, key: Tensor, value: Tensor, scale: float, *, causal: bool
+) -> tuple[Tensor, Tensor]:
+    """What a query gathers from a part of its keys, and the log-sum-exp of their scores.
+
+    There is no gradient. Returns `[N, H, L, D]` and `[N, H, L]`.
+    """
+    out, norm = _flash(query, key, value, 0.0, causal, scale=scale)
+    return out, norm
+
+
 class _Batched(torch.autograd.Function):
     """Probabilities are kept for the gradient, and the slope of the cap where there is one."""
 

@@ -163,7 +163,8 @@ class LocalEngine:
             torch.from_numpy(x).long().to(device)
             for x in (row.tokens, row.position, row.source, row.tokens[row.target])
         )
-        return self._backbone.hidden(tokens, position, layout(row.end), source), target
+        plan = layout(row.end, forward_only=True)
+        return self._backbone.hidden(tokens, position, plan, source), target
 
     def _logits(self, hidden: Tensor) -> Tensor:
         backbone = self._backbone
