@@ -6,7 +6,8 @@ CODE := tutelage tests scripts examples $(wildcard benchmarks)
 
 .PHONY: env demo demo-support test check format docs bench bench-contract bench-detectors \
   bench-rendering bench-train bench-losses bench-packing bench-plan bench-train-kill bench-matrix \
-  bench-attention bench-gpu bench-gate bench-curate bench-ingest
+  bench-attention bench-gpu bench-gate bench-curate bench-ingest bench-metrics bench-sandbox \
+  bench-judges bench-lm-eval
 
 env:
 	@scripts/env.sh
@@ -90,6 +91,19 @@ bench-attention: env
 # How often the gate opens on noise, and on what is better beside the plan; about 15 minutes.
 bench-gate: env
 	$(BIN)/python benchmarks/gate.py
+
+# FOLDER holds public sets; each script says which. RIVAL has lm-eval.
+bench-metrics: env
+	$(BIN)/python benchmarks/metrics.py $(FOLDER)
+
+bench-sandbox: env
+	$(BIN)/python benchmarks/sandbox.py $(FOLDER)
+
+bench-judges: env
+	$(BIN)/python benchmarks/judges.py $(FOLDER)
+
+bench-lm-eval: env
+	$(BIN)/python benchmarks/lm_eval_parity.py $(FOLDER) --rival $(RIVAL)
 
 # On one CUDA device; the environment needs torch's CUDA build.
 bench-gpu: env
