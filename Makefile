@@ -4,7 +4,7 @@ export VENV
 BIN := $(VENV)/bin
 CODE := tutelage tests scripts examples $(wildcard benchmarks)
 
-.PHONY: env demo demo-support test check format docs bench bench-contract bench-detectors \
+.PHONY: env demo demo-support test test-offline check format docs bench bench-contract bench-detectors \
   bench-rendering bench-train bench-losses bench-packing bench-plan bench-train-kill bench-matrix \
   bench-attention bench-gpu bench-gate bench-curate bench-ingest bench-metrics bench-sandbox \
   bench-judges bench-lm-eval
@@ -26,6 +26,10 @@ demo-support: env
 
 test: env
 	$(BIN)/python -m pytest
+
+# The same with no network but loopback, on Linux.
+test-offline: env
+	unshare --map-root-user --net -- sh -c 'ip link set lo up && exec $(BIN)/python -m pytest'
 
 check: env
 	$(BIN)/ruff format --check $(CODE)

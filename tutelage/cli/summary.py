@@ -15,6 +15,7 @@ from tutelage.cli.reply import Reply
 from tutelage.cli.terminal import OUTCOMES, counted
 from tutelage.core.errors import GateShut, TutelageError
 from tutelage.core.metric import ALL, Metric
+from tutelage.gate.page.draw import SHARE, bare, signed
 from tutelage.store.artifact import Artifact, read_json
 from tutelage.store.lines import METRICS, read_metrics
 from tutelage.store.release import VERDICT
@@ -147,17 +148,16 @@ def _listed(console: Console, values: Sequence[Metric]) -> None:
 
 def value(metric: Metric) -> str:
     """`97.1 [96.0 97.9]`: in per cent where the unit is a share."""
-    scale = 100 if metric.unit == "share" else 1
-    low, high = metric.low * scale, metric.high * scale
-    return f"{metric.value * scale:.1f} [{low:.1f} {high:.1f}]"
+    low, middle, high = (bare(x, metric.unit) for x in (metric.low, metric.value, metric.high))
+    return f"{middle} [{low} {high}]"
 
 
 def difference(metric: Metric) -> str:
-    """`+12.3 [10.1 14.5] points`."""
-    scale = 100 if metric.unit == "share" else 1
-    unit = "points" if metric.unit == "share" else metric.unit
-    middle = (metric.difference or 0.0) * scale
-    return f"{middle:+.1f} [{metric.low * scale:+.1f} {metric.high * scale:+.1f}] {unit}"
+    """`+12.3 [+10.1 +14.5] points`."""
+    unit = "points" if metric.unit == SHARE else metric.unit
+    found = metric.difference or 0.0
+    low, middle, high = (signed(x, metric.unit) for x in (metric.low, found, metric.high))
+    return f"{middle} [{low} {high}] {unit}"
 
 
 def _hardest(pairs: Sequence[Metric]) -> str | None:
