@@ -53,9 +53,11 @@ class Continuations:
     def continued(self, pairs: Sequence[tuple[str, str]]) -> list[Lesson]:
         """Bare texts and what continues them: nothing stands around them, no stop token behind.
 
-        Blanks that end a text belong to what continues it. Both are read as one text, and the
-        ids past as many as the first part alone has are weighed. Where the first part is empty,
-        `start` stands before the second.
+        Blanks that end a text belong to what continues it. The first part is read alone; of both
+        read as one text, the ids past as many are weighed. Where a token would reach across the
+        two, as `: ` does behind `Answer:`, that is not how the whole is written; it is how the
+        harness asks, and published scores go by it. Where the first part is empty, `start` stands
+        before the second.
 
         Raises: ContractError where nothing is left to weigh.
         Source: the rule of the LM evaluation harness for `loglikelihood`.
@@ -63,12 +65,15 @@ class Continuations:
         moved = [(first.rstrip(), first[len(first.rstrip()) :] + rest) for first, rest in pairs]
         whole = self.texts([first + rest for first, rest in moved])
         heads = list(dict.fromkeys(first for first, _ in moved))
-        lengths = dict(zip(heads, map(len, self.texts(heads)), strict=True))
+        alone = dict(zip(heads, self.texts(heads), strict=True))
         lessons = []
         for (first, _), ids in zip(moved, whole, strict=True):
-            cut = lengths[first]
-            prompt = ids[:cut] if cut else (self.start,)
-            lessons.append(Lesson(prompt=prompt, completion=ids[cut:]))
+            prompt = alone[first]
+            lessons.append(Lesson(prompt=prompt or (self.start,), completion=ids[len(prompt) :]))
+        empty = [pair for pair, one in zip(pairs, lessons, strict=True) if not one.completion]
+        if empty:
+            bad = [BadRow(where=f"`{first[-60:]}`", problem=f"`{rest}`") for first, rest in empty]
+            raise ContractError(f"{len(bad)} texts have no token of their own behind", rows=bad)
         return lessons
 
     def windows(self, text: str) -> list[Lesson]:
