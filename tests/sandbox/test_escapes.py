@@ -4,11 +4,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.confined import needs_confinement
 from tests.sandbox.hostile import CHEATS, ESCAPES
 from tutelage.sandbox.box import Box, Program
 from tutelage.sandbox.cases import read_tests
 from tutelage.sandbox.limits import Limits
 from tutelage.sandbox.trial import Trial
+
+pytestmark = needs_confinement
 
 LIMITS = Limits(seconds=2.0, memory_bytes=256 << 20, file_bytes=2 << 20)
 RIGHT = "def f(x): return 2 * x"

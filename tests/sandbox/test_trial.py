@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.confined import needs_confinement
 from tutelage.core.errors import MissingCapability
 from tutelage.sandbox import box as boxes
 from tutelage.sandbox.box import Box, Program
@@ -14,6 +15,8 @@ from tutelage.sandbox.cases import Unclear, defined, read_tests
 from tutelage.sandbox.limits import Limits
 from tutelage.sandbox.trial import Dialogue, Trial
 from tutelage.sandbox.values import Opaque, Raised, Unreadable, decode, encode, plain
+
+pytestmark = needs_confinement
 
 MBPP = [
     json.loads(line)

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from tests.confined import needs_confinement
 from tests.score.fakes import row, task
 from tutelage.core.errors import RecipeError
 from tutelage.core.recipe import Code as Keys
@@ -13,6 +14,8 @@ from tutelage.score.code import Code
 from tutelage.score.program import program_of
 from tutelage.score.roster import of_rows, open_scorers
 from tutelage.score.task import Task, tasks_of
+
+pytestmark = needs_confinement
 
 RIGHT = "def double(x):\n    return 2 * x"
 TESTS = json.dumps(["assert double(2) == 4", "assert double('a') == 'aa'"])
