@@ -6,8 +6,8 @@ CODE := tutelage tests scripts examples $(wildcard benchmarks)
 
 .PHONY: env demo demo-support test test-offline check format docs bench bench-contract bench-detectors \
   bench-rendering bench-train bench-losses bench-packing bench-plan bench-train-kill bench-matrix \
-  bench-attention bench-gpu bench-gate bench-curate bench-ingest bench-metrics bench-sandbox \
-  bench-judges bench-lm-eval
+  bench-attention bench-gpu bench-gate bench-curate bench-curate-speed bench-curate-kill \
+  bench-ingest bench-metrics bench-sandbox bench-judges bench-lm-eval
 
 env:
 	@scripts/env.sh
@@ -60,6 +60,14 @@ ROWS ?= 100000
 SEED ?= 1
 bench-curate: env
 	$(BIN)/python benchmarks/curate.py --rows $(ROWS) --seed $(SEED)
+
+# Near-duplicates beside others' code: RIVALS holds `--rival NAME=PYTHON` of each.
+bench-curate-speed: env
+	$(BIN)/python benchmarks/curate_speed.py $(RIVALS)
+
+# A curation of a million rows killed again and again, beside one that is not.
+bench-curate-kill: env
+	$(BIN)/python benchmarks/curate_kill.py
 
 bench-ingest: env
 	$(BIN)/python benchmarks/ingest.py

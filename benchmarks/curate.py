@@ -30,8 +30,9 @@ from tutelage.core.intervals import wilson
 from tutelage.core.recipe import Curate, Screen
 from tutelage.curate.decontaminate import Leaks, leaks
 from tutelage.curate.dedup import Repeats, exact, near
+from tutelage.curate.sides import questions
 from tutelage.curate.sources import Asked
-from tutelage.screen.near import SHINGLE, Pairs, comparable, near_groups, side
+from tutelage.screen.near import SHINGLE, Pairs, comparables, near_groups, side
 from tutelage.screen.pii import find_pii
 from tutelage.screen.screener import Screener
 from tutelage.screen.secrets import find_secrets
@@ -128,10 +129,12 @@ def pass_through(plants: Plants, sheet: Sheet) -> None:
         list(Screener(Screen()).screen(rows))
     with timed(spent, "exact"):
         gone = exact(rows)
+    with timed(spent, "requests"):
+        requests = questions(rows)
     with timed(spent, "near"):
-        repeats = near(rows, SECTION.duplicates)
+        repeats = near(rows, SECTION.duplicates, requests)
     with timed(spent, "leaks"):
-        found = leaks(rows, asked, SECTION)
+        found = leaks(rows, asked, SECTION, requests)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
     for name, seconds in spent.items():
         sheet.note(f"{name}/speed", len(rows) / seconds, "rows a second", len(rows))
@@ -169,8 +172,8 @@ def leaked(plants: Plants, found: Leaks, sheet: Sheet) -> None:
 
 def near_duplicates(plants: Plants, sheet: Sheet) -> None:
     """Recall over planted pairs by their true Jaccard index, side by side; precision of all."""
-    prompts = [comparable(one.messages[0].content) for one in plants.rows]
-    answers = [comparable(one.messages[-1].content) for one in plants.rows]
+    prompts = comparables([one.messages[0].content for one in plants.rows])
+    answers = comparables([one.messages[-1].content for one in plants.rows])
     looked = {"prompt": prompts, "answer": answers}
     sides = [side(texts) for texts in looked.values()]
     found = near_groups(sides, [(0,), (1,)], 0.7)

@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from importlib.metadata import version
 from typing import Any
 
 BANDS, ROWS = 40, 6
@@ -26,7 +27,8 @@ Sign = Callable[[str], Iterable[Any]]  # a text's bands
 
 def main() -> None:
     texts = json.load(sys.stdin)
-    sign = RIVALS[sys.argv[1]]()
+    name = sys.argv[1]
+    sign = RIVALS[name]()
     list(sign(texts[0]))
     began = time.process_time()
     buckets: dict[Any, list[int]] = defaultdict(list)
@@ -34,7 +36,10 @@ def main() -> None:
         for place, band in enumerate(sign(text)):
             buckets[place, band].append(index)
     pairs = {(own[0], other) for own in buckets.values() for other in own[1:]}
-    json.dump({"seconds": time.process_time() - began, "pairs": len(pairs)}, sys.stdout)
+    seconds = time.process_time() - began
+    package = {"data-juicer": "py-data-juicer"}.get(name, name)
+    told = {"seconds": seconds, "pairs": len(pairs), "version": version(package)}
+    json.dump(told, sys.stdout)
 
 
 def datasketch() -> Sign:

@@ -3,16 +3,18 @@
     python benchmarks/curate_speed.py --rival NAME=PYTHON [--rival NAME=PYTHON ...]
 
 NAME is one of those of `curate_rival.py`. The rows are those of `curate_plant.py`, a prompt and an
-answer as one text; ours are put in comparable words, freed of fixed text, sketched and every pair
-verified, theirs are signed and put into buckets. The systems take turns, and the processor's own
-seconds count, so that other work on the machine weighs on all alike. One JSON line a system to
-`benchmarks/results/curate_speed.jsonl`, with the slowest and the fastest round.
+answer as one text, and all make 240 hashes of each in 40 bands of six; ours are put in comparable
+words, freed of fixed text, sketched and every pair verified, theirs are signed and put into
+buckets. The systems take turns, and the processor's own seconds count, so that other work on the
+machine weighs on all alike; how busy it was is told by its load at the end of each round. One JSON
+line a system to `benchmarks/results/curate_speed.jsonl`, with the slowest and the fastest round.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import time
 from collections.abc import Sequence
@@ -21,7 +23,7 @@ from pathlib import Path
 from curate_plant import plant
 from methods import RESULTS, commit, hardware
 
-from tutelage.screen.near import comparable, near_pairs, side
+from tutelage.screen.near import comparables, near_pairs, side
 
 ROUNDS = 3
 ROWS, THEIRS = 60_000, 2_000  # a rival's work grows with its rows alone
@@ -33,17 +35,23 @@ def main() -> None:
     rivals = dict(one.split("=", 1) for one in parser.parse_args().rival)
     texts = ["\n".join(said.content for said in one.messages) for one in plant(ROWS, 1).rows]
     speeds: dict[str, list[float]] = {name: [] for name in ("ours", *rivals)}
+    versions, loads = {"ours": ""}, []
     for _ in range(ROUNDS):
         speeds["ours"].append(len(texts) / ours(texts))
         for name, python in rivals.items():
-            speeds[name].append(THEIRS / theirs(name, python, texts[-THEIRS:]))
+            told = theirs(name, python, texts[-THEIRS:])
+            speeds[name].append(THEIRS / float(str(told["seconds"])))
+            versions[name] = str(told["version"])
+        loads.append(os.getloadavg()[0])
     lines = []
     for name, found in speeds.items():
         low, value, high = sorted(found)
         about = {"n": ROUNDS, "low": low, "high": high, "method": "middle of the rounds"}
         form = {"benchmark": f"curate-speed/{name}", "value": value, "unit": "rows a second"}
         ratio = {} if name == "ours" else {"ours is so many times as fast": ratio_of(speeds, name)}
-        end = {"commit": commit(), "hardware": f"{hardware()}, one core used"}
+        told = {"version": versions[name]} if versions[name] else {}
+        end = {**told, "load": max(loads), "commit": commit()}
+        end["hardware"] = f"{hardware()}, one core used"
         lines.append(json.dumps({**form, **about, **ratio, **end}) + "\n")
         print(lines[-1], end="")
     RESULTS.mkdir(exist_ok=True)
@@ -59,19 +67,20 @@ def ratio_of(speeds: dict[str, list[float]], name: str) -> float:
 def ours(texts: Sequence[str]) -> float:
     """The processor's seconds."""
     began = time.process_time()
-    near_pairs([side([comparable(text) for text in texts])], 0.7)
+    near_pairs([side(comparables(texts))], 0.7)
     return time.process_time() - began
 
 
-def theirs(name: str, python: str, texts: Sequence[str]) -> float:
-    """The processor's seconds, as the rival's process tells them."""
+def theirs(name: str, python: str, texts: Sequence[str]) -> dict[str, object]:
+    """The processor's seconds and the version, as the rival's process tells them."""
     script = Path(__file__).parent / "curate_rival.py"
     done = subprocess.run(
         [python, str(script), name], input=json.dumps(texts), capture_output=True, text=True
     )
     if done.returncode:
         raise SystemExit(f"{name}: {done.stderr}")
-    return float(json.loads(done.stdout.splitlines()[-1])["seconds"])
+    told: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
+    return told
 
 
 if __name__ == "__main__":

@@ -272,7 +272,7 @@ def test_the_keys_of_every_section_are_these() -> None:
         "truncate forged context_tokens"
     )
     assert keys["Curate"] == (
-        "sources rows validation group_by stratify licences opt_out people invalid stages "
+        "sources rows validation group_by stratify licences opt_out people invalid expected stages "
         "screen duplicates leakage"
     )
     assert keys["Screen"] == "actions key_env key_file detectors"

@@ -1,11 +1,22 @@
 """Hashed runs of words agree with counting them the slow way."""
 
+import unicodedata
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tutelage.screen import ngrams as room
-from tutelage.screen.ngrams import fixed, folded, ngrams, without, words
+from tutelage.screen.ngrams import (
+    batches,
+    fixed,
+    folded,
+    ngrams,
+    ngrams_of,
+    without,
+    words,
+    words_of,
+)
 
 TEXTS = st.lists(st.lists(st.sampled_from(["a", "b", "é", "好"]), max_size=9), max_size=6)
 
@@ -96,3 +107,37 @@ def test_mixing_is_one_to_one_on_small_numbers() -> None:
     values = room.mix(np.arange(1000, dtype=np.uint64))
 
     assert len(np.unique(values)) == 1000
+
+
+SIGNS = st.lists(st.text(alphabet="aB 1\n\t.,_-é日🙂\x1c\x0bＸßİΣ", max_size=14), max_size=40)
+
+
+@settings(max_examples=200, derandomize=True, deadline=None)
+@given(texts=SIGNS)
+def test_words_of_many_texts_are_those_of_each(texts: list[str]) -> None:
+    assert words_of(texts) == [words(text) for text in texts]
+
+
+@settings(max_examples=200, derandomize=True, deadline=None)
+@given(texts=SIGNS)
+def test_runs_of_texts_as_they_are_are_those_of_their_words(texts: list[str]) -> None:
+    own, worded = ngrams_of(texts, 2), ngrams(words_of(texts), 2)
+
+    assert own.hashes.tolist() == worded.hashes.tolist()
+    assert own.text.tolist() == worded.text.tolist()
+    assert own.first.tolist() == worded.first.tolist()
+
+
+@settings(max_examples=100, derandomize=True, deadline=None)
+@given(text=st.text(alphabet="aB 1\n\t.,é\x1c\x0bＸßİΣ", max_size=14))
+def test_folding_is_the_same_for_every_script(text: str) -> None:
+    plain = unicodedata.normalize("NFKC", text).casefold()
+
+    assert folded(text) == " ".join(plain.split())
+
+
+def test_batches_take_a_text_more_where_one_is_cut() -> None:
+    sizes = np.array([3, 3, 3, 9, 1])
+
+    assert list(batches(sizes, 5)) == [(0, 2), (2, 4), (4, 5)]
+    assert list(batches(sizes[:0], 5)) == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +12,9 @@ import numpy as np
 from tutelage.core.ledger import Decision, LedgerEntry
 from tutelage.core.row import Example
 from tutelage.curate.pairs import Pair
+from tutelage.curate.quality import taught
+from tutelage.curate.quality_card import cell as _cell
+from tutelage.curate.quality_card import quality_lines
 from tutelage.curate.sides import request
 from tutelage.curate.sources import Asked
 from tutelage.curate.split import Placed
@@ -36,6 +38,7 @@ class Curated:
     findings: Sequence[Mapping[str, str | int]] = ()
     repeats: Mapping[str, int] = field(default_factory=dict)  # of one side alone
     pairs: Sequence[Pair] = ()
+    quality: Mapping[str, Any] = field(default_factory=dict)
 
 
 def card(curated: Curated) -> dict[str, Any]:
@@ -79,10 +82,11 @@ def card(curated: Curated) -> dict[str, Any]:
         ],
         "lengths": {
             "request_words": _spread([len(request(example).split()) for example in kept]),
-            "answer_words": _spread([_taught_words(example) for example in kept]),
+            "answer_words": _spread([len(taught(example).split()) for example in kept]),
             "messages": _spread([len(example.messages) for example in kept]),
         },
         "tags": _tags(kept),
+        "quality": dict(curated.quality),
     }
 
 
@@ -112,12 +116,6 @@ def _reasons(ledger: Iterable[LedgerEntry], decision: Decision) -> dict[str, int
 
 def _counts(names: Iterable[str]) -> dict[str, int]:
     return dict(sorted(Counter(names).items()))
-
-
-def _taught_words(example: Example) -> int:
-    turns = example.chosen or example.messages
-    taught = [message.content for message in turns if message.taught]
-    return sum(len(content.split()) for content in taught)
 
 
 def _spread(values: Sequence[int]) -> dict[str, float]:
@@ -160,7 +158,7 @@ def text(form: Mapping[str, Any]) -> str:
         _section("Repeats of one side alone", _pairs(form["repeats"], "none was looked for")),
         _section("Kept clear of", _suites(form)),
         *([_section("Leaks, side by side", _beside(form))] if form["leak_pairs"] else []),
-        _section("Lengths", _lengths(form)),
+        _section("Quality", quality_lines(form["quality"])),
         _section("Tags", _tag_lines(form)),
         _section("What was not looked for", [NOT_LOOKED_FOR]),
     ]
@@ -266,24 +264,11 @@ def _beside(form: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _cell(text: str) -> str:
-    """A text that cannot break a table of Markdown, nor be markup."""
-    return html.escape(text, quote=False).replace("|", "\\|").replace("`", "\\`")
-
-
 def _suites(form: Mapping[str, Any]) -> list[str]:
     return [
         f"- {one['suite']}: {one['tasks']:,} tasks of {one['path']} (`{one['sha256'][:12]}`)"
         for one in form["kept_clear_of"]
     ] or ["- no suite: the recipe has no `evaluate`"]
-
-
-def _lengths(form: Mapping[str, Any]) -> list[str]:
-    lines = ["| | least | median | 95 % | most |", "|---|---:|---:|---:|---:|"]
-    for name, spread in form["lengths"].items():
-        cells = " | ".join(f"{value:g}" for value in spread.values())
-        lines.append(f"| {name.replace('_', ' ')} | {cells} |")
-    return lines
 
 
 def _tag_lines(form: Mapping[str, Any]) -> list[str]:

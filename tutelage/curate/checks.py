@@ -10,27 +10,37 @@ from tutelage.curate.sieve import entry
 from tutelage.score.schema import Schema
 from tutelage.score.task import answer_text, tasks_of
 
+Answers = dict[str, dict[str, list[Example]]]  # rows by prompt, then by answer
 
-def conflicts(examples: list[Example]) -> list[LedgerEntry]:
+
+def answered(examples: list[Example]) -> Answers:
+    """The rows of each prompt by their answers; no preference rows."""
+    answers: Answers = {}
+    for example in examples:
+        if not example.chosen:
+            own = answers.setdefault(prompt_key(example), {})
+            own.setdefault(answer_key(example), []).append(example)
+    return answers
+
+
+def conflicts(examples: list[Example], answers: Answers | None = None) -> list[LedgerEntry]:
     """Rows that answer one prompt differently, for a person to look at; they are kept.
 
     Prompts and answers are compared without case and blanks. Of preference rows several
-    pairs for one prompt are the point: only those that prefer the opposite are found.
+    pairs for one prompt are the point: only those that prefer the opposite are found. `answers`
+    is what `answered` gives, if it is known.
     """
-    answers: dict[str, dict[str, Example]] = {}
-    for example in examples:
-        if not example.chosen:
-            answers.setdefault(prompt_key(example), {}).setdefault(answer_key(example), example)
+    others: dict[int, Example] = {}
+    for own in (answered(examples) if answers is None else answers).values():
+        for key, rows in own.items() if len(own) > 1 else ():
+            other = next(those[0] for one, those in own.items() if one != key)
+            others |= {id(one): other for one in rows}
     found = []
-    for example in examples:
-        if example.chosen:
-            continue
-        others = answers[prompt_key(example)]
-        if len(others) > 1:
-            own = answer_key(example)
-            other = next(one for key, one in others.items() if key != own)
-            detail = f"answers the prompt of {other.source} otherwise"
-            found.append(entry(example, Decision.REVIEW, Reason.CONFLICTING_LABEL, detail, other))
+    for example in examples if others else ():
+        beside = others.get(id(example))
+        if beside is not None:
+            detail = f"answers the prompt of {beside.source} otherwise"
+            found.append(entry(example, Decision.REVIEW, Reason.CONFLICTING_LABEL, detail, beside))
     return found + _opposite([example for example in examples if example.chosen])
 
 

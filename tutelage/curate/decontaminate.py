@@ -10,7 +10,7 @@ compared with those to train on by 13-word spans: the split keeps like requests 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -19,7 +19,7 @@ import numpy as np
 from tutelage.core.ledger import Decision, LedgerEntry, Reason
 from tutelage.core.recipe import Curate
 from tutelage.core.row import Example
-from tutelage.curate.sides import asked, question, texts, turns
+from tutelage.curate.sides import asked, questions, texts, turns
 from tutelage.curate.sieve import entry
 from tutelage.curate.sources import Asked
 from tutelage.screen.near import SHINGLE, comparable, near_items, side
@@ -30,9 +30,10 @@ from tutelage.screen.ngrams import (
     among,
     fixed,
     ngrams,
+    ngrams_of,
     sample,
     without,
-    words,
+    words_of,
 )
 from tutelage.screen.overlap import SHORT_SPAN, SPAN, Items, overlaps
 
@@ -45,9 +46,9 @@ class Leaks:
 
     drop: dict[int, LedgerEntry] = field(default_factory=dict)
     review: dict[int, LedgerEntry] = field(default_factory=dict)  # none of them is dropped
-    items: dict[int, Example] = field(default_factory=dict)
+    items: dict[int, int] = field(default_factory=dict)  # by place among the tasks
 
-    def note(self, index: int, told: LedgerEntry, item: Example) -> None:
+    def note(self, index: int, told: LedgerEntry, item: int) -> None:
         """Keeps the first that is found of a row; a reason to drop it goes before a doubt."""
         if index in self.drop or (told.decision == Decision.REVIEW and index in self.review):
             return
@@ -65,24 +66,45 @@ class Hit(NamedTuple):
     words: int
 
 
-def leaks(examples: list[Example], suites: list[Asked], section: Curate) -> Leaks:
-    """The rows that hold items of the suites and benchmarks."""
+def leaks(
+    examples: list[Example],
+    suites: list[Asked],
+    section: Curate,
+    requests: list[str] | None = None,
+) -> Leaks:
+    """The rows that hold items of the suites and benchmarks, which are the tasks.
+
+    `requests` is what `questions` gives of the rows, if it is known.
+    """
     found = Leaks()
-    tasks = [task for one in suites for task in one.tasks]
+    tasks = tasks_of(suites)
     if tasks and examples:
-        asked_for = [question(one) for one in examples]
-        items = [question(one) for one in tasks]
+        asked_for = questions(examples) if requests is None else requests
+        items = questions(tasks)
         _exact(examples, tasks, (asked_for, items), found)
         _near(examples, tasks, (asked_for, items), section.duplicates.jaccard, found)
         _spans(examples, tasks, section.leakage.coverage, found)
     return found
 
 
+def tasks_of(suites: Sequence[Asked]) -> list[Example]:
+    """The items of all suites and benchmarks."""
+    return [task for one in suites for task in one.tasks]
+
+
+def apart(examples: Sequence[Example]) -> list[Example]:
+    """The rows held out."""
+    return [one for one in examples if one.split != "train"]
+
+
 def held_out(examples: list[Example], section: Curate) -> Leaks:
-    """The rows to train on that hold a row held out; the split kept like requests together."""
+    """The rows to train on that hold a row held out, which are the tasks.
+
+    The split kept like requests together, so that long spans alone are looked for.
+    """
     found = Leaks()
     train = [index for index, one in enumerate(examples) if one.split == "train"]
-    tasks = [one for one in examples if one.split != "train"]
+    tasks = apart(examples)
     if tasks and train:
         inner = Leaks()
         rows = [examples[index] for index in train]
@@ -96,19 +118,27 @@ def held_out(examples: list[Example], section: Curate) -> Leaks:
 def _exact(
     examples: list[Example], tasks: list[Example], keys: tuple[list[str], list[str]], found: Leaks
 ) -> None:
-    items: dict[str, Example] = {}
-    for key, task in zip(keys[1], tasks, strict=True):
-        items.setdefault(key, task)
+    items: dict[str, int] = {}
+    for place, key in enumerate(keys[1]):
+        items.setdefault(key, place)
     for index, (example, own) in enumerate(zip(examples, keys[0], strict=True)):
-        said = turns(example)
-        keys_of = map(comparable, said) if len(said) > 1 else ()
-        # a turn of a few words, such as a greeting, is no leak by itself
-        more = [key for key in keys_of if key.count(" ") >= SHINGLE - 1]
-        hit = next((items[key] for key in (own, *more) if key in items), None)
+        hit = items[own] if own in items else _in_a_turn(example, items)
         if hit is not None:
-            detail = f"asks what {hit.source} asks"
-            told = entry(example, Decision.DROP, Reason.LEAK_EXACT, detail, hit)
+            detail = f"asks what {tasks[hit].source} asks"
+            told = entry(example, Decision.DROP, Reason.LEAK_EXACT, detail, tasks[hit])
             found.note(index, told, hit)
+
+
+def _in_a_turn(example: Example, items: Mapping[str, int]) -> int | None:
+    """The item that one of several turns asks; a greeting of a few words is no leak by itself."""
+    if len(example.messages) < 3 and not example.chosen:
+        return None
+    said = turns(example)
+    for turn in said if len(said) > 1 else ():
+        key = comparable(turn)
+        if key in items and key.count(" ") >= SHINGLE - 1:
+            return items[key]
+    return None
 
 
 def _spans(
@@ -124,7 +154,7 @@ def _spans(
         example, task = examples[hit.row], tasks[hit.item]
         decision = Decision.DROP if hit.share >= share else Decision.REVIEW
         detail = f"holds {hit.share:.0%} of the {hit.words}-word spans of {task.source}"
-        found.note(hit.row, entry(example, decision, Reason.LEAK_NGRAM, detail, task), task)
+        found.note(hit.row, entry(example, decision, Reason.LEAK_NGRAM, detail, task), hit.item)
 
 
 def _hits(examples: list[Example], tasks: list[Example], sizes: tuple[int, ...]) -> Iterator[Hit]:
@@ -147,7 +177,7 @@ def _hits(examples: list[Example], tasks: list[Example], sizes: tuple[int, ...])
 def _in_parts(examples: list[Example], items: Items, shared: Hashes, size: int) -> Iterator[Hit]:
     for begin in range(0, len(examples), ROWS_AT_ONCE):
         part = examples[begin : begin + ROWS_AT_ONCE]
-        row_texts, row_of = _owned([list(texts(example)) for example in part])
+        row_texts, row_of = _owned([texts(example) for example in part])
         held = overlaps(_bare(row_texts, shared, size), items, row_of + begin)
         told = (held.row.tolist(), held.item.tolist(), held.coverage.tolist())
         for row, item, share in zip(*told, strict=True):
@@ -155,22 +185,26 @@ def _in_parts(examples: list[Example], items: Items, shared: Hashes, size: int) 
 
 
 def _shared(own: Sequence[str], owner: Indices, size: int) -> Hashes:
-    return fixed(_by_owner(ngrams(own, size), owner, int(owner.max(initial=-1)) + 1))
+    return fixed(_by_owner(ngrams_of(own, size), owner, int(owner.max(initial=-1)) + 1))
 
 
 def _bare(own: Sequence[str], shared: Hashes, size: int) -> Grams:
     """The spans of texts without those that many share, neighbours of which then meet."""
-    grams = ngrams(own, size)
+    grams = ngrams_of(own, size)
     if not among(grams.hashes, shared).any():
         return grams
-    return ngrams(without(own, grams, shared, size), size)
+    return ngrams(without(words_of(own), grams, shared, size), size)
 
 
 def _owned(texts_of: Iterable[Iterable[str]]) -> tuple[list[str], Indices]:
-    """All texts one after another, as words, and the index of each one's owner."""
-    found = [(words(text), index) for index, own in enumerate(texts_of) for text in own]
-    owners = np.array([index for _, index in found], dtype=np.int64)
-    return [text for text, _ in found], owners
+    """All texts one after another, and the index of each one's owner."""
+    found: list[str] = []
+    sizes = []
+    for own in texts_of:
+        before = len(found)
+        found += own
+        sizes.append(len(found) - before)
+    return found, np.repeat(np.arange(len(sizes)), sizes)
 
 
 def _by_owner(grams: Grams, owner: Indices, owners: int) -> Grams:
@@ -187,4 +221,4 @@ def _near(
     for row, item, share in near_items(side(keys[0]), side(keys[1]), threshold):
         detail = f"asks much like {tasks[item].source}, Jaccard {share:.2f}"
         told = entry(examples[row], Decision.DROP, Reason.LEAK_NEAR, detail, tasks[item])
-        found.note(row, told, tasks[item])
+        found.note(row, told, item)

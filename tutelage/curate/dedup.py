@@ -16,13 +16,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from tutelage.core.ledger import Decision, LedgerEntry, Reason
 from tutelage.core.recipe import Duplicates
 from tutelage.core.row import Example, Origin
-from tutelage.curate.sides import Sides, answer_key, numbers, prompt_key, sides
+from tutelage.curate.sides import Sides, answer_key, numbers, prompt_key, questions, sides
 from tutelage.curate.sieve import entry
 from tutelage.screen.near import Pairs, near_groups, side
 
@@ -54,15 +54,17 @@ class Repeats:
     counts: dict[str, int] = field(default_factory=dict)
 
 
-def near(examples: list[Example], section: Duplicates) -> Repeats:
-    """Rows that are like one that stays, in every side or in one."""
+def near(
+    examples: list[Example], section: Duplicates, requests: Sequence[str] | None = None
+) -> Repeats:
+    """Rows that are like one that stays, in every side or in one.
+
+    `requests` is what `questions` gives, if it is known.
+    """
     order = preference(examples)
-    looks = [sides(examples[index]) for index in order]
-    compared = [
-        side([look.request for look in looks]),
-        side([look.context for look in looks]),
-        side([look.answer for look in looks]),
-    ]
+    asked = questions(examples) if requests is None else requests
+    looks = sides([examples[index] for index in order], [asked[index] for index in order])
+    compared = [side(looks.request), side(looks.context), side(looks.answer)]
     whole, prompts, answers = near_groups(compared, ((0, 1, 2), (0, 1), (2,)), section.jaccard)
     found, unlike = Repeats(), 0
     for first, second, share in _each(whole):
@@ -70,7 +72,7 @@ def near(examples: list[Example], section: Duplicates) -> Repeats:
         if stays in found.rows or goes in found.rows:
             continue
         same = numbers(examples[stays]) == numbers(examples[goes])
-        if not same or differ(looks[first], looks[second]):
+        if not same or differ(looks, first, second):
             unlike += 1
             continue
         detail = f"is like {examples[stays].source}, Jaccard {share:.2f}"
@@ -104,12 +106,12 @@ def _each(pairs: Pairs) -> Iterator[tuple[int, int, float]]:
     return zip(pairs.first.tolist(), pairs.second.tolist(), pairs.jaccard.tolist(), strict=True)
 
 
-def differ(one: Sides, other: Sides) -> bool:
+def differ(looks: Sides, one: int, other: int) -> bool:
     """Whether rows that are alike by shingles and numbers still say different things."""
     return (
-        one.chosen != other.chosen  # a pair the other way round says the opposite
-        or _exchanged(one.request, other.request) > EXCHANGED
-        or _exchanged(one.answer, other.answer) > EXCHANGED
+        looks.chosen[one] != looks.chosen[other]  # a pair the other way round says the opposite
+        or _exchanged(looks.request[one], looks.request[other]) > EXCHANGED
+        or _exchanged(looks.answer[one], looks.answer[other]) > EXCHANGED
     )
 
 
@@ -122,16 +124,18 @@ def _exchanged(one: str, other: str) -> float:
 
 def preference(examples: list[Example]) -> list[int]:
     """Indices of the rows, those that rather stay first."""
-    return sorted(
-        range(len(examples)),
-        key=lambda index: (PREFERRED.index(examples[index].origin), -_quality(examples[index])),
-    )
+    ranks = {origin: rank for rank, origin in enumerate(PREFERRED)}
+    keys = [(ranks[one.origin], -_quality(one) if one.tags else -one.weight) for one in examples]
+    return sorted(range(len(keys)), key=keys.__getitem__)
 
 
 def _quality(example: Example) -> float:
     """The number of the tag `quality` where a row has one; else what its weight says."""
+    written = example.tags.get("quality")
+    if written is None:
+        return example.weight
     try:
-        value = float(example.tags.get("quality", example.weight))
+        value = float(written)
     except ValueError:
         return example.weight
     return value if math.isfinite(value) else example.weight

@@ -7,6 +7,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from tutelage.core.errors import BadRow, RecipeError, RowError
 from tutelage.core.ledger import Decision, LedgerEntry, Reason
 from tutelage.core.recipe import Curate, Stage
@@ -65,6 +67,20 @@ def mix(examples: Sequence[Example], names: Sequence[str], section: Curate, seed
         },
         counts=taught,
     )
+
+
+def over_limit(
+    kept: Sequence[Example], rows: int | None, generator: np.random.Generator
+) -> dict[int, LedgerEntry]:
+    """The rows beyond `curate.rows`, after a seeded shuffle."""
+    if rows is None or rows >= len(kept):
+        return {}
+    shuffled = generator.permutation(len(kept))
+    detail = f"is not among the {rows:,} rows of curate.rows"
+    return {
+        index: entry(kept[index], Decision.DROP, Reason.OVER_LIMIT, detail)
+        for index in shuffled[rows:].tolist()
+    }
 
 
 def source_of(files: Sequence[Ingested], section: Curate) -> dict[tuple[str, Source], str]:

@@ -27,12 +27,12 @@ class Pair(TypedDict):
     item_text: str
 
 
-def side_by_side(examples: Sequence[Example], found: Leaks) -> list[Pair]:
+def side_by_side(examples: Sequence[Example], tasks: Sequence[Example], found: Leaks) -> list[Pair]:
     """The first pairs found; every one of them is in the ledger."""
     listed: list[Pair] = []
     for entries in (found.drop, found.review):
         for index in sorted(entries)[:SHOWN]:
-            listed.append(_pair(examples[index], found.items[index], entries[index]))
+            listed.append(_pair(examples[index], tasks[found.items[index]], entries[index]))
     return listed
 
 

@@ -2,41 +2,49 @@
 
 from __future__ import annotations
 
+import gc
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from tutelage.core.artifact import Provenance
 from tutelage.core.errors import BadRow, RowError
-from tutelage.core.ledger import Decision, LedgerEntry, Reason, tally
+from tutelage.core.ledger import LedgerEntry, tally
 from tutelage.core.progress import Tick
 from tutelage.core.recipe import Curate
 from tutelage.core.row import Example
 from tutelage.curate import screening
 from tutelage.curate.card import Curated, card
 from tutelage.curate.card import text as card_text
-from tutelage.curate.checks import conflicts, outside_schema
+from tutelage.curate.checks import answered, conflicts, outside_schema
 from tutelage.curate.consent import Withheld, under_pseudonyms, withheld
-from tutelage.curate.decontaminate import Leaks, held_out, leaks
-from tutelage.curate.dedup import exact, near
-from tutelage.curate.mix import mix, source_of
-from tutelage.curate.pairs import side_by_side
-from tutelage.curate.sieve import STAGE, Sieve, entry
+from tutelage.curate.decontaminate import Leaks, apart, held_out, leaks, tasks_of
+from tutelage.curate.dedup import Repeats, exact, near
+from tutelage.curate.mix import Mixed, mix, over_limit, source_of
+from tutelage.curate.page import page
+from tutelage.curate.pairs import Pair, side_by_side
+from tutelage.curate.parts import Parts
+from tutelage.curate.quality import Looked, quality
+from tutelage.curate.sides import questions
+from tutelage.curate.sieve import STAGE, Sieve
 from tutelage.curate.sources import (
     Asked,
     digests,
     output_schema,
     read,
     read_benchmarks,
+    read_expected,
     read_suites,
     refused_entries,
     rejections,
     suites_of,
 )
-from tutelage.curate.split import Placed, split
+from tutelage.curate.split import Placed, grouped, split
 from tutelage.screen.screener import Screener
 from tutelage.store.artifact import Artifact, pretty
 from tutelage.store.ingest import Ingested, uri_of
@@ -44,9 +52,10 @@ from tutelage.store.run import Run
 from tutelage.store.store import Draft
 from tutelage.store.tables import DROPPED, LEDGER, ROWS, write_ledger, write_rows
 
-VERSION = 4  # raised when the same sources come to another dataset
+VERSION = 5  # raised when the same sources come to another dataset
 CARD = "card.md"
 CARD_JSON = "card.json"
+CARD_HTML = "card.html"
 REJECTED = "rejected.jsonl"  # lines that never became a row, there if any was
 STEPS = 6
 
@@ -65,7 +74,25 @@ def run(section: Curate, inputs: Mapping[str, Artifact], run: Run) -> Artifact:
         stage_version=VERSION,
         seeds=run.seeds("curate.rows", "curate.split", "curate.stages"),
     )
-    return run.make(STAGE, provenance, lambda draft: _build(section, run, draft))
+    parts = Parts(run=run, key=provenance.key)
+    if run.force:
+        parts.clear()
+    with uncollected():
+        made = run.make(STAGE, provenance, lambda draft: _build(section, run, draft, parts))
+    parts.clear()
+    return made
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Without the search for cycles: rows have none, and it goes through all of them every time."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def _section(section: Curate, run: Run) -> dict[str, Any]:
@@ -78,6 +105,8 @@ def _section(section: Curate, run: Run) -> dict[str, Any]:
         benchmark["path"] = uri_of(benchmark["path"])
     for source in form["sources"]:
         source["path"] = uri_of(source["path"])
+    if section.expected is not None:
+        form["expected"]["path"] = uri_of(section.expected.path)
     if section.opt_out is not None:
         form["opt_out"] = uri_of(section.opt_out)
     form["suites"] = [
@@ -87,15 +116,16 @@ def _section(section: Curate, run: Run) -> dict[str, Any]:
     return form
 
 
-def _build(section: Curate, run: Run, draft: Draft) -> None:
+def _build(section: Curate, run: Run, draft: Draft, parts: Parts) -> None:
     _tick(run, 0)
     key = screening.ready(section.screen, run.recipe)
     files = read(section, run.recipe, lambda rows: _tick(run, 0, rows))
     kept_back = withheld(files, section, run.recipe)
     files = under_pseudonyms(files, key) if section.people == "pseudonymise" else files
     screener = Screener(section.screen, key)
-    looked = screening.screen(files, screener)
+    looked = screening.screen(files, screener, parts)
     suites = screening.screened(_asked(section, run), screener)
+    expected = read_expected(section, run.recipe)
     _tick(run, 1)
     sieve = Sieve(
         kept=[example for file in looked.files for example in file.examples],
@@ -103,28 +133,21 @@ def _build(section: Curate, run: Run, draft: Draft) -> None:
         flags=looked.flags,
     )
     _withhold(sieve, kept_back, looked.drop)
-    repeats = _repeats(sieve, section)
+    repeats = _repeats(sieve, section, parts)
     _tick(run, 2)
-    found = leaks(sieve.kept, suites, section)
-    pairs = side_by_side(sieve.kept, found)
+    found = parts.kept("leaks", 0, Leaks, partial(leaks, sieve.kept, suites, section, sieve.asked))
+    pairs = side_by_side(sieve.kept, tasks_of(suites), found)
     sieve.flags += found.review.values()
     sieve.drop(found.drop)
     _tick(run, 3)
-    sieve.drop(_over_limit(sieve.kept, section.rows, run))
+    sieve.drop(over_limit(sieve.kept, section.rows, run.generator("curate.rows")))
     _refuse_empty(sieve)
-    placed = split(sieve.kept, section, run.seed("curate.split"))
-    across = held_out(placed.examples, section)
-    pairs += side_by_side(placed.examples, across)
-    placed = _clear(sieve, placed, across)
-    sieve.flags += conflicts(sieve.kept)
-    sieve.flags += _outside_schema(sieve, run)
-    names = source_of(looked.files, section)
-    mixed = mix(
-        placed.examples,
-        [names[one.id, one.source] for one in placed.examples],
-        section,
-        run.seed("curate.stages"),
-    )
+    placed = _placed(sieve, section, run, parts, pairs)
+    answers = answered(sieve.kept)
+    sieve.flags += conflicts(sieve.kept, answers)
+    unsound = _outside_schema(sieve, run)
+    sieve.flags += unsound or []
+    mixed = _mixed(placed.examples, looked.files, section, run)
     sieve.drop(mixed.left)
     _tick(run, 4)
     ledger = sieve.ledger()
@@ -139,6 +162,10 @@ def _build(section: Curate, run: Run, draft: Draft) -> None:
             findings=screening.counts(looked.tally),
             repeats=repeats,
             pairs=pairs,
+            quality=quality(
+                mixed.examples,
+                Looked(answers=answers, expected=expected, outside_schema=unsound),
+            ),
         )
     )
     _tick(run, 5)
@@ -166,27 +193,40 @@ def _withhold(sieve: Sieve, kept_back: Withheld, found: Mapping[int, LedgerEntry
     sieve.drop(others)
 
 
-def _repeats(sieve: Sieve, section: Curate) -> dict[str, int]:
+def _repeats(sieve: Sieve, section: Curate, parts: Parts) -> dict[str, int]:
     """Takes out rows that repeat others; how many do in one side alone."""
     sieve.drop(exact(sieve.kept))
+    sieve.asked = questions(sieve.kept)
     if not section.duplicates.near:
         return {}
-    found = near(sieve.kept, section.duplicates)
+    found = parts.kept(
+        "near", 0, Repeats, partial(near, sieve.kept, section.duplicates, sieve.asked)
+    )
     sieve.flags += found.flags
     sieve.drop(found.rows | found.alone)
     return found.counts
 
 
-def _outside_schema(sieve: Sieve, run: Run) -> list[LedgerEntry]:
+def _outside_schema(sieve: Sieve, run: Run) -> list[LedgerEntry] | None:
     schema = output_schema(run.recipe)
-    return [] if schema is None else outside_schema(sieve.kept, schema)
+    return None if schema is None else outside_schema(sieve.kept, schema)
 
 
-def _clear(sieve: Sieve, placed: Placed, across: Leaks) -> Placed:
-    """The split without rows to train on that hold a row held out."""
+def _placed(sieve: Sieve, section: Curate, run: Run, parts: Parts, pairs: list[Pair]) -> Placed:
+    """The split without rows to train on that hold a row held out, which `pairs` gets."""
+    groups = parts.kept("groups", 0, list[int], partial(grouped, sieve.kept, section, sieve.asked))
+    placed = split(sieve.kept, section, run.seed("curate.split"), sieve.asked, groups)
+    across = parts.kept("held_out", 0, Leaks, partial(held_out, placed.examples, section))
+    pairs += side_by_side(placed.examples, apart(placed.examples), across)
     sieve.drop(across.drop)
     stays = [one for index, one in enumerate(placed.examples) if index not in across.drop]
     return replace(placed, examples=stays)
+
+
+def _mixed(examples: list[Example], files: list[Ingested], section: Curate, run: Run) -> Mixed:
+    names = source_of(files, section)
+    called = [names[one.id, one.source] for one in examples]
+    return mix(examples, called, section, run.seed("curate.stages"))
 
 
 def _write(
@@ -201,6 +241,7 @@ def _write(
     write_ledger(draft.folder / LEDGER, ledger)
     (draft.folder / CARD_JSON).write_bytes(pretty(form))
     (draft.folder / CARD).write_text(card_text(form), encoding="utf-8")
+    (draft.folder / CARD_HTML).write_text(page(card_text(form), form["name"]), encoding="utf-8")
 
 
 def _count(
@@ -219,18 +260,6 @@ def _count(
         f"stage.{stage}.{source}": count
         for stage, counts in stages.items()
         for source, count in counts.items()
-    }
-
-
-def _over_limit(kept: list[Example], rows: int | None, run: Run) -> dict[int, LedgerEntry]:
-    """The rows beyond `curate.rows`, after a seeded shuffle."""
-    if rows is None or rows >= len(kept):
-        return {}
-    shuffled = run.generator("curate.rows").permutation(len(kept))
-    detail = f"is not among the {rows:,} rows of curate.rows"
-    return {
-        index: entry(kept[index], Decision.DROP, Reason.OVER_LIMIT, detail)
-        for index in shuffled[rows:].tolist()
     }
 
 

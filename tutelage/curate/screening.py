@@ -8,17 +8,20 @@ import hmac
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from tutelage.core.errors import BadRow, RecipeError
 from tutelage.core.ledger import Decision, LedgerEntry, Reason
 from tutelage.core.recipe import Recipe, Screen
 from tutelage.core.row import Example
+from tutelage.curate.parts import WORTH_SECONDS, Parts
 from tutelage.curate.sieve import entry
 from tutelage.curate.sources import Asked
 from tutelage.screen.people import key_of
-from tutelage.screen.screener import DETECTORS, Found, Screened, Screener
+from tutelage.screen.screener import DETECTORS, Found, Marks, Screened, Screener
 from tutelage.store.ingest import Ingested
 
+PART_ROWS = 1 << 15  # looked at before what is found is put on file
 REASONS = {
     "pii": Reason.PERSONAL_DATA,
     "secrets": Reason.SECRET,
@@ -71,15 +74,19 @@ class Outcome:
     tally: Tally
 
 
-def screen(files: list[Ingested], screener: Screener) -> Outcome:
-    """Rewrites, flags and drops the rows in which something is found; how often what was."""
+def screen(files: list[Ingested], screener: Screener, parts: Parts | None = None) -> Outcome:
+    """Rewrites, flags and drops the rows in which something is found; how often what was.
+
+    What is found is kept in `parts`, so that rows are looked at once however often the run is
+    killed; where a detector answers from elsewhere, every part is worth it.
+    """
     tally, place = Tally(), 0
     drop: dict[int, LedgerEntry] = {}
     flags: list[LedgerEntry] = []
     written = []
     for file in files:
         examples = []
-        for one in screener.screen(file.examples):
+        for one in _looked(file.examples, screener, parts, place):
             examples.append(one.example)
             tally.rows.update(one.found.keys())
             tally.times.update(one.found)
@@ -90,6 +97,20 @@ def screen(files: list[Ingested], screener: Screener) -> Outcome:
             place += 1
         written.append(replace(file, examples=examples))
     return Outcome(files=written, drop=drop, flags=flags, tally=tally)
+
+
+def _looked(
+    examples: list[Example], screener: Screener, parts: Parts | None, place: int
+) -> Iterator[Screened]:
+    """The rows of a file as the screener leaves them, a part at a time; parts lie by `place`."""
+    for begin in range(0, len(examples), PART_ROWS):
+        part = examples[begin : begin + PART_ROWS]
+        if parts is None:
+            yield from screener.screen(part)
+            continue
+        worth = 0.0 if screener.asks else WORTH_SECONDS
+        look = partial(screener.look, part)
+        yield from screener.screen(part, parts.kept("screen", place + begin, Marks, look, worth))
 
 
 def screened(asked: list[Asked], screener: Screener) -> list[Asked]:

@@ -11,7 +11,7 @@ import msgspec
 from tutelage.core.conversation import Message
 from tutelage.core.digest import Json, canonical, short_digest
 from tutelage.core.row import Example
-from tutelage.screen.near import comparable
+from tutelage.screen.near import comparable, comparables
 from tutelage.screen.ngrams import folded
 
 NUMBER = re.compile(r"-?\d+(?:[.,]\d+)*")
@@ -19,23 +19,27 @@ NUMBER = re.compile(r"-?\d+(?:[.,]\d+)*")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sides:
-    """An Example as it is compared with others, each side in comparable words."""
+    """Examples as they are compared, each side in comparable words. One text an Example in each."""
 
-    request: str  # all that the user says
-    context: str  # system, tools and what tools returned
-    answer: str  # all that is taught; JSON as one word, equal if the values are
-    chosen: str  # of a preference row the part of the answer that is preferred, else empty
+    request: Sequence[str]  # all that the user says
+    context: Sequence[str]  # system, tools and what tools returned
+    answer: Sequence[str]  # all that is taught; JSON as one word, equal if the values are
+    chosen: Sequence[str]  # of a preference row what is preferred of the answer, else empty
 
 
-def sides(example: Example) -> Sides:
-    """The sides of an Example."""
-    said = "\n".join(_answers(example))
-    preferred = "\n".join(_said(example.chosen))
+def sides(examples: Sequence[Example], requests: Sequence[str]) -> Sides:
+    """The sides of the Examples, of which `questions` gives the requests."""
+    said = ["\n".join(_answers(one)) for one in examples]
+    words = comparables(said)
     return Sides(
-        request=question(example),
-        context=comparable("\n".join(_context(example))),
-        answer=said if said.startswith("json") else comparable(said),
-        chosen=comparable(preferred),
+        request=requests,
+        context=comparables(["\n".join(_context(one)) for one in examples]),
+        answer=[
+            own if own.startswith("json") else plain for own, plain in zip(said, words, strict=True)
+        ],
+        chosen=comparables(
+            ["\n".join(_said(one.chosen)) if one.chosen else "" for one in examples]
+        ),
     )
 
 
@@ -76,6 +80,11 @@ def question(example: Example) -> str:
     return comparable(request(example))
 
 
+def questions(examples: Sequence[Example]) -> list[str]:
+    """The key of each Example, as `question` gives it."""
+    return comparables([request(one) for one in examples])
+
+
 def prompt_key(example: Example) -> str:
     """The key by which all that stands before the answer is the same but for case and blanks."""
     before = example.messages if example.chosen else example.messages[:-1]
@@ -97,7 +106,12 @@ def pair_key(example: Example, *, swapped: bool = False) -> str:
 
 
 def _folded(messages: Sequence[Message]) -> list[dict[str, Json]]:
-    return [{**message.to_dict(), "content": folded(message.content)} for message in messages]
+    forms = []
+    for message in messages:
+        form = message.to_dict()
+        form["content"] = folded(message.content)
+        forms.append(form)
+    return forms
 
 
 def _context(example: Example) -> Iterator[str]:

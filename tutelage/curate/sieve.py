@@ -16,6 +16,7 @@ class Sieve:
     """Examples in the order they were read, and what was decided about them so far."""
 
     kept: list[Example]
+    asked: list[str] = field(default_factory=list)  # of those kept what they ask, once it is known
     dropped: list[Example] = field(default_factory=list)
     entries: list[LedgerEntry] = field(default_factory=list)
     flags: list[LedgerEntry] = field(default_factory=list)  # for review
@@ -26,6 +27,7 @@ class Sieve:
             self.entries.append(left_out[index])
             self.dropped.append(self.kept[index])
         self.kept = [one for index, one in enumerate(self.kept) if index not in left_out]
+        self.asked = [one for index, one in enumerate(self.asked) if index not in left_out]
 
     def withdraw(self, left_out: Mapping[int, LedgerEntry]) -> None:
         """Takes Examples out that may not even be kept among those dropped."""

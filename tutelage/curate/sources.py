@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,7 @@ from tutelage.store.ingest import (
 )
 from tutelage.store.ingest.records import Record, records
 
+TAGS = ("intent", "domain", "difficulty")  # by which prompts are counted, where they have them
 FIX_SOURCE = "fix them, or set `curate.invalid: reject`"
 FIX_SUITE = "fix them: a suite is never measured in part"
 
@@ -58,6 +59,7 @@ def digests(section: Curate, recipe: Recipe) -> dict[str, str]:
     files = [("source", one.path) for one in section.sources]
     files += [("suite", one.path) for one in suites_of(recipe)]
     files += [("benchmark", one.path) for one in section.leakage.benchmarks]
+    files += [("expected", section.expected.path)] if section.expected else []
     if recipe.contract.output_schema is not None:
         files.append(("schema", recipe.contract.output_schema))
     if section.opt_out is not None:
@@ -118,6 +120,18 @@ def read_benchmarks(section: Curate, recipe: Recipe) -> list[Asked]:
     )
 
 
+def read_expected(section: Curate, recipe: Recipe) -> list[Example]:
+    """The prompts expected in production, none where the recipe names no file.
+
+    Raises: RowError with all bad rows.
+    """
+    if section.expected is None:
+        return []
+    file = _items(section.expected, recipe)
+    (asked,) = _whole([Asked(name=file.uri, file=file)])
+    return asked.tasks
+
+
 def _whole(asked: list[Asked]) -> list[Asked]:
     files = [one.file for one in asked]
     if any(file.refused for file in files):
@@ -139,7 +153,7 @@ def _items(benchmark: Benchmark, recipe: Recipe) -> Ingested:
         if isinstance(one, Refused):
             refused.append(one)
         elif isinstance(said, list) and said and all(isinstance(turn, str) for turn in said):
-            examples.append(_item(said, Source(uri=part.uri, line=one.line)))
+            examples.append(_item(said, one.value, Source(uri=part.uri, line=one.line)))
         else:
             problem = f"column `{benchmark.prompt}` holds no text; it has {', '.join(one.value)}"
             fault = Refused(
@@ -156,9 +170,10 @@ def _items(benchmark: Benchmark, recipe: Recipe) -> Ingested:
     )
 
 
-def _item(said: list[str], source: Source) -> Example:
+def _item(said: list[str], columns: Mapping[str, Any], source: Source) -> Example:
     turns = tuple(Message(role="user", content=turn) for turn in said)
-    return Example(messages=turns, origin="human", licence="", source=source)
+    tags = {name: str(columns[name]) for name in TAGS if columns.get(name) is not None}
+    return Example(messages=turns, origin="human", licence="", source=source, tags=tags)
 
 
 def rejections(files: list[Ingested], clean: Callable[[str], str]) -> list[dict[str, Any]]:

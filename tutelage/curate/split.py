@@ -14,7 +14,7 @@ import xxhash
 
 from tutelage.core.recipe import Curate
 from tutelage.core.row import Example
-from tutelage.curate.sides import question, request
+from tutelage.curate.sides import questions, request
 from tutelage.screen.near import near_pairs, side
 
 BUCKETS = (8, 32, 128, 512)  # words of a request, at which the next length begins
@@ -31,18 +31,31 @@ class Placed:
     strata: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # rows by side
 
 
-def split(examples: list[Example], section: Curate, seed: int) -> Placed:
+def split(
+    examples: list[Example],
+    section: Curate,
+    seed: int,
+    requests: Sequence[str] | None = None,
+    groups: Sequence[int] | None = None,
+) -> Placed:
     """Gives every Example its side of the line.
+
+    `requests` is what `questions` gives and `groups` what `grouped` does, where they are known.
 
     Examples with the same request or near-duplicate requests form a group, and so do
     those of one author with `group_by: author`. A group is held out if the seeded hash of its
     name falls below `validation`. Its name is its least author's, else its least request. A
     stratum so large that it should have several groups held out has one at least.
     """
-    groups = _groups(examples, section)
+    requests = questions(examples) if requests is None else requests
+    groups = grouped(examples, section, requests) if groups is None else groups
     sizes = Counter(groups)
-    places = {group: place(name, seed) for group, name in _names(examples, groups, section).items()}
-    strata = _strata(examples, groups, section)
+    places = {
+        group: place(name, seed)
+        for group, name in _names(examples, groups, section, requests).items()
+    }
+    kinds = [_kinds(example, section.stratify) for example in examples]
+    strata = _strata(examples, groups, kinds)
     held_out = _held_out(places, strata, section.validation)
     placed = [
         replace(example, split="validation" if group in held_out else "train")
@@ -52,7 +65,7 @@ def split(examples: list[Example], section: Curate, seed: int) -> Placed:
         examples=placed,
         groups=len(places),
         largest=max(sizes.values(), default=0),
-        strata=_balance(placed, section),
+        strata=_balance(placed, kinds),
     )
 
 
@@ -81,24 +94,28 @@ def _held_out(
     return found
 
 
-def _names(examples: Sequence[Example], groups: Sequence[int], section: Curate) -> dict[int, str]:
+def _names(
+    examples: Sequence[Example], groups: Sequence[int], section: Curate, requests: Sequence[str]
+) -> dict[int, str]:
     """What each group is called: by an author where one holds it together, else by a request."""
     found: dict[int, tuple[bool, str]] = {}
-    for example, group in zip(examples, groups, strict=True):
+    for example, group, asked in zip(examples, groups, requests, strict=True):
         by_author = section.group_by == "author" and example.author is not None
-        name = f"author {example.author}" if by_author else f"asks {question(example)}"
+        name = f"author {example.author}" if by_author else f"asks {asked}"
         own = (not by_author, name)
         found[group] = min(found.get(group, own), own)
     return {group: name for group, (_, name) in found.items()}
 
 
-def _strata(examples: Sequence[Example], groups: Sequence[int], section: Curate) -> dict[int, str]:
+def _strata(
+    examples: Sequence[Example], groups: Sequence[int], kinds: Sequence[Sequence[str]]
+) -> dict[int, str]:
     """The stratum of each group: that of its least row."""
-    least: dict[int, Example] = {}
-    for example, group in zip(examples, groups, strict=True):
-        if group not in least or example.id < least[group].id:
-            least[group] = example
-    return {group: ", ".join(_kinds(example, section.stratify)) for group, example in least.items()}
+    least: dict[int, int] = {}
+    for index, group in enumerate(groups):
+        if group not in least or examples[index].id < examples[least[group]].id:
+            least[group] = index
+    return {group: ", ".join(kinds[index]) for group, index in least.items()}
 
 
 def _kinds(example: Example, by: Sequence[str]) -> list[str]:
@@ -108,24 +125,27 @@ def _kinds(example: Example, by: Sequence[str]) -> list[str]:
         if name == "origin":
             found.append(f"origin {example.origin}")
         elif name == "length":
-            found.append(f"length {_length(example)}")
+            found.append(f"length {length_of(example)}")
         elif name in example.tags:
             found.append(f"{name} {example.tags[name]}")
     return found
 
 
-def _length(example: Example) -> str:
+def length_of(example: Example) -> str:
+    """The bin of its request's words, such as `8-31`."""
     words = len(request(example).split())
     begin = max((least for least in (0, *BUCKETS) if words >= least), default=0)
     end = next((least for least in BUCKETS if least > words), None)
     return f"{begin}+" if end is None else f"{begin}-{end - 1}"
 
 
-def _balance(placed: Sequence[Example], section: Curate) -> dict[str, dict[str, int]]:
+def _balance(
+    placed: Sequence[Example], kinds: Sequence[Sequence[str]]
+) -> dict[str, dict[str, int]]:
     """Rows on each side, by each thing of `stratify`."""
     found: defaultdict[str, dict[str, int]] = defaultdict(lambda: {"train": 0, "validation": 0})
-    for example in placed:
-        for kind in _kinds(example, section.stratify):
+    for example, own in zip(placed, kinds, strict=True):
+        for kind in own:
             found[kind][example.split or "train"] += 1
     return dict(sorted(found.items()))
 
@@ -135,7 +155,7 @@ def rank(row: str, seed: int) -> tuple[int, str]:
     return xxhash.xxh64_intdigest(row.encode(), seed=seed), row
 
 
-def _groups(examples: list[Example], section: Curate) -> list[int]:
+def grouped(examples: Sequence[Example], section: Curate, requests: Sequence[str]) -> list[int]:
     """The group of each Example, named by the index of one of its members."""
     parent = list(range(len(examples)))
 
@@ -149,10 +169,9 @@ def _groups(examples: list[Example], section: Curate) -> list[int]:
         for first, second in pairs:
             parent[root(second)] = root(first)
 
-    questions = [question(one) for one in examples]
-    alike = near_pairs([side(questions)], section.duplicates.jaccard)
+    alike = near_pairs([side(requests)], section.duplicates.jaccard)
     join(zip(alike.first.tolist(), alike.second.tolist(), strict=True))
-    join(_same(questions))
+    join(_same(requests))
     if section.group_by == "author":
         join(_same([one.author for one in examples]))
     return [root(index) for index in range(len(examples))]

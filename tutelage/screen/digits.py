@@ -22,6 +22,8 @@ def luhn(digits: str) -> bool:
 def cued(text: str, start: int, cues: Set[str]) -> bool:
     """Whether one of these words stands shortly before a place."""
     before = text[max(0, start - CUE_REACH) : start].lower()
+    if not any(cue in before for cue in cues):
+        return False
     words = "".join(letter if letter.isalpha() else " " for letter in before).split()
     return not cues.isdisjoint(words)
 

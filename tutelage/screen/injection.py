@@ -30,11 +30,12 @@ RULES = {
 
 def find_injections(text: str) -> list[Finding]:
     """What in the text is a mark of injection, by KINDS."""
-    return _scanner().find(text)
+    return scanner().find(text)
 
 
 @cache
-def _scanner() -> Scanner:
+def scanner() -> Scanner:
+    """The rules, compiled once."""
     rules = [Rule(kind=kind, pattern=look, span=_whole) for kind, look in RULES.items()]
     return Scanner(DETECTOR, rules)
 

@@ -12,6 +12,7 @@ from tutelage.screen.ngrams import Grams, Indices, mix
 BANDS = 40
 HASHES_PER_BAND = 6
 HASHES = BANDS * HASHES_PER_BAND
+PAIRS_AT_ONCE = 1 << 22  # that may wait to be told apart
 ANCHORS = 32  # of a bucket, its first members, with which all its others are paired
 SPREAD = np.uint32(0x9E3779B1)  # odd: no two values of a band become one
 NOTHING = np.uint32(0xFFFFFFFF)  # where a text has no shingle
@@ -75,11 +76,14 @@ def candidates(banded: Sketch, texts: Indices) -> Indices:
         `[P, 2]`.
     Source: 40 bands of 6 out of 240 hashes, see the design's measurements of recall.
     """
-    found: Indices = np.zeros(0, dtype=np.int64)
+    waiting: list[Indices] = [np.zeros(0, dtype=np.int64)]
     columns = banded.shape[1]
     for band in banded:
-        pairs = _agreeing(band[texts], texts)
-        found = np.union1d(found, pairs[0] * columns + pairs[1])
+        first, second = _agreeing(band[texts], texts)
+        waiting.append(first * columns + second)
+        if sum(map(len, waiting)) > PAIRS_AT_ONCE:
+            waiting = [np.unique(np.concatenate(waiting))]
+    found = np.unique(np.concatenate(waiting))
     return np.stack([found // columns, found % columns], axis=1) if columns else found.reshape(0, 2)
 
 

@@ -6,12 +6,10 @@ where a word before it says what it is. `ssn` has a rule of its own: it has no c
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
-
-import re2
 
 from tutelage.screen.digits import cued, luhn
 from tutelage.screen.scan import Match, Span, apart
@@ -55,8 +53,8 @@ def national_id(text: str, match: Match) -> Span | None:
 
 
 @cache
-def _forms() -> tuple[Any, ...]:
-    return tuple(re2.compile(state.form) for state in STATES)
+def _forms() -> tuple[re.Pattern[str], ...]:
+    return tuple(re.compile(state.form, re.ASCII) for state in STATES)
 
 
 def _weighed(digits: str, weights: Sequence[int]) -> int:

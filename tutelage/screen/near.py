@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import xxhash
 from numpy.typing import NDArray
 
 from tutelage.screen.minhash import BANDS, NOTHING, Sketch, bands, candidates, sketch
@@ -22,12 +21,15 @@ from tutelage.screen.ngrams import (
     Hashes,
     Indices,
     among,
+    batches,
     fixed,
     folded,
+    lengths,
     ngrams,
     sample,
     without,
     words,
+    words_of,
 )
 from tutelage.screen.overlap import Items, overlaps
 
@@ -61,10 +63,23 @@ def comparable(text: str) -> str:
     So `-5` differs from `5`, and `C` from `C++`: of a short text the signs count too,
     save those that end a sentence.
     """
-    plain = words(text)
-    if plain.count(" ") + 1 >= SHINGLE:
+    return _comparable(text, words(text))
+
+
+def comparables(texts: Sequence[str]) -> list[str]:
+    """Each text as `comparable` gives it, made of many at once."""
+    if not any(texts):
+        return list(texts)
+    return [
+        _comparable(text, plain) if text else ""
+        for text, plain in zip(texts, words_of(texts), strict=True)
+    ]
+
+
+def _comparable(text: str, plain: str) -> str:
+    if len(plain.split(" ", SHINGLE - 1)) == SHINGLE:
         return plain
-    short = "".join(folded(text).split(" "))
+    short = folded(text).replace(" ", "")
     return short.rstrip(ENDINGS) or short
 
 
@@ -90,13 +105,14 @@ def near_groups(
     Shapes: the sides have the same number of texts.
     """
     sketched = _sketched(sides, groups)
+    firsts = [_firsts(one.texts) for one in sides]
     found = []
     for number, group in enumerate(groups):
         chosen = [(sides[index].texts, sketched.bare[index]) for index in group]
         present = sketched.present[number]
-        twins = _twins([sides[index] for index in group], present)
-        firsts = np.flatnonzero(present & (twins == np.arange(len(twins))))
-        pairs = candidates(sketched.banded[number], firsts)
+        twins = _twins([firsts[index] for index in group], present)
+        own = np.flatnonzero(present & (twins == np.arange(len(twins))))
+        pairs = candidates(sketched.banded[number], own)
         least = _verified(chosen, pairs, threshold)
         alike = least >= threshold
         found.append(_spread(pairs[alike], least[alike], twins))
@@ -149,23 +165,26 @@ def _bare_sketch(one: Side, salt: int, part: slice, bare: dict[int, str]) -> Ske
 
 def _ends(sides: Sequence[Side]) -> Iterator[int]:
     """Where each batch of texts ends that is sketched together."""
-    size, texts = 0, len(sides[0].texts)
-    for index in range(texts):
-        size += sum(len(one.texts[index]) for one in sides)
-        if size >= BATCH_CHARACTERS or index + 1 == texts:
-            yield index + 1
-            size = 0
+    sizes = np.sum([lengths(one.texts) for one in sides], axis=0)
+    for _, end in batches(sizes, BATCH_CHARACTERS):
+        yield end
 
 
-def _twins(sides: Sequence[Side], present: NDArray[np.bool_]) -> Indices:
+def _firsts(texts: Sequence[str]) -> Indices:
+    """The index of the first text that is equal to each."""
+    first: dict[str, int] = {}
+    return np.array([first.setdefault(text, index) for index, text in enumerate(texts)], np.int64)
+
+
+def _twins(firsts: Sequence[Indices], present: NDArray[np.bool_]) -> Indices:
     """The first text with the same sides as each; a text without a shingle is its own."""
-    first: dict[bytes, int] = {}
-    looked = [one.texts for one in sides]
-    twins = np.arange(len(present))
-    for index in np.flatnonzero(present).tolist():
-        told = "\n".join([texts[index] for texts in looked])
-        twins[index] = first.setdefault(xxhash.xxh3_128_digest(told.encode()), index)
-    return twins
+    same = firsts[0]
+    for other in firsts[1:]:
+        _, opens, which = np.unique(
+            same * len(same) + other, return_index=True, return_inverse=True
+        )
+        same = opens[which]
+    return np.where(present, same, np.arange(len(present)))
 
 
 def _spread(pairs: Indices, least: NDArray[np.float64], twins: Indices) -> Pairs:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -18,6 +18,7 @@ Indices = NDArray[np.int64]
 BASE = 0x9E3779B97F4A7C15  # odd, so that it has an inverse modulo 2^64
 CHUNK_BYTES = 1 << 17  # texts hashed at once: what stays in a core's cache
 TABLE_BITS = 20  # of a hash, by which those surely not among others are told
+BUCKET_BITS = 18  # of a hash, by which those that are surely rare are told
 NEWLINE, SPACE = 10, 32
 FIXED_SHARE = 0.01  # a span this share of texts have in common is fixed text, an instruction
 FIXED_TEXTS = 5  # but never fewer texts than these
@@ -25,6 +26,7 @@ SAMPLED = 8_192  # texts that are enough to know fixed text by
 
 BETWEEN = re.compile(r"[\W_]+")
 PLAIN = bytes(code if bytes([code]).isalnum() else 32 for code in bytes(range(256)).lower())
+BLANK = bytes(32 if chr(code).isspace() else code for code in bytes(range(256)).lower())
 # scripts written without spaces: each sign counts as a word
 SIGNS = re.compile(r"([\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff])")
 
@@ -50,6 +52,10 @@ class Grams:
             texts=self.texts,
         )
 
+    def moved(self, by: int, texts: int) -> Grams:
+        """The same of texts that stand after others, among so many."""
+        return Grams(hashes=self.hashes, text=self.text + by, first=self.first, texts=texts)
+
     def distinct(self) -> Grams:
         """Each hash once a text, ordered by text and hash."""
         order = np.lexsort((self.hashes, self.text))
@@ -61,6 +67,11 @@ class Grams:
 
 def folded(text: str) -> str:
     """The text without differences of case and blanks."""
+    if text.isascii():
+        octets = text.encode().translate(BLANK)
+        while b"  " in octets:
+            octets = octets.replace(b"  ", b" ")
+        return octets.strip(b" ").decode()
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
@@ -82,6 +93,29 @@ def words(text: str) -> str:
     return BETWEEN.sub(" ", plain).strip() or "".join(plain.split())
 
 
+def words_of(texts: Sequence[str]) -> list[str]:
+    """`words` of every text; of those in ASCII, many at once."""
+    found = list(texts)
+    for begin, end in _chunks(texts):
+        plain = [index for index in range(begin, end) if found[index] and found[index].isascii()]
+        told = _squeezed([texts[index] for index in plain]).decode().split("\n")[:-1]
+        for index, own in zip(plain, told, strict=True):
+            found[index] = own or "".join(texts[index].split())
+    for index, text in enumerate(texts):
+        if not text.isascii():
+            found[index] = words(text)
+    return found
+
+
+def _squeezed(texts: Iterable[str]) -> bytes:
+    """The words of each text, which is in ASCII, on a line that ends in a newline."""
+    lines = [text.encode().translate(PLAIN).strip() for text in texts]
+    octets = np.frombuffer(b"\n".join([*lines, b""]), dtype=np.uint8)
+    kept = octets != SPACE
+    kept[:-1] |= kept[1:]  # of a run of blanks, which is between words, the last
+    return bytes(octets[kept])
+
+
 def ngrams(texts: Sequence[str], n: int, *, whole_short: bool = False) -> Grams:
     """The runs of n words of texts that `words` has made.
 
@@ -91,22 +125,42 @@ def ngrams(texts: Sequence[str], n: int, *, whole_short: bool = False) -> Grams:
     Source: polynomial prefix hash modulo 2^64; a run's hash is a difference of two
         prefixes times an inverse power, then mixed (splitmix64's finisher).
     """
-    parts = [_chunk(texts, begin, end, n, whole_short) for begin, end in _chunks(texts)]
+    parts = []
+    for begin, end in _chunks(texts):
+        lines = ("\n".join(texts[begin:end]) + "\n").encode()
+        parts.append(_chunk(lines, n, whole_short).moved(begin, len(texts)))
+    return _joined(parts, len(texts))
+
+
+def ngrams_of(texts: Sequence[str], n: int) -> Grams:
+    """The runs of n words of texts as they are: those of `ngrams` of their `words`."""
+    parts = []
+    for begin, end in _chunks(texts):
+        own = texts[begin:end]
+        plain = all(map(str.isascii, own))
+        lines = _squeezed(own) if plain else ("\n".join(words_of(own)) + "\n").encode()
+        parts.append(_chunk(lines, n, False).moved(begin, len(texts)))
+    return _joined(parts, len(texts))
+
+
+def _joined(parts: Sequence[Grams], texts: int) -> Grams:
     if not parts:
         empty = np.zeros(0, dtype=np.int64)
-        return Grams(hashes=empty.astype(np.uint64), text=empty, first=empty, texts=len(texts))
+        return Grams(hashes=empty.astype(np.uint64), text=empty, first=empty, texts=texts)
     return Grams(
         hashes=np.concatenate([part.hashes for part in parts]),
         text=np.concatenate([part.text for part in parts]),
         first=np.concatenate([part.first for part in parts]),
-        texts=len(texts),
+        texts=texts,
     )
 
 
 def fixed(grams: Grams) -> Hashes:
     """Hashes of the runs so many texts share that they are fixed text, sorted."""
     least = math.ceil(max(FIXED_TEXTS, FIXED_SHARE * grams.texts))
-    ordered = np.sort(grams.hashes)
+    buckets = grams.hashes >> np.uint64(64 - BUCKET_BITS)
+    full = np.bincount(buckets.astype(np.int64), minlength=1 << BUCKET_BITS) >= least
+    ordered = np.sort(grams.hashes[full[buckets]])
     # as many equal ones in a row; a text may hold several, so those left are counted by text
     often = np.unique(ordered[least - 1 :][ordered[least - 1 :] == ordered[: 1 - least or None]])
     held = grams.take(among(grams.hashes, often)).distinct()
@@ -123,7 +177,7 @@ def sample(count: int) -> range:
 
 
 def without(texts: Sequence[str], grams: Grams, spans: Hashes, n: int) -> list[str]:
-    """The texts without the words that stand in any of these runs of n words."""
+    """The texts without the words that stand in any of these runs of n words; words alone."""
     stripped = list(texts)
     hit = grams.take(among(grams.hashes, spans))
     opens = np.flatnonzero(np.concatenate([[True], hit.text[1:] != hit.text[:-1]])[: len(hit.text)])
@@ -160,29 +214,37 @@ def mix(values: Hashes) -> Hashes:
     return values ^ (values >> np.uint64(31))
 
 
+def batches(sizes: Indices, most: int) -> Iterator[tuple[int, int]]:
+    """Where each batch of texts begins and ends that has `most` of something, or a text more."""
+    upto = np.cumsum(sizes)
+    begin = done = 0
+    while begin < len(sizes):
+        end = min(int(np.searchsorted(upto, done + most)) + 1, len(sizes))
+        yield begin, end
+        begin, done = end, int(upto[end - 1])
+
+
+def lengths(texts: Sequence[str]) -> Indices:
+    """Characters of each text."""
+    return np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
+
+
 def _chunks(texts: Sequence[str]) -> Iterator[tuple[int, int]]:
-    begin, size = 0, 0
-    for index, text in enumerate(texts):
-        size += len(text) + 1
-        if size >= CHUNK_BYTES:
-            yield begin, index + 1
-            begin, size = index + 1, 0
-    if begin < len(texts):
-        yield begin, len(texts)
+    return batches(lengths(texts) + 1, CHUNK_BYTES)
 
 
-def _chunk(texts: Sequence[str], begin: int, end: int, n: int, whole_short: bool) -> Grams:
-    """Runs of `texts[begin:end]`, their text indices counted from the first text of all."""
-    joined = "\n".join(texts[begin:end]) + "\n"
-    octets = np.frombuffer(joined.encode(), dtype=np.uint8)
+def _chunk(lines: bytes, n: int, whole_short: bool) -> Grams:
+    """Runs of texts that stand a line each."""
+    octets = np.frombuffer(lines, dtype=np.uint8)
     breaks = octets == NEWLINE
-    inside = ~(breaks | (octets == SPACE))
-    before = np.concatenate([[False], inside[:-1]])
-    starts = np.flatnonzero(inside & ~before)
-    ends = np.flatnonzero(~inside & before)  # the closing newline ends the last word
-    text = np.searchsorted(np.flatnonzero(breaks), starts)
-    counts = np.bincount(text, minlength=end - begin)
-    offsets = np.cumsum(counts) - counts
+    outside = np.ones(len(octets) + 1, dtype=np.bool_)
+    np.logical_or(breaks, octets == SPACE, out=outside[1:])
+    edges = np.flatnonzero(outside[1:] != outside[:-1])
+    starts, ends = edges[::2], edges[1::2]  # the closing newline ends the last word
+    beyond = np.searchsorted(starts, np.flatnonzero(breaks))
+    counts = np.diff(beyond, prepend=0)
+    text = np.repeat(np.arange(len(counts)), counts)
+    offsets = beyond - counts
     last = n - 1
     heads = np.flatnonzero(text[: len(text) - last] == text[last:]) if len(text) > last else None
     heads = np.zeros(0, dtype=np.int64) if heads is None else heads
@@ -195,9 +257,9 @@ def _chunk(texts: Sequence[str], begin: int, end: int, n: int, whole_short: bool
         heads, tails = heads[order], tails[order]
     return Grams(
         hashes=_hashes(octets, starts[heads], ends[tails]),
-        text=text[heads] + begin,
+        text=text[heads],
         first=heads - offsets[text[heads]],
-        texts=len(texts),
+        texts=len(counts),
     )
 
 

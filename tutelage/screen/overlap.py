@@ -56,7 +56,8 @@ def overlaps(rows: Grams, items: Items, owner: Indices) -> Overlaps:
     each = np.repeat(np.arange(len(hit.hashes)), counts)
     place = low[each] + np.arange(len(each)) - np.repeat(np.cumsum(counts) - counts, counts)
     # a span that a row holds twice counts once
-    told = np.stack([owner[hit.text[each]], items.holder[place], place], axis=1)
-    found = np.unique(told, axis=0)
-    pairs, shared = np.unique(found[:, :2], axis=0, return_counts=True)
-    return Overlaps(row=pairs[:, 0], item=pairs[:, 1], coverage=shared / items.spans[pairs[:, 1]])
+    told = np.unique(owner[hit.text[each]] * max(len(items.holder), 1) + place)
+    row, span = np.divmod(told, max(len(items.holder), 1))
+    pairs, shared = np.unique(row * len(items.spans) + items.holder[span], return_counts=True)
+    row, item = np.divmod(pairs, max(len(items.spans), 1))
+    return Overlaps(row=row, item=item, coverage=shared / items.spans[item])

@@ -8,11 +8,10 @@ can ask one); where they matter, a text without findings is not a text without p
 from __future__ import annotations
 
 import ipaddress
+import re
 from functools import cache
-from typing import Any
 
 import phonenumbers
-import re2
 
 from tutelage.core.finding import Finding
 from tutelage.screen import births, national
@@ -68,16 +67,18 @@ PHONE_LABELS = ("office", "fax", "mobile", "cell", "phone", "home", "work")  # a
 SSN_CUES = frozenset({"ssn", "social"})
 LEAST_DIGITS, MOST_DIGITS = 9, 20  # of a phone number; a word before it makes six enough
 LEAST_CUED = 6
+DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?: \d{1,2})?", re.ASCII)
 MOST_GROUPS = 6  # more are a row of numbers
 
 
 def find_pii(text: str) -> list[Finding]:
     """What in the text looks like personal data, by KINDS."""
-    return _scanner().find(text)
+    return scanner().find(text)
 
 
 @cache
-def _scanner() -> Scanner:
+def scanner() -> Scanner:
+    """The rules, compiled once."""
     rules = (
         URL_CREDENTIALS,
         Rule(
@@ -86,6 +87,7 @@ def _scanner() -> Scanner:
             pattern=r"[\w.%+\-\x{80}-\x{10ffff}]+@(?:[A-Za-z0-9\-\x{80}-\x{10ffff}]+\.)+"
             r"[A-Za-z\x{80}-\x{10ffff}]{2,24}",
             span=_email,
+            sign=r"\S@[^\s.@]+\.",
         ),
         Rule(kind="iban", pattern=r"\b[A-Za-z]{2}\d{2}[ ]?[A-Za-z0-9]{4}", span=_iban),
         Rule(kind="birth_date", pattern=births.PATTERN, span=births.birth_date),
@@ -112,6 +114,7 @@ def _scanner() -> Scanner:
             pattern=r"(?:\+|\b00[1-9]|\(\+?)?\d[\d().\-/ \x{2010}-\x{2013}\x{a0}]{4,22}\d"
             r"(?:\s?(?:x|ext\.?)\s?\d{1,6}\b)?",
             span=_phone,
+            sign=r"\d[\d().\-/ \x{2010}-\x{2013}\x{a0}]{4,}\d",
         ),
     )
     return Scanner(DETECTOR, rules)
@@ -225,7 +228,7 @@ def _phone(text: str, match: Match) -> Span | None:
     linked = around[:1] in ("-", "@", "=", "/") and around[1:].isdigit()
     if linked or not apart(text, start, end, "@=/") or decimal(text, start, end):
         return None
-    if _date().match(written) is not None:
+    if DATE.fullmatch(written) is not None:
         return None
     after = text[end : end + 8].lower().lstrip(" -(")
     told = after.startswith(PHONE_LABELS) or cued(text, start, PHONE_CUES)
@@ -249,11 +252,6 @@ def _dialled(written: str, cued: bool) -> bool:
     if american or written[:1] not in ("0", "("):
         return american
     return any(_possible(written, region, valid=True) for region in REGIONS)
-
-
-@cache
-def _date() -> Any:
-    return re2.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?: \d{1,2})?$")
 
 
 def _possible(written: str, region: str | None, *, valid: bool = False) -> bool:

@@ -12,6 +12,7 @@ from tutelage.core.conversation import Message, ToolCall
 from tutelage.core.digest import Json
 from tutelage.core.row import Example
 
+FORMS = ("{", "[")  # which a JSON object or list begins with
 LEAST_DIGITS = 7  # of a whole number that could be somebody's
 Each = Callable[[str, str], str]  # the name a text stands under, and the text; what to write
 
@@ -35,8 +36,16 @@ def read(example: Example) -> list[tuple[str, str]]:
         texts.append((name, text))
         return text
 
-    _parts(example, each)
-    return texts
+    for message in example.messages:
+        if _plain(message):
+            texts.append(("", message.content))
+        else:
+            _message(message, each)
+    for tool in example.tools:
+        _mapping(tool, each)
+    for message in (*example.chosen, *example.rejected):
+        _message(message, each)
+    return texts + list(example.tags.items())
 
 
 def _parts(example: Example, each: Each) -> dict[str, Any]:
@@ -47,6 +56,12 @@ def _parts(example: Example, each: Each) -> dict[str, Any]:
         "rejected": tuple(_message(message, each) for message in example.rejected),
         "tags": {name: each(name, value) for name, value in example.tags.items()},
     }
+
+
+def _plain(message: Message) -> bool:
+    """Whether a message is words alone, as most are."""
+    bare = message.reasoning is None and message.name is None and not message.tool_calls
+    return bare and message.content.lstrip()[:1] not in FORMS
 
 
 def _message(message: Message, each: Each) -> Message:
@@ -116,7 +131,7 @@ def _content(text: str, each: Each) -> str:
 
 def _parsed(text: str) -> Any:
     """What a JSON object or list says, None for any other text."""
-    if text.lstrip()[:1] not in ("{", "["):
+    if text.lstrip()[:1] not in FORMS:
         return None
     try:
         return json.loads(text)

@@ -1,4 +1,4 @@
-"""Rules over one text: which of them may match is told in one pass, then those alone look closer.
+"""Rules over texts: which of them may match is told in one pass, then those alone look closer.
 
 RE2 takes time linear in the text whatever the text is. It knows no lookaround, so what must
 stand around a match is checked in code.
@@ -7,15 +7,17 @@ stand around a match is checked in code.
 from __future__ import annotations
 
 from bisect import bisect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from itertools import accumulate
+from typing import Any, Protocol
 
 import re2
 
 from tutelage.core.finding import Finding
 
 MEMORY_BYTES = 64 << 20  # that an automaton may take; it is built as texts need it
+BETWEEN = b"\n\n"  # texts that are looked at together; what ends a word
 
 Span = tuple[int, int]  # characters, half open
 
@@ -38,27 +40,27 @@ class Rule:
     """A kind of finding: how a candidate looks, and what makes it a finding.
 
     `span` is given the text and the match and returns what to report, None for a
-    candidate that is none.
+    candidate that is none. `sign` is what every match holds, a looser and smaller pattern: counted
+    repeats of many rules at once make an automaton of more states than memory has room for.
     """
 
     kind: str
     pattern: str
     span: Callable[[str, Match], Span | None]
+    sign: str = ""  # the pattern itself if it is left empty
 
 
 class Scanner:
     """The rules of one detector, compiled."""
 
     def __init__(self, detector: str, rules: Sequence[Rule]) -> None:
-        options = re2.Options()
-        options.max_mem = MEMORY_BYTES
-        options.log_errors = False
+        options = _options()
         self.detector = detector
         self.rules = tuple(rules)
         self._each = [re2.compile(rule.pattern, options) for rule in rules]
         self._any = re2.Set.SearchSet(options)
         for rule in rules:
-            self._any.Add(rule.pattern)
+            self._any.Add(rule.sign or rule.pattern)
         self._any.Compile()
 
     def find(self, text: str) -> list[Finding]:
@@ -78,6 +80,44 @@ class Scanner:
         ]
 
 
+class Detectors:
+    """Several detectors as one: which of many texts hold something is told in one pass over all.
+
+    Of texts in which nothing stands this is all that is done. A text left out has no finding: a
+    rule that matches in it matches at the same place of all texts joined, where either this match
+    is seen or one that begins before it and covers its beginning.
+    """
+
+    def __init__(self, scanners: Iterable[Scanner]) -> None:
+        self._scanners = tuple(scanners)
+        rules = [rule for scanner in self._scanners for rule in scanner.rules]
+        options = _options()
+        options.never_capture = True
+        signs = "|".join(f"(?:{rule.sign or rule.pattern})" for rule in rules)
+        self._sign = re2.compile(signs, options)
+
+    def find(self, texts: Sequence[str]) -> dict[int, list[Finding]]:
+        """The findings by index of the texts that have any, detector by detector."""
+        looked = {
+            index: [one for scanner in self._scanners for one in scanner.find(texts[index])]
+            for index in self._suspects([_octets(text) for text in texts])
+        }
+        return {index: own for index, own in looked.items() if own}
+
+    def _suspects(self, octets: Sequence[bytes]) -> list[int]:
+        """Indices of the texts that a match of a rule's sign touches, ascending."""
+        starts = list(accumulate((len(one) + len(BETWEEN) for one in octets), initial=0))
+        joined = BETWEEN.join(octets)
+        found: list[int] = []
+        at = 0
+        while at < len(joined) and (match := self._sign.search(joined, at)) is not None:
+            first = bisect(starts, match.start()) - 1
+            beyond = bisect(starts, max(match.start(), match.end() - 1))
+            found += range(first, beyond)
+            at = starts[beyond]
+        return found
+
+
 def encodable(text: str) -> str:
     """The text with lone surrogates, which no encoding holds, as `?`: the same length."""
     try:
@@ -85,6 +125,20 @@ def encodable(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-8", "replace").decode()
     return text
+
+
+def _octets(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace")
+
+
+def _options() -> Any:
+    options = re2.Options()
+    options.max_mem = MEMORY_BYTES
+    options.log_errors = False
+    return options
 
 
 def apart(text: str, start: int, end: int, glue: str = "") -> bool:
@@ -101,6 +155,7 @@ URL_CREDENTIALS = Rule(
     kind="url_credentials",
     pattern=r"[A-Za-z][A-Za-z0-9+.\-]{1,20}://([^\s/:@\"'<>{}$]*:[^\s/@\"'<>{}$]+)@[^\s@]",
     span=lambda text, match: (match.start(1), match.end(1)),
+    sign=r"://[^\s/@\"'<>{}$]+@",
 )
 
 

@@ -7,6 +7,7 @@ import hmac
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 from tutelage.core.finding import Finding, placeholder, redacted
 from tutelage.core.recipe.screen import Screen, ScreenAction
@@ -14,12 +15,15 @@ from tutelage.core.row import Example
 from tutelage.screen import injection, pii, secrets
 from tutelage.screen.endpoint import ask
 from tutelage.screen.rewrite import read, rewrite
+from tutelage.screen.scan import Detectors, Scanner
 
-DETECTORS: Mapping[str, tuple[Callable[[str], list[Finding]], tuple[str, ...]]] = {
-    "pii": (pii.find_pii, pii.KINDS),
-    "secrets": (secrets.find_secrets, secrets.KINDS),
-    "injection": (injection.find_injections, injection.KINDS),
+DETECTORS: Mapping[str, tuple[Callable[[], Scanner], tuple[str, ...]]] = {
+    "pii": (pii.scanner, pii.KINDS),
+    "secrets": (secrets.scanner, secrets.KINDS),
+    "injection": (injection.scanner, injection.KINDS),
 }
+Marks = dict[int, dict[int, list[Finding]]]  # by row, then by place among the texts of `read`
+Text = tuple[str, str]  # the name that stands before it, empty if none does, and its words
 ROWS_AT_ONCE = 512
 LEAST_TEXT = 4  # characters; nothing shorter is looked at
 CHANGES: tuple[ScreenAction, ...] = ("redact", "pseudonymise")
@@ -54,64 +58,75 @@ class Screener:
         self._section = section
         self._key = key
 
+    @property
+    def asks(self) -> bool:
+        """Whether detectors elsewhere are asked."""
+        return bool(self._section.detectors)
+
     def action(self, finding: Finding) -> ScreenAction:
         """What the recipe says of the kind, or of the detector, else a report."""
         actions = self._section.actions
         return actions.get(finding.kind) or actions.get(finding.detector) or "report"
 
-    def screen(self, examples: Sequence[Example]) -> Iterator[Screened]:
-        """Every row in order; those of which nothing is taken out are the same objects."""
+    def look(self, examples: Sequence[Example]) -> Marks:
+        """What is found in the rows, and where; never the words."""
+        marks: Marks = {}
         for begin in range(0, len(examples), ROWS_AT_ONCE):
-            part = examples[begin : begin + ROWS_AT_ONCE]
-            texts = [read(example) for example in part]
-            found = self._findings(dict.fromkeys(one for own in texts for one in own))
-            for example, own in zip(part, texts, strict=True):
-                yield self._screened(example, [found[one] for one in own if found[one]], found)
+            texts = [read(example) for example in examples[begin : begin + ROWS_AT_ONCE]]
+            found = self._findings([one for own in texts for one in own])
+            for row, own in enumerate(texts, begin) if found else ():
+                held = {place: found[one] for place, one in enumerate(own) if one in found}
+                if held:
+                    marks[row] = held
+        return marks
+
+    def screen(self, examples: Sequence[Example], marks: Marks | None = None) -> Iterator[Screened]:
+        """Every row in order; those of which nothing is taken out are the same objects.
+
+        `marks` is what `look` has found in them, if it has looked already.
+        """
+        marks = self.look(examples) if marks is None else marks
+        for row, example in enumerate(examples):
+            own = marks.get(row)
+            yield Screened(example=example) if own is None else self._screened(example, own)
 
     def clean(self, text: str) -> str:
         """A text with everything taken out that is not only to be reported or reviewed."""
-        (found,) = self._findings({("", text): None}).values()
-        going = [one for one in found if self.action(one) not in ("report", "review")]
+        found = self._findings([("", text)])
+        own = found.get(("", text), [])
+        going = [one for one in own if self.action(one) not in ("report", "review")]
         return redacted(text, going)
 
-    def _findings(
-        self, texts: Mapping[tuple[str, str], None]
-    ) -> dict[tuple[str, str], list[Finding]]:
-        """The findings of each text, which a name stands before if it has one."""
-        found: dict[tuple[str, str], list[Finding]] = {}
-        for name, text in texts:
-            if len(text) < LEAST_TEXT:
-                found[name, text] = []
-                continue
-            whole = f"{name}: {text}" if name else text
-            own = [one for find, _ in DETECTORS.values() for one in find(whole)]
-            found[name, text] = _within(own, len(whole) - len(text))
-        asked = [key for key in texts if len(key[1]) >= LEAST_TEXT]
+    def _findings(self, texts: Sequence[Text]) -> dict[Text, list[Finding]]:
+        """The findings of each text that has any."""
+        looked = [one for one in texts if len(one[1]) >= LEAST_TEXT]
+        whole = [f"{name}: {text}" if name else text for name, text in looked]
+        found: dict[Text, list[Finding]] = {}
+        for index, own in _detectors().find(whole).items():
+            key = looked[index]
+            found[key] = _within(own, len(whole[index]) - len(key[1]))
         for detector in self._section.detectors:
+            asked = list(dict.fromkeys(looked))
             answers = ask(detector, [text for _, text in asked])
             for key, answer in zip(asked, answers, strict=True):
-                found[key] = [*found[key], *answer]
-        return found
+                found[key] = [*found.get(key, ()), *answer]
+        return {key: own for key, own in found.items() if own}
 
-    def _screened(
-        self,
-        example: Example,
-        own: Sequence[Sequence[Finding]],
-        known: Mapping[tuple[str, str], Sequence[Finding]],
-    ) -> Screened:
-        if not own:
-            return Screened(example=example)
+    def _screened(self, example: Example, own: Mapping[int, Sequence[Finding]]) -> Screened:
         counts = Counter(
             Found(detector=one.detector, kind=one.kind, action=self.action(one))
-            for each in own
+            for each in own.values()
             for one in each
         )
         dropped = any(found.action == "drop" for found in counts)
         if not dropped and not any(found.action in CHANGES for found in counts):
             return Screened(example=example, found=counts)
+        texts = read(example)
+        known = {texts[place]: found for place, found in own.items()}
 
         def each(name: str, text: str) -> str:
-            going = [one for one in known[name, text] if self.action(one) in (*CHANGES, "drop")]
+            held = known.get((name, text), ())
+            going = [one for one in held if self.action(one) in (*CHANGES, "drop")]
             return redacted(text, going, lambda one: self._named(one, text)) if going else text
 
         return Screened(example=rewrite(example, each), found=counts)
@@ -132,6 +147,11 @@ def pseudonym(kind: str, words: str, key: bytes) -> str:
     same = "".join(filter(str.isalnum, words)) if kind in NUMBERS else " ".join(words.split())
     told = hmac.new(key, f"{kind}\0{same.casefold()}".encode(errors="replace"), hashlib.sha256)
     return f"[{kind.upper()}_{told.hexdigest()[:12]}]"
+
+
+@cache
+def _detectors() -> Detectors:
+    return Detectors([scanner() for scanner, _ in DETECTORS.values()])
 
 
 def _within(findings: Sequence[Finding], before: int) -> list[Finding]:

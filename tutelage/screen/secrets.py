@@ -60,10 +60,9 @@ PEM = r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----"
 PEM_BEGIN = "-----BEGIN "
 PEM_END = "-----END "
 # a name, a sign, a value: `api_key = "..."`, `"password": "..."`, `--token "..."`
-ASSIGNED = (
-    r"(?i)[\w.\-]{0,40}(?:NAMES)[\w\-]{0,20}[\"']?(?:\s*(?::=|=>|=|:)=?\s*[\"']?|\s+[\"'])"
-    r"([^\s\"'`,;<>]{6,})"
-)
+SET = r"[\"']?(?:\s*(?::=|=>|=|:)=?\s*[\"']?|\s+[\"'])"
+ASSIGNED = rf"(?i)[\w.\-]{{0,40}}(?:NAMES)[\w\-]{{0,20}}{SET}([^\s\"'`,;<>]{{6,}})"
+ASSIGNED_SIGN = rf"(?i)(?:NAMES)[\w\-]*{SET}[^\s\"'`,;<>]{{6}}"
 PASSWORD_NAMES = "password|passwd|passphrase|pwd|[_-]pass"
 KEY_NAMES = "api[_-]?key|secret|token|(?:access|private|auth|account|iam|cloud|softlayer)[_-]?key"
 PLACEHOLDERS = ("${", "{{", "%(", "%s", "xxxx", "****", "os.environ", "getenv", "example")
@@ -73,17 +72,19 @@ KEY_LENGTH = 16
 
 def find_secrets(text: str) -> list[Finding]:
     """What in the text looks like a secret, by KINDS."""
-    return _scanner().find(text)
+    return scanner().find(text)
 
 
 @cache
-def _scanner() -> Scanner:
+def scanner() -> Scanner:
+    """The rules, compiled once."""
     tokens = (Rule(kind=kind, pattern=look, span=_token) for kind, look in TOKENS.items())
     rules = (
         Rule(
             kind="private_key",
             pattern=rf"{PEM}[A-Za-z0-9+/=\s]*",
             span=_key_block,
+            sign=PEM,
         ),
         Rule(
             kind="jwt",
@@ -96,8 +97,14 @@ def _scanner() -> Scanner:
             kind="password",
             pattern=ASSIGNED.replace("NAMES", PASSWORD_NAMES),
             span=_password,
+            sign=ASSIGNED_SIGN.replace("NAMES", PASSWORD_NAMES),
         ),
-        Rule(kind="api_key", pattern=ASSIGNED.replace("NAMES", KEY_NAMES), span=_api_key),
+        Rule(
+            kind="api_key",
+            pattern=ASSIGNED.replace("NAMES", KEY_NAMES),
+            span=_api_key,
+            sign=ASSIGNED_SIGN.replace("NAMES", KEY_NAMES),
+        ),
     )
     return Scanner(DETECTOR, rules)
 

@@ -96,6 +96,11 @@ class Curate(Section):
     invalid: Literal["fail", "reject"] = Field(
         "fail", description="A bad row stops the run (fail) or is left out and kept on file."
     )
+    expected: Benchmark | None = Field(
+        None,
+        description="Sample of prompts expected in production; the card tells how far the rows are "
+        "from it in length and in the tags `intent`, `domain` and `difficulty`.",
+    )
     stages: tuple[Stage, ...] = Field(
         (), description="Stages in order, each with its mix; all rows at once if left out."
     )

@@ -1,0 +1,156 @@
+"""A curation that ended half way goes on from its finished parts, and comes to the same dataset."""
+
+from __future__ import annotations
+
+import gc
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from tutelage.core.conversation import Message
+from tutelage.core.errors import MissingCapability
+from tutelage.core.ledger import Decision, Reason
+from tutelage.core.recipe import Recipe
+from tutelage.core.row import Example, Source
+from tutelage.curate import run as door
+from tutelage.curate.decontaminate import Leaks
+from tutelage.curate.parts import Parts
+from tutelage.curate.sieve import entry
+from tutelage.store.artifact import Artifact
+from tutelage.store.run import Run
+
+
+class Model:
+    """A detector that breaks down after so many requests."""
+
+    def __init__(self, breaks_after: int) -> None:
+        self.breaks_after = breaks_after
+        self.texts: list[str] = []
+        self.requests = 0
+
+    def answer(self, texts: list[str]) -> list[list[dict[str, object]]]:
+        self.texts += texts
+        return [[{"start": 0, "end": 3, "kind": "person"}] * ("Ann" in one[:3]) for one in texts]
+
+
+@contextmanager
+def serving(model: Model) -> Iterator[str]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            model.requests += 1
+            broken = model.requests > model.breaks_after
+            told = {"findings": [] if broken else model.answer(body["texts"])}
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps(told).encode())
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Nothing is said."""
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/find"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def recipe(folder: Path, url: str) -> Recipe:
+    folder.mkdir(exist_ok=True)
+    sources = []
+    for number in range(3):  # a file is a part at least
+        lines = [
+            json.dumps({"prompt": f"Ann asks {number} {n}", "completion": f"Told {number} {n}."})
+            for n in range(4)
+        ]
+        (folder / f"{number}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        sources.append({"path": f"{number}.jsonl", "origin": "human", "licence": "CC0-1.0"})
+    screen = {"detectors": [{"name": "ner", "url": url}], "actions": {"person": "redact"}}
+    section = {"sources": sources, "validation": 0.0, "screen": screen}
+    return Recipe.model_validate({"name": "test", "curate": section}).at(folder)
+
+
+def curate(written: Recipe, *, force: bool = False) -> Artifact:
+    assert written.curate is not None
+    with Run.open(written, force=force) as run:
+        return door.run(written.curate, {}, run)
+
+
+def test_a_detector_elsewhere_is_not_asked_again_for_what_it_has_answered(tmp_path: Path) -> None:
+    model = Model(breaks_after=2)
+    with serving(model) as url:
+        with pytest.raises(MissingCapability):
+            curate(recipe(tmp_path / "broken", url))
+        first, model.texts, model.breaks_after = model.texts, [], 100
+        made = curate(recipe(tmp_path / "broken", url))
+        rest, model.texts = model.texts, []
+        unbroken = curate(recipe(tmp_path / "unbroken", url))
+
+    assert (len(first), len(rest)) == (16, 8)
+    assert sorted(first + rest) == sorted(model.texts)
+    assert made.digest == unbroken.digest
+
+
+def test_finished_parts_are_gone_once_the_dataset_is_made(tmp_path: Path) -> None:
+    model = Model(breaks_after=2)
+    with serving(model) as url:
+        with pytest.raises(MissingCapability):
+            curate(recipe(tmp_path, url))
+        parts = tmp_path / ".tutelage" / "checkpoints"
+        assert len(list(parts.glob("*/screen/step-*"))) == 2
+        assert not any(b"Ann" in path.read_bytes() for path in parts.rglob("*") if path.is_file())
+        model.breaks_after = 100
+        curate(recipe(tmp_path, url))
+
+    assert list(parts.glob("*/screen/step-*")) == []
+
+
+def test_a_run_that_is_forced_asks_for_every_row_anew(tmp_path: Path) -> None:
+    model = Model(breaks_after=2)
+    with serving(model) as url:
+        with pytest.raises(MissingCapability):
+            curate(recipe(tmp_path, url))
+        model.texts, model.breaks_after = [], 100
+        curate(recipe(tmp_path, url), force=True)
+
+    assert len(model.texts) == 24
+
+
+def test_memory_is_searched_for_cycles_again_after_a_run_that_failed(tmp_path: Path) -> None:
+    with pytest.raises(MissingCapability), serving(Model(breaks_after=0)) as url:
+        curate(recipe(tmp_path, url))
+
+    assert gc.isenabled()
+    with door.uncollected():
+        assert not gc.isenabled()
+
+
+def leaking() -> Leaks:
+    source = Source(uri="rows.jsonl", line=1)
+    said = (Message(role="user", content="a"), Message(role="assistant", content="b"))
+    row = Example(messages=said, origin="human", licence="CC0-1.0", source=source)
+    told = entry(row, Decision.DROP, Reason.LEAK_NEAR, "is like it", row)
+    return Leaks(drop={3: told}, items={3: 1})
+
+
+def test_a_part_is_read_as_it_was_made_and_made_again_where_it_is_damaged(tmp_path: Path) -> None:
+    with Run.open(recipe(tmp_path, "http://localhost:1/")) as run:
+        parts = Parts(run=run, key="k" * 64)
+        made = parts.kept("leaks", 0, Leaks, leaking, worth_seconds=0)
+        assert made == leaking()
+        assert parts.kept("leaks", 0, Leaks, Leaks, worth_seconds=0) == leaking()
+        (file,) = run.store.root.glob("checkpoints/*/leaks/step-*/part.json")
+        file.write_bytes(file.read_bytes()[:-1])
+        assert parts.kept("leaks", 0, Leaks, Leaks, worth_seconds=0) == Leaks()
+        parts.clear()
+        assert parts.kept("leaks", 0, Leaks, leaking) == leaking()
+        assert list(run.store.root.glob("checkpoints/*/leaks/step-*")) == []  # made in no time

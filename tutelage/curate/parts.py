@@ -1,0 +1,62 @@
+"""Finished parts of a curation not made yet: what a killed one had done, the next one reads.
+
+They lie with the checkpoints, under the key of the dataset they are towards: other files, settings
+or seeds have another key. Each appears whole or not at all, with digests of its files. Once the
+dataset is made they are gone.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from tutelage.store.run import Run
+
+FILE = "part.json"
+WORTH_SECONDS = 0.5  # what is made in less is made again
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The parts towards the dataset of a key."""
+
+    run: Run
+    key: str
+
+    def kept(
+        self,
+        name: str,
+        number: int,
+        kind: type[T],
+        make: Callable[[], T],
+        worth_seconds: float = WORTH_SECONDS,
+    ) -> T:
+        """What an earlier try came to, else what `make` gives, kept if that took so long."""
+        parts = self.run.store.checkpoints(self.key, part=name, kept=None)
+        if parts.has(number):
+            try:
+                return msgspec.json.decode((parts.at(number).folder / FILE).read_bytes(), type=kind)
+            except msgspec.MsgspecError:
+                log.warning("%s %d is of another version and made again", name, number)
+        began = time.perf_counter()
+        made = make()
+        if time.perf_counter() - began >= worth_seconds:
+            parts.save(number, lambda folder: _write(folder, made))
+        return made
+
+    def clear(self) -> None:
+        """Removes them all: the dataset is made, or is to be made anew."""
+        self.run.store.checkpoints(self.key).clear()
+
+
+def _write(folder: Path, made: object) -> None:
+    (folder / FILE).write_bytes(msgspec.json.encode(made))

@@ -1,0 +1,121 @@
+"""The part of the Dataset card that tells what the rows are like, as lines of Markdown."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+BAR = 20  # characters of the longest bar
+VALUES_DRAWN = 12  # of a histogram
+
+
+def quality_lines(form: Mapping[str, Any]) -> list[str]:
+    """What `quality` gives, drawn."""
+    return [
+        *_spreads(form["lengths"]),
+        *_histograms(form["lengths"]),
+        *_coverage(form["coverage"]),
+        *_diversity(form),
+        *_boilerplate(form["boilerplate"]),
+        *_answers(form["answers"]),
+        *_noise(form["label_noise"]),
+    ]
+
+
+def cell(text: str) -> str:
+    """A text that cannot break a table of Markdown, nor be markup."""
+    return html.escape(text, quote=False).replace("|", "\\|").replace("`", "\\`")
+
+
+def _spreads(lengths: Mapping[str, Any]) -> Iterator[str]:
+    yield "| | least | 5 % | median | 95 % | 99 % | most | sum |"
+    yield "|---|---:|---:|---:|---:|---:|---:|---:|"
+    for side, units in lengths.items():
+        for unit in ("words", "characters", "bytes"):
+            values = " | ".join(f"{value:,.0f}" for value in units[unit].values())
+            yield f"| {side}, {unit} | {values} |"
+    yield ""
+    yield (
+        "How many tokens these are a base's tokenizer decides; one of bytes makes at most as many "
+        "as there are bytes. `tutelage plan` counts them for the recipe's base."
+    )
+
+
+def _histograms(lengths: Mapping[str, Any]) -> Iterator[str]:
+    for side, units in lengths.items():
+        yield from ("", f"Words of {side}:", "", "| words | rows | |", "|---|---:|---|")
+        counts = units["histogram_of_words"]
+        for name, count in counts.items():
+            yield f"| {name} | {count:,} | {_bar(count, counts)} |"
+
+
+def _bar(count: int, counts: Mapping[str, int]) -> str:
+    return "█" * max(1, round(BAR * count / max(counts.values())))
+
+
+def _coverage(form: Mapping[str, Any]) -> Iterator[str]:
+    yield ""
+    if not form["expected"]:
+        yield "With which prompts to expect these rows were not compared: `curate.expected`."
+        return
+    yield (
+        f"Beside {form['expected']:,} prompts expected in production: {form['unknown_words']:.1%} "
+        "of their words stand in no request of the rows. The distance is the share of prompts that "
+        "would have to be others."
+    )
+    yield from ("", "| by | distance | by chance | only expected |", "|---|---:|---:|---|")
+    for name, one in form["by"].items():
+        if "distance" in one:
+            alone = ", ".join(map(cell, one["only_expected"][:VALUES_DRAWN])) or "none"
+            yield f"| {name} | {one['distance']:.3f} | {one['by_chance']:.3f} | {alone} |"
+    for name, one in form["by"].items():
+        if "distance" in one:
+            yield from _beside(name, one["rows"], one["expected"])
+
+
+def _beside(name: str, rows: Mapping[str, int], expected: Mapping[str, int]) -> Iterator[str]:
+    yield from ("", f"| {name} | rows | expected |", "|---|---:|---:|")
+    here, there = max(sum(rows.values()), 1), max(sum(expected.values()), 1)
+    names = [*rows, *(one for one in expected if one not in rows)]
+    ranked = names if name == "length" else sorted(names, key=lambda at: -expected.get(at, 0))
+    for at in ranked[:VALUES_DRAWN]:
+        yield f"| {cell(at)} | {rows.get(at, 0) / here:.1%} | {expected.get(at, 0) / there:.1%} |"
+    if len(names) > VALUES_DRAWN:
+        yield f"| and {len(names) - VALUES_DRAWN} more | | |"
+
+
+def _diversity(form: Mapping[str, Any]) -> Iterator[str]:
+    yield from ("", "| | texts | words | distinct words | pairs | triples |")
+    yield "|---|---:|---:|---:|---:|---:|"
+    for side, one in form["diversity"].items():
+        shares = " | ".join(f"{one[f'distinct_{n}']:.3f}" for n in (1, 2, 3))
+        yield f"| {side} | {one['texts']:,} | {one['words']:,} | {shares} |"
+
+
+def _boilerplate(form: Mapping[str, Any]) -> Iterator[str]:
+    for side, one in form.items():
+        told = f"{one['texts_with_any']:,} of {one['texts']:,} {side} looked at hold boilerplate"
+        yield from ("", f"- {told}, {one['share_of_words']:.1%} of their words")
+        for span in one["often"]:
+            yield f"- in {span['texts']:,}: “{cell(span['span'])}”"
+
+
+def _answers(form: Mapping[str, Any]) -> Iterator[str]:
+    forms = ", ".join(f"{name} {count:,}" for name, count in form["forms"].items())
+    refused = form["refused"]
+    yield from ("", f"- answers by form: {forms}")
+    if "outside_schema" in form:
+        yield f"- answers the contract's output schema does not allow: {form['outside_schema']:,}"
+    yield (
+        f"- answers that refuse: {refused['rows']:,} of {form['looked_at_for_refusals']:,} looked "
+        f"at, {refused['share']:.2%} ({refused['low']:.2%} to {refused['high']:.2%})"
+    )
+
+
+def _noise(form: Mapping[str, Any]) -> Iterator[str]:
+    yield (
+        f"- label noise: of {form['prompts']:,} prompts {form['asked_again']:,} are asked by "
+        f"several rows and {form['answered_otherwise']:,} answered in several ways, by "
+        f"{form['rows_answered_otherwise']:,} rows ({form['share_of_prompts']:.2%} of the prompts)"
+    )
