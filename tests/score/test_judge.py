@@ -10,7 +10,7 @@ from tutelage.core.errors import MissingCapability, RowError
 from tutelage.core.metric import Metric
 from tutelage.core.recipe import Judge as Keys
 from tutelage.core.rule import decide, evidence, parse
-from tutelage.core.winning import Match, bradley_terry, length_controlled
+from tutelage.core.winning import Compared, Match, bradley_terry, length_controlled
 from tutelage.score.endpoint import Endpoint
 from tutelage.score.judge import Pair, calibrate, compare, mark, verdict
 from tutelage.score.judges import judge_measures, locked, read_labels
@@ -68,11 +68,15 @@ def test_length_control_takes_the_length_out() -> None:
     for strength in (0.0, 0.8):
         chances = 1 / (1 + np.exp(-(strength + 2.0 * taste)))
         wins = (draw.random(4000) < chances).astype(float)
-        found = length_controlled(list(wins), list(longer), clusters, generator())
+        found = length_controlled(
+            Compared(scores=list(wins), longer=list(longer)), clusters, generator()
+        )
         truth = 1 / (1 + np.exp(-strength))
         assert found.low < truth < found.high
         assert wins.mean() > truth + 0.05
-        back = length_controlled(list(1 - wins), list(-longer), clusters, generator())
+        back = length_controlled(
+            Compared(scores=list(1 - wins), longer=list(-longer)), clusters, generator()
+        )
         assert back.value == pytest.approx(1 - found.value, abs=1e-6)
 
 
@@ -126,7 +130,7 @@ def test_strengths_are_those_of_bradley_and_terry() -> None:
 def rule_on(judged: str, value: float = 1.0) -> tuple[str, str]:
     """What a gate says of a judge's metric that is as good as can be."""
     keys = Keys(name="j", endpoint="http://127.0.0.1:1", model="m")
-    (measure,) = locked(judge_measures([keys]), judged)
+    measure, _ = locked(judge_measures([keys]), judged)
     rows = [{"j_win_rate": value} for _ in range(400)]
     place = Place(suite="chat", system="tuned", seed=0)
     records: list[Metric] = list(metrics_alone(measure, rows, [str(n) for n in range(400)], place))

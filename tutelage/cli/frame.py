@@ -52,6 +52,7 @@ COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "lineage": ("lineage", "Walk from an artifact to what it came from, or back."),
         "explain-row": ("explain_row", "Tell every decision made about one row."),
         "compare": ("compare", "Set two runs side by side."),
+        "rate": ("rate", "Have people rate answers blind, and take their ratings in."),
     },
     "About": {
         "doctor": ("doctor", "Look whether this machine can do the work."),

@@ -11,7 +11,7 @@ from tutelage.core.errors import StoreError
 
 SCHEMA = 1  # of a manifest; a newer one is refused
 
-Kind = Literal["dataset", "tokens", "adapter", "report", "verdict", "release"]
+Kind = Literal["dataset", "tokens", "adapter", "report", "ratings", "verdict", "release"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -153,9 +153,9 @@ def ratio_interval(
         return Interval(value=math.nan, low=0.0, high=1.0, n=0, method=_named("bootstrap", sides))
     value = float(statistic(table.sum(0, keepdims=True))[0])
     draws = statistic(_resampled(table, generator))
-    low, high = _percentiles(draws, len(table), confidence, sides)
+    low, high = percentiles(draws, len(table), confidence, sides)
     if low == high:
-        low, high = _unseen(value, len(table), (0.0, 1.0), confidence, sides)
+        low, high = unseen(value, len(table), (0.0, 1.0), confidence, sides)
     return Interval(
         value=value, low=low, high=high, n=len(table), method=_named("bootstrap", sides)
     )
@@ -190,9 +190,9 @@ def paired_ratio_interval(
 
     value = float(difference(both.sum(0, keepdims=True))[0])
     draws = difference(_resampled(both, generator))
-    low, high = _percentiles(draws, len(first), confidence, sides)
+    low, high = percentiles(draws, len(first), confidence, sides)
     if low == high:
-        low, high = _unseen(value, len(first), (-1.0, 1.0), confidence, sides)
+        low, high = unseen(value, len(first), (-1.0, 1.0), confidence, sides)
     return Interval(value=value, low=low, high=high, n=len(first), method=method)
 
 
@@ -212,7 +212,7 @@ def _resampled(table: Floats, generator: np.random.Generator) -> Floats:
     return np.concatenate(sums)
 
 
-def _percentiles(draws: Floats, n: int, confidence: float, sides: Sides) -> tuple[float, float]:
+def percentiles(draws: Floats, n: int, confidence: float, sides: Sides) -> tuple[float, float]:
     """Quantiles a little further out, as t lies beyond the normal: few rows vary too little.
 
     Source: Hesterberg, "What teachers should know about the bootstrap", 2015, 4.3.
@@ -238,7 +238,7 @@ def _mean_interval(
     independent = n if clusters is None else len(np.unique(np.asarray(clusters)))
     value = float(values.mean())
     if np.ptp(values) == 0 or independent < 2:
-        low, high = _unseen(value, independent, span, confidence, sides)
+        low, high = unseen(value, independent, span, confidence, sides)
     else:
         error = standard_error(values) if clusters is None else clustered_error(values, clusters)
         reach = student_t(_upper(confidence, sides), independent - 1)
@@ -264,7 +264,7 @@ def _skewed(values: Floats, clusters: Clusters | None, reach: float) -> tuple[fl
     return reach + max(0.0, -more), reach + max(0.0, more)
 
 
-def _unseen(
+def unseen(
     value: float, n: int, span: tuple[float, float], confidence: float, sides: Sides
 ) -> tuple[float, float]:
     """Bounds when all n items agree: a spread of zero would claim certainty.

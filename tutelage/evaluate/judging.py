@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from tutelage.core.digest import Json
+from tutelage.core.intervals import Interval
 from tutelage.core.recipe import Evaluate
 from tutelage.core.recipe import Judge as Keys
 from tutelage.core.sample import Sample
@@ -13,9 +14,16 @@ from tutelage.evaluate.ladder import TUNED
 from tutelage.evaluate.report import Measured
 from tutelage.score.endpoint import Endpoint
 from tutelage.score.judge import Ask, Calibrated, Pair, calibrate, compare, mark, uncalibrated
-from tutelage.score.judges import judge_measures, locked, read_labels, win_metric
-from tutelage.score.measure import Measure
-from tutelage.score.rating import Rating, interval_form, item_scores, preferred, rubric_means
+from tutelage.score.judges import judge_measures, locked, names_of, read_labels
+from tutelage.score.preference import Scored, pair_scores, strength_metrics
+from tutelage.score.rating import (
+    RATINGS,
+    Rating,
+    interval_form,
+    item_scores,
+    preferred,
+    rubric_means,
+)
 from tutelage.store.ingest import uri_of
 from tutelage.store.lines import write_lines
 from tutelage.store.replies import Replies
@@ -23,8 +31,6 @@ from tutelage.store.run import Run
 from tutelage.store.store import Draft
 
 BOOTSTRAP = "evaluate.judges"
-RATINGS = "ratings.jsonl"
-Scored = Mapping[str, Mapping[str, float]]  # by task, by metric
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +40,7 @@ class Opinion:
     scores: Mapping[str, Scored]  # by system
     ratings: Sequence[Rating]
     form: Mapping[str, Json]
+    strengths: Mapping[str, Interval] = field(default_factory=dict)  # by system
 
 
 def judge_all(
@@ -57,11 +64,10 @@ def judge_all(
         told: dict[str, Json] = {}
         for number, suite in enumerate(found):
             if section.rates(keys, suite.name):
-                measures = judge_measures([keys])
                 opinion = _opinion(keys, endpoint.ask, suite, run)
                 ratings += opinion.ratings
                 told[suite.name] = dict(opinion.form)
-                found[number] = _with(suite, locked(measures, reason), opinion.scores)
+                found[number] = _with(suite, keys, opinion, reason)
         forms.append(_form(keys, endpoint, calibrated, reason, told))
     if section.judges:
         write_lines(draft.folder / RATINGS, [one.to_dict() for one in ratings])
@@ -99,15 +105,13 @@ def _opinion(keys: Keys, ask: Ask, suite: Measured, run: Run) -> Opinion:
         for one, two in zip(mine, other, strict=True)
     ]
     judged = compare(keys.name, ask, pairs, repeats=keys.repeats)
-    wins = item_scores(judged.ratings)
-    metric = win_metric(keys)
-    scores: dict[str, Scored] = {
-        TUNED: {task: {metric: value} for task, value in wins.items()},
-        keys.against: {task: {metric: 1 - value} for task, value in wins.items()},
-    }
     report = preferred(judged.ratings, run.generator(f"{BOOTSTRAP}.{keys.name}.{suite.name}"))
-    form: dict[str, Json] = {**report.to_dict(), "unread": judged.unread}
-    return Opinion(scores=scores, ratings=judged.ratings, form=form)
+    return Opinion(
+        scores=pair_scores(judged.ratings, names_of(keys)),
+        ratings=judged.ratings,
+        form={**report.to_dict(), "unread": judged.unread},
+        strengths=report.strengths,
+    )
 
 
 def _marked(keys: Keys, ask: Ask, suite: Measured) -> Opinion:
@@ -143,15 +147,25 @@ def _alone(sample: Sample, request: str, system: str) -> Pair:
     )
 
 
-def _with(suite: Measured, measures: Sequence[Measure], scores: Mapping[str, Scored]) -> Measured:
+def _with(suite: Measured, keys: Keys, opinion: Opinion, reason: str) -> Measured:
     samples = {
         system: [
-            replace(one, scores={**one.scores, **scores.get(system, {}).get(one.task, {})})
+            replace(one, scores={**one.scores, **opinion.scores.get(system, {}).get(one.task, {})})
             for one in some
         ]
         for system, some in suite.samples.items()
     }
-    return replace(suite, samples=samples, judged=(*suite.judged, *measures))
+    measures = locked(judge_measures([keys]), reason)
+    strength = names_of(keys).strength
+    return replace(
+        suite,
+        samples=samples,
+        judged=(*suite.judged, *measures),
+        strengths=(
+            *suite.strengths,
+            *strength_metrics(strength, suite.name, opinion.strengths, reason),
+        ),
+    )
 
 
 def _form(
@@ -166,11 +180,15 @@ def _form(
         shown = {
             "agreement": interval_form(calibrated.agreement),
             "sentinel": interval_form(calibrated.sentinel),
+            "asked": {"agreement": keys.labels.agreement, "sentinel": keys.labels.sentinel}
+            if keys.labels
+            else None,
         }
     return {
         "name": keys.name,
         "model": keys.model,
         "kind": keys.kind,
+        "against": keys.against if keys.kind == "pairwise" else None,
         "locked": reason,
         "calibration": shown,
         "suites": dict(suites),

@@ -34,6 +34,7 @@ class Measured:
     asked: Mapping[str, Sequence[Asked]]  # by system, in the tasks' order
     samples: Mapping[str, Sequence[Sample]]  # by system, scored, in the tasks' order
     judged: tuple[Measure, ...] = ()  # the judges' metrics
+    strengths: tuple[Metric, ...] = ()  # of the systems, by what judges prefer
 
     @property
     def measures(self) -> list[Measure]:
@@ -64,7 +65,7 @@ def metrics(suite: Measured, seed: int) -> list[Metric]:
     parts = [(ALL, every), *((one.name, one.tasks) for one in suite.slices)]
     for name, tasks in parts:
         found += _of_part(suite, name, tasks, seed)
-    return found
+    return [*found, *suite.strengths]
 
 
 def _of_part(suite: Measured, part: str, tasks: frozenset[str], seed: int) -> Iterator[Metric]:

@@ -21,7 +21,7 @@ from tutelage.store.store import Draft
 from tutelage.store.tables import ROWS, read_rows
 from tutelage.store.uses import Uses
 
-VERSION = 1
+VERSION = 2
 SEEDS = ("evaluate.few_shot", "evaluate.bootstrap", "evaluate.decoding")
 DIGITS = 12  # of a digest
 BASE = {"base:config": "config.json", "base:weights": "weights"}

@@ -10,22 +10,24 @@ from tutelage.core.rule import Rule, parse
 from tutelage.gate.decide import judge
 from tutelage.gate.goals import goal_metrics, goals_form
 from tutelage.gate.pairs import PREVIOUS, Answers
+from tutelage.gate.people import People
 from tutelage.gate.previous import Before, find_before
 from tutelage.gate.sealed import use_metrics, uses_of
 from tutelage.score.pairing import SUMMARY
 from tutelage.score.roster import check_recipe
 from tutelage.store.artifact import Artifact, pretty, read_json
 from tutelage.store.lines import METRICS, read_metrics
+from tutelage.store.rated import Rated
 from tutelage.store.release import VERDICT
 from tutelage.store.run import Run
 from tutelage.store.store import Draft
 
-VERSION = 2
+VERSION = 3
 PAGE = "report.html"
 
 
 def run(section: Sequence[str], inputs: Mapping[str, Artifact], run: Run) -> Artifact:
-    """Holds the report against the rules and writes the page that shows both.
+    """Holds the report, and what people say of it, against the rules and writes the page.
 
     A gate that stays shut is no error here: the verdict says so.
 
@@ -38,7 +40,8 @@ def run(section: Sequence[str], inputs: Mapping[str, Artifact], run: Run) -> Art
     if any(rule.baseline == PREVIOUS for rule in rules):
         before = find_before(run.store, run.recipe, inputs["report"])
     uses = uses_of(run.store, inputs["report"])
-    judged = Judging(rules=rules, before=before, uses=uses)
+    ratings = Rated(store=run.store).latest(inputs["report"])
+    judged = Judging(rules=rules, before=before, uses=uses, ratings=ratings)
     provenance = _provenance(judged, inputs, run)
     return run.make("gate", provenance, lambda draft: _build(judged, inputs, run, draft))
 
@@ -50,6 +53,7 @@ class Judging:
     rules: Sequence[Rule]
     before: Before
     uses: Mapping[str, int]  # models the test of each suite was spent on, this one included
+    ratings: Artifact | None = None  # people's
 
 
 def _build(judging: Judging, inputs: Mapping[str, Artifact], run: Run, draft: Draft) -> None:
@@ -57,8 +61,10 @@ def _build(judging: Judging, inputs: Mapping[str, Artifact], run: Run, draft: Dr
 
     report, before = inputs["report"], judging.before
     systems = read_json(report.file(SUMMARY))["systems"]
-    answers = Answers.of(report, systems, before.report, run.seed("gate.bootstrap"))
+    people = People.of(judging.ratings)
+    answers = people.heard(Answers.of(report, systems, before.report, run.seed("gate.bootstrap")))
     metrics = read_metrics(report.file(METRICS))
+    metrics += list(people.metrics(answers))
     metrics += list(answers.missing(judging.rules, metrics))
     metrics += list(goal_metrics(run.recipe.goals, answers, metrics))
     metrics += list(use_metrics(judging.uses))
@@ -70,7 +76,8 @@ def _build(judging: Judging, inputs: Mapping[str, Artifact], run: Run, draft: Dr
         "uses": dict(judging.uses),
         "report": report.digest,
         "previous": before.report.digest if before.report else None,
-        "evidence": evidence_digests(inputs),
+        "ratings": judging.ratings.digest if judging.ratings else None,
+        "evidence": evidence_digests(inputs, judging.ratings),
     }
     (draft.folder / VERDICT).write_bytes(pretty(form))
     evidence = Evidence(
@@ -82,6 +89,7 @@ def _build(judging: Judging, inputs: Mapping[str, Artifact], run: Run, draft: Dr
         report=report,
         before=before.report,
         uses=judging.uses,
+        ratings=judging.ratings,
     )
     (draft.folder / PAGE).write_text(html(evidence), encoding="utf-8")
     outcomes = [one.decided.outcome for one in verdict.rules]
@@ -89,18 +97,25 @@ def _build(judging: Judging, inputs: Mapping[str, Artifact], run: Run, draft: Dr
     draft.counts |= {name: outcomes.count(name) for name in ("pass", "fail", "inconclusive")}
 
 
-def evidence_digests(inputs: Mapping[str, Artifact]) -> dict[str, str]:
+def evidence_digests(
+    inputs: Mapping[str, Artifact], ratings: Artifact | None = None
+) -> dict[str, str]:
     """SHA-256 of all a verdict stands on: artifacts, and the report's own files and suites."""
     report = inputs["report"].manifest
     files = {f"report/{name}": record.sha256 for name, record in report.files.items()}
     suites = {name: one for name, one in report.inputs.items() if name.startswith("suite:")}
-    return {**{name: one.digest for name, one in inputs.items()}, **files, **suites}
+    artifacts = {name: one.digest for name, one in inputs.items()}
+    if ratings is not None:
+        artifacts["ratings"] = ratings.digest
+    return {**artifacts, **files, **suites}
 
 
 def _provenance(judging: Judging, inputs: Mapping[str, Artifact], run: Run) -> Provenance:
     digests = {name: inputs[name].digest for name in ("dataset", "adapter", "report")}
     if judging.before.report is not None:
         digests[PREVIOUS] = judging.before.report.digest
+    if judging.ratings is not None:
+        digests["ratings"] = judging.ratings.digest
     return Provenance(
         kind="verdict",
         inputs=digests,

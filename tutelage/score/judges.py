@@ -13,6 +13,7 @@ from tutelage.core.errors import BadRow, RowError
 from tutelage.core.recipe import Judge as Keys
 from tutelage.score.judge import Pair
 from tutelage.score.measure import Measure
+from tutelage.score.preference import PairNames, pair_measures
 
 SIDES = {"first": 1.0, "second": 0.0, "tie": 0.5}
 
@@ -26,9 +27,9 @@ class Labelled(msgspec.Struct, forbid_unknown_fields=True):
     label: str
 
 
-def win_metric(keys: Keys) -> str:
-    """The metric of a pairwise judge."""
-    return f"{keys.name}_win_rate"
+def names_of(keys: Keys) -> PairNames:
+    """The metrics of a pairwise judge."""
+    return PairNames(by=keys.name)
 
 
 def judge_measures(judges: Sequence[Keys]) -> list[Measure]:
@@ -37,7 +38,7 @@ def judge_measures(judges: Sequence[Keys]) -> list[Measure]:
     for keys in judges:
         if keys.kind == "pairwise":
             says = f"judge `{keys.name}` prefers the answer to that of {keys.against}"
-            found.append(Measure(metric=win_metric(keys), says=says, family="mean"))
+            found += pair_measures(names_of(keys), says)
             continue
         for criterion in keys.criteria:
             says = f"mark for {criterion} by judge `{keys.name}`, 0 to 1"

@@ -22,6 +22,7 @@ from tutelage.core.intervals import (
 )
 from tutelage.core.metric import LOCKED, ONE_SIDED
 from tutelage.core.shares import paired_share_difference, share_interval
+from tutelage.score.controlled import controlled, controlled_apart
 from tutelage.score.corpus import bits, bleu, chrf, part, perplexity
 from tutelage.score.level import (
     Bound,
@@ -35,7 +36,7 @@ from tutelage.score.level import (
 
 Floats = NDArray[np.float64]
 Rows = Sequence[Mapping[str, float]]  # scores, an answer each
-Family = Literal["share", "mean", "ratio", "level"]
+Family = Literal["share", "mean", "ratio", "level", "controlled"]
 HITS, PREDICTED, EXPECTED = "hits:", "predicted:", "expected:"  # a label follows
 
 
@@ -50,6 +51,7 @@ class Measure:
     the counts; without any, there are hits, predicted and expected of each label.
     level: a quantity of 0 or more without an upper bound, the mean of its one column
     (Student's t), its 95th percentile, or a statistic of its columns (bootstrap).
+    controlled: a win rate at equal length, of the columns `score` and `longer`.
     """
 
     metric: str
@@ -137,6 +139,9 @@ def _interval(
         return replace(found, n=len(rows))
     if measure.family == "level":
         return _level(measure, rows, clusters, generator, Bound(sides, confidence))
+    if measure.family == "controlled":
+        bound = Bound(sides, confidence)
+        return controlled(measure.columns, rows, clusters, generator, bound)
     kept = [index for index, row in enumerate(rows) if measure.metric in row]
     values = np.array([rows[index][measure.metric] for index in kept])
     groups = _groups([clusters[index] for index in kept])
@@ -172,6 +177,10 @@ def _difference(
         return replace(found, n=len(pairs.first))
     if measure.family == "level":
         return _level_difference(measure, pairs, generator, Bound(sides, confidence))
+    if measure.family == "controlled":
+        sides_of = list(zip(pairs.first, pairs.second, strict=True))
+        bound = Bound(sides, confidence)
+        return controlled_apart(measure.columns, sides_of, pairs.clusters, generator, bound)
     name = measure.metric
     both = [
         index

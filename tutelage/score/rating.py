@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from tutelage.core.digest import Json
 from tutelage.core.intervals import Interval, mean_interval
 from tutelage.core.shares import share_interval
-from tutelage.core.winning import Match, bradley_terry, length_controlled
+from tutelage.core.winning import Compared, Match, bradley_terry, length_controlled
+
+RATINGS = "ratings.jsonl"  # of a report: judges' looks; of an artifact of ratings: people's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +55,8 @@ class Preferred:
     win_rate: Interval
     length_controlled: Interval
     first_shown: Interval  # share of decided looks that prefer what is shown first
-    inconsistent: Interval  # share of items and repeats whose verdict turns with the order
-    repeated: Interval  # share of pairs of repeats that agree
+    inconsistent: Interval  # share of one rater's verdicts that turn with the order
+    repeated: Interval  # share of pairs of one rater's repeats that agree
     strengths: Mapping[str, Interval]  # Bradley–Terry, in logits
 
     def to_dict(self) -> dict[str, Json]:
@@ -69,6 +73,11 @@ class Preferred:
         }
         form["strengths"] = {name: interval_form(one) for name, one in self.strengths.items()}
         return form
+
+
+def read_ratings(path: Path) -> list[Rating]:
+    """The ratings of a file, in order."""
+    return [Rating.from_dict(msgspec.json.decode(line)) for line in path.read_bytes().splitlines()]
 
 
 def interval_form(found: Interval) -> dict[str, Json]:
@@ -94,24 +103,32 @@ def preferred(ratings: Sequence[Rating], generator: np.random.Generator) -> Pref
     scores = item_scores(ratings)
     first = {one.item: one for one in ratings}
     clusters = [first[item].cluster for item in scores]
-    matches = [
-        Match(
-            first=first[item].first,
-            second=first[item].second,
-            score=score,
-            cluster=first[item].cluster,
-        )
-        for item, score in scores.items()
-    ]
-    longer = [first[item].longer for item in scores]
+    compared = Compared(
+        scores=list(scores.values()), longer=[first[item].longer for item in scores]
+    )
     return Preferred(
-        win_rate=mean_interval(list(scores.values()), _groups(clusters)),
-        length_controlled=length_controlled(list(scores.values()), longer, clusters, generator),
+        win_rate=mean_interval(compared.scores, _groups(clusters)),
+        length_controlled=length_controlled(compared, clusters, generator),
         first_shown=_first_shown(ratings),
         inconsistent=_inconsistent(ratings),
         repeated=_repeated(ratings),
-        strengths=bradley_terry(matches, generator),
+        strengths=strengths(ratings, generator),
     )
+
+
+def strengths(ratings: Sequence[Rating], generator: np.random.Generator) -> dict[str, Interval]:
+    """Bradley–Terry strengths of all systems that were compared, of however many pairs of them."""
+    pairs: dict[tuple[str, str], list[Rating]] = {}
+    for one in ratings:
+        pairs.setdefault((one.first, one.second), []).append(one)
+    matches = []
+    for (first, second), some in sorted(pairs.items()):
+        cluster = {one.item: one.cluster for one in some}
+        matches += [
+            Match(first=first, second=second, score=score, cluster=cluster[item])
+            for item, score in item_scores(some).items()
+        ]
+    return bradley_terry(matches, generator)
 
 
 def rubric_means(ratings: Sequence[Rating]) -> dict[tuple[str, str], Interval]:
@@ -135,20 +152,20 @@ def _first_shown(ratings: Sequence[Rating]) -> Interval:
 
 
 def _inconsistent(ratings: Sequence[Rating]) -> Interval:
-    looks: dict[tuple[str, int], dict[bool, float]] = {}
+    looks: dict[tuple[str, str, int], dict[bool, float]] = {}
     for one in ratings:
-        looks.setdefault((one.item, one.repeat), {})[one.swapped] = one.value
+        looks.setdefault((one.item, one.rater, one.repeat), {})[one.swapped] = one.value
     both = {key: two for key, two in looks.items() if len(two) == 2}
     turned = [float(two[True] != two[False]) for two in both.values()]
-    return share_interval(np.array(turned), _groups([item for item, _ in both]))
+    return share_interval(np.array(turned), _groups([item for item, _, _ in both]))
 
 
 def _repeated(ratings: Sequence[Rating]) -> Interval:
-    looks: dict[tuple[str, bool], list[float]] = {}
+    looks: dict[tuple[str, str, bool], list[float]] = {}
     for one in ratings:
-        looks.setdefault((one.item, one.swapped), []).append(one.value)
+        looks.setdefault((one.item, one.rater, one.swapped), []).append(one.value)
     agree, items = [], []
-    for (item, _), values in looks.items():
+    for (item, _, _), values in looks.items():
         for number, value in enumerate(values):
             for other in values[number + 1 :]:
                 agree.append(float(value == other))

@@ -16,6 +16,7 @@ from tutelage.score.judges import judge_measures
 from tutelage.score.measure import Measure
 from tutelage.score.names import NAMES, make, nearest, problem_of
 from tutelage.score.options import HeldOut, Options
+from tutelage.score.people import all_measures
 from tutelage.score.refusal import OverRefusal, Refusal
 from tutelage.score.schema import Schema
 from tutelage.score.task import Scorer, Scores, Task
@@ -130,7 +131,8 @@ def check_recipe(recipe: Recipe) -> None:
 def _problems(recipe: Recipe) -> Iterator[tuple[str, str]]:
     if recipe.evaluate is None:
         return
-    given: dict[str, dict[str, Measure]] = {}
+    scored: dict[str, dict[str, Measure]] = {}  # by the scorers
+    given: dict[str, dict[str, Measure]] = {}  # by judges and people, too
     slices: dict[str, tuple[str, ...]] = {}
     for index, suite in enumerate(recipe.evaluate.suites):
         faults = [(place, problem_of(name)) for place, name in enumerate(suite.scorers)]
@@ -145,15 +147,18 @@ def _problems(recipe: Recipe) -> Iterator[tuple[str, str]]:
                 one for one in recipe.evaluate.judges if recipe.evaluate.rates(one, suite.name)
             ]
             judged = judge_measures(rating)
-            given[suite.name] = {one.metric: one for one in (*measures_of(plain), *judged)}
+            scored[suite.name] = {one.metric: one for one in measures_of(plain)}
+            rated = () if suite.weighed else all_measures(recipe.evaluate.baselines)
+            opinions = {one.metric: one for one in (*judged, *rated)}
+            given[suite.name] = {**scored[suite.name], **opinions}
             if twice := {one.metric for one in judged} & {one.metric for one in measures_of(plain)}:
                 yield "evaluate.judges", f"`{min(twice)}` is a scorer's already"
             slices[suite.name] = suite.slices
     stopping = recipe.train.early_stopping if recipe.train else None
     if stopping is not None and "." in stopping.metric:
         named, _, metric = stopping.metric.partition(".")
-        if named in given:
-            yield from _unknown("train.early_stopping.metric", named, metric, given)
+        if named in scored:
+            yield from _unknown("train.early_stopping.metric", named, metric, scored)
     for index, rule in enumerate(recipe.rules()):
         if rule.suite in given and rule.metric == USES:
             if rule.slice or rule.baseline or rule.comparison != "<=":

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from tutelage.core.recipe.section import Section
+
+PEOPLE = "people"  # begins the metrics of people's ratings
 
 
 class Labels(Section):
@@ -53,6 +55,13 @@ class Judge(Section):
     timeout_seconds: float = Field(120.0, gt=0, description="Wait for one reply.")
     prompt_price: float = Field(0.0, ge=0, description="Of a million tokens it reads.")
     answer_price: float = Field(0.0, ge=0, description="Of a million tokens it writes.")
+
+    @field_validator("name")
+    @classmethod
+    def _is_no_person(cls, name: str) -> str:
+        if name == PEOPLE:
+            raise ValueError(f"`{PEOPLE}` is what rules call people's ratings")
+        return name
 
     @model_validator(mode="after")
     def _keys_belong_to_their_kind(self) -> Judge:

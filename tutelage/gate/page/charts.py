@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tutelage.core.metric import ALL, Metric
@@ -15,6 +15,7 @@ from tutelage.gate.page.draw import (
     Scale,
     Tick,
     Whisker,
+    bare,
     percent,
     points,
     scale_over,
@@ -129,19 +130,21 @@ def metric_groups(
         kinds += [(better, unit, f"{unit}: {better} is better") for better in ("higher", "lower")]
     for better, unit, title in kinds:
         mine = [one for one in measures if (one.better, one.unit) == (better, unit)]
-        drawn = {one.metric: _alone(metrics, suite, one.metric, ALL) for one in mine}
+        drawn = {one.metric: alone(metrics, suite, one.metric, ALL) for one in mine}
         scale = _scale([one for some in drawn.values() for one in some], unit)
-        rows = [_row(one.metric, one.says, drawn[one.metric], scale) for one in mine]
+        rows = [row_of(one.metric, one.says, drawn[one.metric], scale) for one in mine]
         if rows:
             found.append(Group(title=sentence(title), rows=tuple(rows), ticks=scale.ticks))
     return found
 
 
 def _scale(metrics: Sequence[Metric], unit: str) -> Scale:
+    return scale_for([x for one in metrics for x in (one.value, one.low, one.high)], unit)
+
+
+def scale_for(values: Sequence[float], unit: str, *, signed: bool = False) -> Scale:
     """From nothing to all of it, or what holds all values and bounds of another unit."""
-    if unit == SHARE:
-        return WHOLE
-    return scale_over([x for one in metrics for x in (one.value, one.low, one.high)], unit=unit)
+    return WHOLE if unit == SHARE else scale_over(values, signed=signed, unit=unit)
 
 
 def slice_groups(suite: Mapping[str, Any], metrics: Sequence[Metric]) -> list[Group]:
@@ -151,16 +154,18 @@ def slice_groups(suite: Mapping[str, Any], metrics: Sequence[Metric]) -> list[Gr
     keys = dict.fromkeys(one["key"] for one in suite["slices"])
     for key in keys:
         drawn = {
-            one["label"]: _alone(metrics, suite["name"], headline, one["name"])
+            one["label"]: alone(metrics, suite["name"], headline, one["name"])
             for one in suite["slices"]
             if one["key"] == key
         }
         every = [one for some in drawn.values() for one in some]
-        scale = _scale(every, next((one.unit for one in every), SHARE))
-        rows = [_row(label, "", some, scale) for label, some in drawn.items()]
+        unit = next((one.unit for one in every), SHARE)
+        scale = _scale(every, unit)
+        rows = [row_of(label, "", some, scale) for label, some in drawn.items()]
         if key != LENGTH:
             rows.sort(key=lambda row: (_tuned(row), row.name))
         title = f"By {'length of the request' if key == LENGTH else key}"
+        title += "" if unit == SHARE else f", {unit}"
         found.append(
             Group(
                 title=title,
@@ -209,24 +214,34 @@ def _need(suite: Mapping[str, Any], metric: Metric, scale: Scale, better: str) -
     )
 
 
-def _alone(metrics: Sequence[Metric], suite: str, metric: str, part: str) -> list[Metric]:
+def alone(metrics: Sequence[Metric], suite: str, metric: str, part: str) -> list[Metric]:
+    """A metric of each system that has it, as they are drawn."""
     found = [
         one
         for one in metrics
         if (one.suite, one.metric, one.slice) == (suite, metric, part)
         and one.baseline is None
         and not one.one_sided
+        and one.n
     ]
     return sorted(found, key=lambda one: SYSTEMS.index(one.system))
 
 
-def _row(name: str, says: str, metrics: Sequence[Metric], scale: Scale) -> Row:
+def row_of(name: str, says: str, metrics: Sequence[Metric], scale: Scale) -> Row:
+    """Each system's interval in a line of its own."""
     return Row(
         name=name,
         says=says,
-        whiskers=tuple(whisker(one, scale) for one in metrics),
+        whiskers=tuple(_named_above(whisker(one, scale), one) for one in metrics),
         n=max((one.n for one in metrics), default=0),
     )
+
+
+def _named_above(drawn: Whisker, metric: Metric) -> Whisker:
+    """The value without its unit, where that stands in the title."""
+    if metric.unit == SHARE:
+        return drawn
+    return replace(drawn, text=bare(metric.value, metric.unit))
 
 
 def _tuned(row: Row) -> float:

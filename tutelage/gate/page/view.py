@@ -16,10 +16,13 @@ from tutelage.gate.decide import SYSTEM, Judged, Verdict
 from tutelage.gate.goals import answer, rules_on
 from tutelage.gate.page import charts, facts
 from tutelage.gate.page.course import course
-from tutelage.gate.page.draw import SHARE, percent, points, sentence, signed, span
+from tutelage.gate.page.draw import SHARE, WHOLE, percent, points, sentence, signed, span
 from tutelage.gate.page.mark import Failures, failures
+from tutelage.gate.page.opinions import judged_names, opinions
+from tutelage.gate.page.passes import PassCurve, pass_curve
 from tutelage.score.measure import Measure
 from tutelage.score.pairing import SUMMARY, TASKS
+from tutelage.score.people import PEOPLE_FORM
 from tutelage.score.task import suite_of
 from tutelage.store.artifact import Artifact, read_json
 from tutelage.store.lines import METRICS
@@ -45,6 +48,7 @@ class Evidence:
     report: Artifact
     before: Artifact | None  # the report of `previous`
     uses: Mapping[str, int]  # models each suite's file was spent on
+    ratings: Artifact | None = None  # people's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +78,7 @@ class SuiteView:
     headline: str
     needs: Sequence[charts.Need]
     metrics: Sequence[charts.Group]
+    passes: PassCurve | None
     slices: Sequence[charts.Group]
     failures: Failures
     systems: Sequence[str]
@@ -102,7 +107,7 @@ def page(evidence: Evidence) -> dict[str, Any]:
     icon, word, says = HEADLINES[verdict.outcome]
     outcomes = [one.decided.outcome for one in verdict.rules]
     trail = [evidence.dataset, evidence.adapter, report]
-    before = [evidence.before] if evidence.before is not None else []
+    beside = [one for one in (evidence.ratings, evidence.before) if one is not None]
     return {
         "name": evidence.recipe.name,
         "outcome": verdict.outcome,
@@ -113,10 +118,12 @@ def page(evidence: Evidence) -> dict[str, Any]:
         "rules": [charts.rule_chart(one, _unit(one, evidence.metrics)) for one in verdict.rules],
         "goals": _goals(evidence),
         "suites": _suites(evidence, summary),
+        "opinions": opinions(summary, _people(evidence), evidence.metrics),
+        "whole": WHOLE.ticks,
         "course": course(evidence.adapter.file(METRICS)),
         "card": facts.dataset_card(evidence.dataset),
         "training": facts.training_facts(evidence.adapter),
-        "lineage": facts.lineage([*trail, *before]),
+        "lineage": facts.lineage([*trail, *beside]),
         "environment": facts.environment(report),
         "counts": [
             facts.Fact(name=name, value=f"{count:,}")
@@ -135,9 +142,11 @@ def _suites(evidence: Evidence, summary: Mapping[str, Any]) -> list[SuiteView]:
         by_system = samples.setdefault(suite_of(sample.task), {})
         by_system.setdefault(sample.system, []).append(sample)
     rows = read_rows(evidence.report.file(TASKS))
+    by_judges = judged_names(summary)
     found = []
     for form in summary["suites"]:
         measures = [Measure.from_dict(one) for one in form["measures"]]
+        scored = [one for one in measures if one.metric not in by_judges]
         headline = next(one for one in measures if one.metric == form["headline"])
         mine = [row for row in rows if suite_of(row.id) == form["name"]]
         keys = list(dict.fromkeys(one["key"] for one in form["slices"]))
@@ -150,7 +159,8 @@ def _suites(evidence: Evidence, summary: Mapping[str, Any]) -> list[SuiteView]:
                 uses=evidence.uses.get(form["name"]),
                 headline=headline.metric,
                 needs=charts.needs(form, headline, evidence.metrics),
-                metrics=charts.metric_groups(form["name"], measures, evidence.metrics),
+                metrics=charts.metric_groups(form["name"], scored, evidence.metrics),
+                passes=pass_curve(form["name"], measures, evidence.metrics),
                 slices=charts.slice_groups(form, evidence.metrics),
                 failures=failures(mine, samples[form["name"]], measures, headline.metric, keys),
                 systems=[one for one in charts.SYSTEMS if one in form["systems"]],
@@ -165,6 +175,13 @@ def _suites(evidence: Evidence, summary: Mapping[str, Any]) -> list[SuiteView]:
             )
         )
     return found
+
+
+def _people(evidence: Evidence) -> Mapping[str, Any] | None:
+    if evidence.ratings is None:
+        return None
+    form: Mapping[str, Any] = read_json(evidence.ratings.file(PEOPLE_FORM))["suites"]
+    return form
 
 
 def _goals(evidence: Evidence) -> list[Goal]:

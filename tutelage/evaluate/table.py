@@ -1,0 +1,113 @@
+"""Sheets as files: CSV for spreadsheets, JSON Lines for programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from tutelage.core.errors import BadRow, RowError, UsageError
+
+SUFFIXES = (".csv", ".jsonl")
+DELIMITERS = ",;\t"  # spreadsheets of some countries write the others
+FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # what makes a cell of text a formula
+CELL = 10_000_000  # characters a cell may have
+BOM = "\ufeff"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One line of a file."""
+
+    where: str
+    cells: Mapping[str, str]
+
+
+def write_sheet(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> None:
+    """Writes a sheet as CSV or JSON Lines, as its name says.
+
+    In CSV a cell that a spreadsheet would take for a formula begins with an apostrophe.
+    """
+    if suffix_of(path) == ".jsonl":
+        path.write_bytes(b"".join(msgspec.json.encode(row) + b"\n" for row in rows))
+        return
+    stream = io.StringIO(newline="")
+    writer = csv.DictWriter(stream, columns)
+    writer.writeheader()
+    writer.writerows({name: guarded(cell) for name, cell in row.items()} for row in rows)
+    path.write_bytes((BOM + stream.getvalue()).encode("utf-8"))  # without it some take it for ANSI
+
+
+def suffix_of(path: Path) -> str:
+    """What a sheet is written as.
+
+    Raises: UsageError for a name that does not tell.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise UsageError(
+            "a sheet is CSV or JSON Lines", where=str(path), hint="name it *.csv or *.jsonl"
+        )
+    return suffix
+
+
+def guarded(cell: str) -> str:
+    """The cell as text that no spreadsheet computes."""
+    return f"'{cell}" if cell.startswith(FORMULAS) else cell
+
+
+def read_rows(path: Path) -> list[Row]:
+    """The lines of a file.
+
+    Raises: RowError for what is no table; UsageError for a name that does not tell what it is.
+    """
+    suffix = suffix_of(path)
+    try:
+        text = path.read_bytes().decode("utf-8").removeprefix(BOM)
+    except UnicodeDecodeError as error:
+        hint = "save it as `CSV UTF-8`"
+        raise RowError("it is not UTF-8", where=path.name, hint=hint) from error
+    found = list(_json_rows(path.name, text) if suffix == ".jsonl" else _csv_rows(path.name, text))
+    if not found:
+        raise RowError("it holds no line", where=path.name, hint="export a sheet, and fill it in")
+    return found
+
+
+def _csv_rows(name: str, text: str) -> Iterator[Row]:
+    head = text.partition("\n")[0]
+    delimiter = max(DELIMITERS, key=head.count)
+    csv.field_size_limit(CELL)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        columns = [cell.strip() for cell in next(reader, [])]
+        for number, cells in enumerate(reader, 2):
+            if not any(cells):
+                continue
+            if len(cells) != len(columns):
+                told = f"{len(cells)} cells where the head has {len(columns)}"
+                row = BadRow(where=f"{name} row {number}", problem=told)
+                raise RowError("it is no table", rows=[row], hint="export it as CSV again")
+            yield Row(where=f"{name} row {number}", cells=dict(zip(columns, cells, strict=True)))
+    except csv.Error as error:
+        raise RowError(f"it is no CSV: {error}", where=f"{name} line {reader.line_num}") from error
+
+
+def _json_rows(name: str, text: str) -> Iterator[Row]:
+    bad = []
+    for number, line in enumerate(text.split("\n"), 1):
+        where = f"{name} line {number}"
+        if not line.strip():
+            continue
+        try:
+            cells = msgspec.json.decode(line, type=dict[str, str | int | None])
+        except msgspec.MsgspecError as error:
+            bad.append(BadRow(where=where, problem=str(error)))
+            continue
+        words = {key: "" if cell is None else str(cell) for key, cell in cells.items()}
+        yield Row(where=where, cells=words)
+    if bad:
+        raise RowError("lines are no objects of texts", rows=bad, hint="fix them")

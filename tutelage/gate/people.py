@@ -1,0 +1,91 @@
+"""People's ratings of the report, as scores of its samples and as records rules compare."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from tutelage.core.metric import ALL, Metric
+from tutelage.core.recipe.judge import PEOPLE
+from tutelage.core.sample import Sample
+from tutelage.core.seeds import stream
+from tutelage.gate.decide import SYSTEM
+from tutelage.gate.pairs import Answers
+from tutelage.score.measure import Measure
+from tutelage.score.pairing import Place, metrics_alone, metrics_paired
+from tutelage.score.people import by_suite, measures_of_ratings, scores_of_ratings
+from tutelage.score.preference import PairNames, Scored, strength_metrics
+from tutelage.score.rating import RATINGS, Rating, read_ratings, strengths
+from tutelage.store.artifact import Artifact
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class People:
+    """What people have said of a report, suite by suite."""
+
+    ratings: Mapping[str, Sequence[Rating]]
+
+    @classmethod
+    def of(cls, ratings: Artifact | None) -> People:
+        """Those of an artifact, nobody's where there is none."""
+        return cls(ratings=by_suite(read_ratings(ratings.file(RATINGS))) if ratings else {})
+
+    def heard(self, answers: Answers) -> Answers:
+        """The answers with people's scores beside the scorers'."""
+        measures, systems = dict(answers.measures), dict(answers.systems)
+        for suite, some in self.ratings.items():
+            scores = scores_of_ratings(some)
+            measures[suite] = [*measures.get(suite, ()), *measures_of_ratings(some)]
+            for system, scored in scores.items():
+                mine = systems[system]
+                systems[system] = {**mine, suite: _scored(mine[suite], scored)}
+        return replace(answers, measures=measures, systems=systems)
+
+    def metrics(self, answers: Answers) -> Iterator[Metric]:
+        """The records of their metrics, from answers that have their scores.
+
+        As evaluation writes judges': each system alone and the tuned one paired, whole and
+        by slice; and the systems' strengths.
+        """
+        for suite, some in self.ratings.items():
+            parts = [ALL, *(one.name for one in answers.slices.get(suite, ()))]
+            for measure in measures_of_ratings(some):
+                for part in parts if measure.sliced else parts[:1]:
+                    yield from _of_measure(answers, suite, measure, part)
+            pairs = [one for one in some if one.second]
+            if pairs:
+                generator = stream(f"{PEOPLE}.{suite}", answers.seed)
+                name = PairNames(by=PEOPLE).strength
+                yield from strength_metrics(name, suite, strengths(pairs, generator))
+
+
+def _of_measure(answers: Answers, suite: str, measure: Measure, part: str) -> Iterator[Metric]:
+    name = measure.columns[0] if measure.columns else measure.metric
+    rated = [
+        system
+        for system, suites in answers.systems.items()
+        if any(name in one.scores for one in suites.get(suite, ()))
+    ]
+    alone: dict[str, float] = {}
+    for system in rated:
+        pairs = answers.pairs(suite, system, system, part)
+        if pairs is None or not pairs.tasks:
+            continue
+        place = Place(suite=suite, system=system, seed=answers.seed, slice=part)
+        for one in metrics_alone(measure, pairs.first, pairs.clusters, place):
+            alone[system] = one.value
+            yield one
+    for baseline in (system for system in alone if system != SYSTEM):
+        both = answers.pairs(suite, SYSTEM, baseline, part)
+        if both is not None and SYSTEM in alone:
+            place = Place(
+                suite=suite, system=SYSTEM, seed=answers.seed, slice=part, baseline=baseline
+            )
+            yield from metrics_paired(measure, both, place, alone[SYSTEM])
+
+
+def _scored(samples: Sequence[Sample], scored: Scored) -> list[Sample]:
+    return [
+        replace(one, scores={**one.scores, **scored[one.task]}) if one.task in scored else one
+        for one in samples
+    ]

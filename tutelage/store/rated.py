@@ -1,0 +1,78 @@
+"""What people rate: the keys of blind sheets, and which ratings of a report are the latest.
+
+.tutelage/ratings/
+  keys/SHEET.json      which system gave which answer of a sheet; never in the sheet
+  of/REPORT12.json     the ratings that gate and page read of a report
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tutelage.core.artifact import SCHEMA
+from tutelage.core.errors import StoreError
+from tutelage.store.artifact import Artifact, pretty, read_json, read_text
+from tutelage.store.disk import write_file
+from tutelage.store.store import Store
+
+FOLDER = "ratings"
+DIGITS = 12  # of a digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rated:
+    """The sheets and ratings of one project."""
+
+    store: Store
+
+    def keep_key(self, sheet: str, form: Mapping[str, Any]) -> None:
+        """Writes down what opens a sheet, before the sheet is handed out."""
+        write_file(self._key(sheet), pretty({"schema": SCHEMA, **form}))
+
+    def key(self, sheet: str) -> Mapping[str, Any] | None:
+        """What opens a sheet, None where this project handed none out by that name.
+
+        Raises: StoreError for a newer schema.
+        """
+        path = self._key(sheet)
+        if not sheet.isalnum() or not path.exists():
+            return None
+        form: dict[str, Any] = read_json(path)
+        if form["schema"] > SCHEMA:
+            raise StoreError(
+                f"written by a newer tutelage: schema {form['schema']}, this one reads {SCHEMA}",
+                where=str(path),
+                hint="upgrade tutelage",
+            )
+        return form
+
+    def point(self, report: Artifact, ratings: Artifact) -> None:
+        """Makes these the ratings of a report; the report itself stays as it is."""
+        form = {"schema": SCHEMA, "report": report.digest, "key": ratings.key}
+        write_file(self._pointer(report), pretty(form))
+
+    def latest(self, report: Artifact) -> Artifact | None:
+        """The verified ratings of a report, None where nobody has rated it.
+
+        Raises: StoreError where they are damaged, or were taken out of the store.
+        """
+        pointer = self._pointer(report)
+        if not pointer.exists():
+            return None
+        found = self.store.find(read_text(pointer, "key"))
+        if found is None:
+            raise StoreError(
+                f"the ratings of {report.name} are not in the store",
+                where=str(pointer),
+                hint="import the filled-in sheets again, or remove that file",
+            )
+        return found
+
+    def _key(self, sheet: str) -> Path:
+        return self.store.root / FOLDER / "keys" / f"{sheet}.json"
+
+    def _pointer(self, report: Artifact) -> Path:
+        return self.store.root / FOLDER / "of" / f"{report.digest[:DIGITS]}.json"
