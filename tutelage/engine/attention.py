@@ -63,7 +63,7 @@ def attend(
     q: Tensor,
     k: Tensor,
     v: Tensor,
-    plan: Layout,
+    layout: Layout,
     *,
     scale: float | None = None,
     cap: float | None = None,
@@ -76,8 +76,8 @@ def attend(
     """
     scale = q.shape[-1] ** -0.5 if scale is None else scale
     if q.device.type == "cuda":
-        return attention_cuda.attend(q, k, v, plan, scale, cap)
-    return attention_chains.attend(q, k, v, plan, scale, cap)
+        return attention_cuda.attend(q, k, v, layout, scale, cap)
+    return attention_chains.attend(q, k, v, layout, scale, cap)
 
 
 def backend_of(device: torch.device, precision: torch.dtype) -> str:
