@@ -131,7 +131,9 @@ def measure(method: str, optimizer: str, place: Place) -> dict[str, object]:
     began = time.process_time()
     train(section, (learner, optimizers), place, range(STEPS // 2))
     checkpoints = place.run.store.checkpoints(f"{method}-{optimizer}")
-    checkpoint.saving(checkpoints, State(step=STEPS // 2), learner, optimizers)()
+    rows = [{"step": float(step)} for step in range(1, STEPS // 2 + 1)]
+    state = State(step=STEPS // 2, rows=rows)
+    checkpoint.saving(checkpoints, state, learner, optimizers)()
     train(section, (learner, optimizers), place, range(STEPS // 2, STEPS))
     seconds = (time.process_time() - began) / STEPS
     fell = before - held_losses(learner.backbone, place)
@@ -193,7 +195,7 @@ def held_losses(backbone: Backbone, place: Place) -> np.ndarray[Any, np.dtype[np
     """Mean loss of each held-out lesson."""
     losses, edges = np.zeros(HELD), np.zeros(HELD)
     for batch, lesson in zip(place.held, place.lessons, strict=True):
-        hidden = backbone.hidden(batch.tokens, batch.position, batch.plan, batch.source)
+        hidden = backbone.hidden(batch.tokens, batch.position, batch.layout, batch.source)
         found = -logprobs(hidden, backbone.head, batch.target).numpy()[: len(lesson)]
         np.add.at(losses, lesson, found)
         np.add.at(edges, lesson, 1)

@@ -41,8 +41,7 @@ from tutelage.render.pack import pack
 from tutelage.store.base import find_base
 from tutelage.store.run import Run
 from tutelage.store.tables import LEDGER, LEDGER_SCHEMA
-from tutelage.train.packing import FOLDER
-from tutelage.train.run import pack_lessons
+from tutelage.train.packing import FOLDER, pack_lessons
 from tutelage.train.tokens import check_tokens
 
 CAPACITY = 2048

@@ -59,8 +59,8 @@ def main() -> None:
     class Timed(loop.Loop):
         def step(self, number: int, before: Any = ()) -> dict[str, float]:
             row = super().step(number, before)
-            rows = [self.plan.rows[index] for index in self.plan.steps[number]]
-            lessons = self.plan.rows.lessons.records[
+            rows = [self.lessons.rows[index] for index in self.lessons.steps[number]]
+            lessons = self.lessons.rows.lessons.records[
                 sorted({int(one) for row in rows for one in row.lesson})
             ]
             steps.append(

@@ -119,7 +119,7 @@ def test_without_a_gradient_what_is_shared_is_read_once() -> None:
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
 def test_long_chains_run_flash_without_a_mask_and_give_the_same(precision: torch.dtype) -> None:
     plan, long = layout(branches(800, 900, 33)), attention_chains.LONG[precision]
-    groups = attention_chains.chains(plan, CPU, long).groups
+    groups = attention_chains.chains(plan, CPU, long).buckets
     assert [(group.before, group.own) for group in groups] == [(0, 896), (800, 1024), (896, 64)]
     assert [group.unmasked for group in groups] == [True, True, False]
     inputs = [x.to(precision) for x in heads(len(plan.end))]
@@ -132,8 +132,8 @@ def test_long_chains_run_flash_without_a_mask_and_give_the_same(precision: torch
 def test_a_window_is_cut_in_pieces_that_hold_no_more_than_it_reaches() -> None:
     plan = layout(branches(2000, 300)).within(64)
     rows = attention_chains.chains(plan, CPU, long=None)
-    assert max(group.own for group in rows.groups) <= 128
-    assert max(group.before for group in rows.groups) <= 64
+    assert max(bucket.own for bucket in rows.buckets) <= 128
+    assert max(bucket.before for bucket in rows.buckets) <= 64
 
 
 def test_a_window_no_path_is_longer_than_changes_nothing() -> None:

@@ -6,9 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.render.test_tree import LESSONS, expected, taught
+from tutelage.core.digest import strong_digest
 from tutelage.core.errors import ContractError
 from tutelage.render.lesson import Lesson
-from tutelage.render.pack import pack, tokens_saved, visible
+from tutelage.render.lessons import Lessons
+from tutelage.render.pack import VERSION, pack, packed_apart, tokens_saved, visible
 
 
 def seeded(seed: int = 0) -> np.random.Generator:
@@ -53,6 +55,25 @@ def test_the_same_seed_packs_the_same_and_another_does_not() -> None:
 
     assert tokens(1) == tokens(1)
     assert tokens(1) != tokens(2)
+
+
+def test_which_lesson_stands_where_is_another_version_where_it_is_another_packing() -> None:
+    """Rows that were kept are read by the version alone: raise `VERSION` where this fails."""
+    system = tuple(range(900, 940))
+    lessons = Lessons.of(
+        [of_length(2 + i % 7, i) for i in range(60)]
+        + [Lesson(prompt=(*system, i, i % 3), completion=(5, i)) for i in range(30)]
+        + [Lesson(prompt=(*system[:12], i), completion=(6,)) for i in range(10)]
+    )
+    kinds = np.asarray([i % 2 for i in range(100)], dtype=np.int32)
+    rows, kind = packed_apart(lessons, kinds, 128, seeded(3))
+    held = pack(lessons, 256, seeded(4), share=True)
+    places = [
+        one.tolist()
+        for side in (rows, held)
+        for one in (side.numbers, side.trees, side.rows, side.sizes)
+    ]
+    assert (VERSION, strong_digest([*places, kind.tolist()])[:16]) == (1, "c92963227b1c4b01")
 
 
 def test_a_lesson_longer_than_a_row_is_named() -> None:

@@ -11,24 +11,26 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch._C._distributed_c10d import Store
 
 from tutelage.cli.process import leave_at_once
 from tutelage.core.errors import TutelageError
 from tutelage.core.recipe import Recipe, load
 from tutelage.core.world import World
-from tutelage.render.contract import Contract
-from tutelage.store.base import find_base
 from tutelage.store.run import Run
 from tutelage.train.group import Group, open_group
 from tutelage.train.loop import Loop
 from tutelage.train.meeting import connect
-from tutelage.train.run import Material, gathered, train_on
+from tutelage.train.patience import Patience
+from tutelage.train.run import Material, base_and_contract, gathered, train_on
 
+WAITED = timedelta(seconds=60)  # at most, for what never comes where nobody tells
 OFTEN = "train.checkpoint_every_seconds=0.000001"
 HF = ("train.base=gpt2",)
 SHARD = ("train.parallel=shard",)
@@ -63,16 +65,15 @@ def trained(recipe: Recipe, keys: dict[str, str], group: Group, case: str) -> tu
     """What the group comes to with the artifacts of `keys`; checkpoints are the case's own."""
     run = Run.beside(recipe)
     assert recipe.train is not None
-    base = find_base(recipe.train.base, recipe.base_dir)
+    base, contract = base_and_contract(recipe.train, run)
     dataset, tokens = run.store.find(keys["dataset"]), run.store.find(keys["tokens"])
     assert dataset is not None
     assert tokens is not None
-    contract = Contract.open(recipe.contract, base, recipe)
     material = Material(base=base, dataset=dataset, contract=contract, tokens=tokens)
     key = case.replace(" ", "-").ljust(12, "-")
-    loop, state = train_on(recipe.train, material, run, key, group)
-    learner = gathered(loop.learner)
-    return learner, Came(rows=state.rows, weights=learner.state())
+    done = train_on(recipe.train, material, run, key, group)
+    learner = gathered(done.loop.learner)
+    return learner, Came(rows=done.state.rows, weights=learner.state())
 
 
 def keys_of(folder: Path, base: str) -> dict[str, str]:
@@ -138,6 +139,31 @@ def failing_cases(folder: Path, group: Group) -> None:
     with stepping(not_a_number if group.rank == 1 else nothing):
         told = error_of(trained, recipe, keys, group, "not a number")
     note(folder, group, "not a number", group.collect({group.rank: told}))
+
+
+def waiting_cases(folder: Path, group: Group, store: Store) -> None:
+    """Rank 1 comes to each collective only when rank 0 has told that it waits in it."""
+    weight = torch.nn.Parameter(torch.ones(3))
+    waits: dict[str, Callable[[], object]] = {
+        "reduce": lambda: group.reduce([weight], 1.0),
+        "sum": lambda: group.sum(1.0),
+        "collect": lambda: group.collect({group.rank: group.rank}),
+        "same": lambda: group.same(group.rank),
+    }
+    told = []
+    for name, act in waits.items():
+
+        def tell(_: float, name: str = name) -> None:
+            store.set(name, "told")
+
+        group.patience, own = Patience(tell, slow=0.01, look=0.005), group.patience
+        if group.rank == 1:
+            store.wait([name], WAITED)
+        act()
+        group.patience.close()
+        group.patience = own
+        told.append(name)
+    note(folder, group, "told", told)
 
 
 class Broken(Exception):
@@ -207,11 +233,13 @@ def stopping_after(steps: int) -> stepping:
 
 def main(folder: Path) -> None:
     world = World.here()
-    group = open_group(world, connect(world, server=world.first))
+    store = connect(world, server=world.first)
+    group = open_group(world, store)
     equal_cases(folder, group)
     resumed_cases(folder, group)
     crossed_cases(folder, group)
     failing_cases(folder, group)
+    waiting_cases(folder, group, store)
     group.close()
 
 

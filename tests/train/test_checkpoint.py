@@ -14,8 +14,8 @@ from tutelage.render.pack import pack
 from tutelage.store.run import Run
 from tutelage.train import checkpoint
 from tutelage.train.batch import Batch, batch_of
-from tutelage.train.checkpoint import Optimizers, Places, State
-from tutelage.train.standing import Goal
+from tutelage.train.checkpoint import Optimizers, Saves, State
+from tutelage.train.standing import Criterion
 from tutelage.train.step import gradient
 from tutelage.train.weights import Learner, open_learner, open_optimizers
 
@@ -86,27 +86,65 @@ def test_a_checkpoint_of_other_weights_is_told(tmp_path: Path) -> None:
     with Run.open(loads("name: a").at(tmp_path)) as run:
         learner = open_learner(section, base, run)
         checkpoints = run.store.checkpoints("key")
-        whole = {"weights": {"other": torch.ones(2)}, "optimizers": [], "rows": []}
+        whole = {"weights": {"other": torch.ones(2)}, "optimizers": [], "rows": [{"step": 1.0}]}
         checkpoints.save(1, lambda folder: torch.save(whole, folder / checkpoint.FILE))
         with pytest.raises(StoreError, match="does not fit the training: KeyError"):
             checkpoint.resume(checkpoints, learner, [])
 
 
+@pytest.mark.parametrize("kind", ["empty", "a number", "too few rows", "another shape"])
+def test_a_state_that_training_did_not_write_is_told(tmp_path: Path, kind: str) -> None:
+    base, _ = saved_model("llama", tmp_path / "base")
+    section = Train(base="base")
+    with Run.open(loads("name: a").at(tmp_path)) as run:
+        learner = open_learner(section, base, run)
+        rows = [{"step": 1.0}]
+        shaped = {name: torch.ones(3, 5, 7) for name in learner.state()}
+        whole = {
+            "empty": {},
+            "a number": 3,
+            "too few rows": {"weights": learner.state(), "optimizers": [], "rows": []},
+            "another shape": {"weights": shaped, "optimizers": [], "rows": rows},
+        }[kind]
+        checkpoints = run.store.checkpoints("key")
+        checkpoints.save(1, lambda folder: torch.save(whole, folder / checkpoint.FILE))
+        with pytest.raises(StoreError, match="does not fit the training"):
+            checkpoint.resume(checkpoints, learner, [])
+        if kind != "too few rows":
+            with pytest.raises(StoreError, match="does not fit the training"):
+                checkpoint.restore_weights(checkpoints, 1, learner)
+
+
+def test_a_checkpoint_under_the_name_of_another_step_is_passed_over(tmp_path: Path) -> None:
+    base, _ = saved_model("llama", tmp_path / "base")
+    section = Train(base="base")
+    with Run.open(loads("name: a").at(tmp_path)) as run:
+        learner = open_learner(section, base, run)
+        checkpoints = run.store.checkpoints("key")
+        for step in (1, 2):
+            rows = [{"step": float(one)} for one in range(1, step + 1)]
+            checkpoint.saving(checkpoints, State(step=step, rows=rows), learner, [])()
+        newest = checkpoints.folder / "step-000000002"
+        newest.rename(checkpoints.folder / "step-999999999")
+        (checkpoints.folder / "step-00000000²").mkdir()
+        assert checkpoint.resume(checkpoints, learner, []).step == 1
+
+
 def test_best_weights_stay_as_long_as_a_kept_state_goes_by_them(tmp_path: Path) -> None:
     with Run.open(loads("name: a").at(tmp_path)) as run:
         states, best = run.store.checkpoints("key"), run.store.checkpoints("key", part="best")
-        places = Places(states=states, best=replace(best, kept=None))
+        saves = Saves(states=states, best=replace(best, kept=None))
         rows: list[dict[str, float]] = []
         there = []
         for step, loss in enumerate((5.0, 3.0, 4.0, 2.0, 1.0, 0.5), start=1):
             rows.append({"step": float(step), "validation_loss": loss})
             state = State(step=step, rows=rows)
             if loss != 4.0:
-                write = partial(places.best.save, step, lambda folder: None)
-                places.then_drop(write, state, Goal())()
+                write = partial(saves.best.save, step, lambda folder: None)
+                saves.then_drop(write, state, Criterion())()
             if step in (3, 6):
                 write = partial(states.save, step, lambda folder: None)
-                places.then_drop(write, state, Goal())()
-            there.append(places.best.steps())
+                saves.then_drop(write, state, Criterion())()
+            there.append(saves.best.steps())
         # the state of step 3 goes by 2, which stays while later ones give way to each other
         assert there == [[1], [2], [2], [4, 2], [5, 2], [6, 2]]

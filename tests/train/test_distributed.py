@@ -154,6 +154,11 @@ def test_weights_that_differ_between_ranks_are_named(project: Path) -> None:
     assert "rank 1  checksum" in first
 
 
+def test_a_rank_that_waits_long_in_any_collective_says_so(project: Path) -> None:
+    """Where it does not, the rank it waits for never comes."""
+    assert came(project, "told") == ["reduce", "sum", "collect", "same"]
+
+
 def test_a_number_that_is_none_on_one_rank_stops_all_in_the_same_step(project: Path) -> None:
     first, second = came(project, "not a number")
     assert first == second

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ from tests.engine.models import lessons, saved_model
 from tests.engine.reference import gradients
 from tests.engine.test_attention import ROWS, dense, heads
 from tests.journey.project import build
+from tests.train.test_stopping import Hearer, equal, training
+from tutelage.core.errors import Interrupted
 from tutelage.core.recipe import load
 from tutelage.curate.run import run as curate
 from tutelage.engine.attention import attend, layout
@@ -22,7 +25,7 @@ from tutelage.pipeline import evaluate, train
 from tutelage.render.pack import pack
 from tutelage.store.run import Run
 from tutelage.train.batch import batch_of
-from tutelage.train.plan import plan
+from tutelage.train.plan import measure
 from tutelage.train.step import gradient
 
 CUDA = torch.device("cuda")
@@ -87,12 +90,30 @@ def test_the_same_recipe_gives_the_same_adapter_which_is_then_evaluated(tmp_path
     assert report.manifest.environment["device"] == "cuda"
 
 
+def test_a_training_broken_off_goes_on_to_the_same_bits(tmp_path: Path) -> None:
+    folder = build(tmp_path)
+    often = "train.checkpoint_every_seconds=0.000001"
+    with (
+        pytest.raises(Interrupted),
+        training(folder, often, heard=Hearer(signal.SIGTERM, 3)) as one,
+    ):
+        one.run()
+    with training(folder, often) as again:
+        state = again.run()
+        for optimizer, _ in again.loop.optimizers:
+            kept = [x for one in optimizer.state.values() for x in one.values()]
+            assert {x.device.type for x in kept} == {"cuda"}
+    with training(build(tmp_path / "unbroken"), often) as unbroken:
+        assert unbroken.run().rows == state.rows
+        assert equal(again.loop.learner.state(), unbroken.loop.learner.state())
+
+
 def test_a_plan_counts_the_devices_memory(tmp_path: Path) -> None:
     recipe = load(build(tmp_path) / "recipe.yaml")
     assert recipe.curate is not None
     assert recipe.train is not None
     with Run.open(recipe) as run:
-        planned = plan(recipe.train, curate(recipe.curate, {}, run), run)
+        planned = measure(recipe.train, curate(recipe.curate, {}, run), run)
     total = torch.cuda.get_device_properties(0).total_memory
     assert planned.memory.checkpoint == 0
     assert planned.memory.activations > 0

@@ -11,6 +11,7 @@ from tutelage.core.recipe import Train
 from tutelage.train.guard import (
     MOST_SKIPPED,
     Judgement,
+    check_moves,
     check_weights,
     entries,
     finite,
@@ -46,6 +47,13 @@ def test_a_loss_that_is_not_finite_stops_and_names_the_rows_of_its_step(
 def test_a_step_that_is_not_finite_may_be_skipped() -> None:
     found = judge(section(on_nan="skip"), math.nan, 1.0, CALM, names)
     assert found == Judgement(fault="not_finite", skip=True)
+
+
+def test_a_first_step_without_a_gradient_stops_the_training() -> None:
+    check_moves(0, 1e-30)
+    check_moves(1, 0.0)
+    with pytest.raises(TrainingError, match="the gradient of the first step is zero"):
+        check_moves(0, 0.0)
 
 
 def test_too_many_skipped_steps_in_a_row_stop_the_training() -> None:

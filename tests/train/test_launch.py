@@ -146,6 +146,97 @@ def alone(folder: Path, out: Path) -> Path:
     return out / "adapter_model.safetensors"
 
 
+def test_processes_add_the_recipes_new_tokens_alike(tmp_path: Path) -> None:
+    folder = build(tmp_path / "a")
+    words = ("--set", "train.new_tokens=[acme]", "--set", "train.epochs=1")
+    done = ended(start(folder, *JSON_2, *words), [])
+    assert (done["code"], done["status"]) == (0, "done"), done
+    (artifact,) = [one for one in done["artifacts"] if one["kind"] == "adapter"]
+    manifest = json.loads((Path(artifact["folder"]) / "manifest.json").read_text())
+    assert (manifest["counts"]["new_tokens"], manifest["environment"]["ranks"]) == (1, "2")
+
+
+# rank 1 never comes, and rank 0 does not wait for it when there is nothing to train
+COMES_LATE = """
+import os
+import sys
+import threading
+from importlib import import_module
+
+
+class Late:
+    def find_spec(self, name, *_):
+        if name == "tutelage.cli.summary" and os.environ.get("RANK") == "0":
+            import_module("tutelage.train.meeting").LEAVE = 0.0
+        if name == "tutelage.cli.summary" and os.environ.get("RANK") == "1":
+            threading.Event().wait()
+
+
+sys.meta_path.insert(0, Late())
+"""
+
+
+def test_a_rank_that_comes_when_all_is_done_is_not_waited_for(tmp_path: Path) -> None:
+    folder = build(tmp_path / "a")
+    words = ("--json", "--set", "train.epochs=1")
+    assert ended(start(folder, *words), [])["code"] == 0
+    process = start(folder, *words, "--nproc", "2", path=custom(tmp_path, COMES_LATE))
+    said = ended(process, [])
+    assert (said["code"], said["status"], said["warnings"]) == (0, "done", [])
+
+
+TOLD_EARLY = """
+import os
+import signal
+import sys
+import threading
+
+
+class Early:
+    def find_spec(self, name, *_):
+        if name == "tutelage.train.packing" and os.environ.get("RANK", "0") == "0":
+            sys.meta_path.remove(self)
+            number = int(os.environ["EARLY"])
+            os.kill(os.getppid() if "RANK" in os.environ else os.getpid(), number)
+            threading.Event().wait(60)
+
+
+sys.meta_path.insert(0, Early())
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "number"),
+    [(("--json",), signal.SIGTERM), (JSON_2, signal.SIGTERM), (JSON_2, signal.SIGINT)],
+)
+def test_a_signal_before_the_first_step_is_an_interruption(
+    tmp_path: Path, words: tuple[str, ...], number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EARLY", str(int(number)))
+    path = custom(tmp_path, TOLD_EARLY)
+    told = ended(start(build(tmp_path / "a"), *words, path=path), [])
+    assert (told["code"], told["status"]) == (130, "interrupted"), told
+    assert "goes on from there" in told["error"]["hint"]
+
+
+@pytest.mark.parametrize("closed", ["<&-", "<&- >&-", "<&- 2>&-", "2>/dev/full"])
+def test_processes_train_whatever_the_shell_closed_or_filled(tmp_path: Path, closed: str) -> None:
+    folder = build(tmp_path / "a")
+    words = f"{sys.executable} -m tutelage train recipe.yaml --nproc 2 --set train.epochs=1"
+    environ = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        ["sh", "-c", f"exec {words} {closed}"],
+        cwd=folder,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=LONGEST,
+    )
+    assert done.returncode == 0, done.stderr
+    assert list((folder / ".tutelage" / "store").glob("adapter-*"))
+
+
 def test_what_ends_before_the_training_ends_all_with_its_own_error(tmp_path: Path) -> None:
     folder = build(tmp_path / "a", base=False)
     process = start(folder, *JSON_2)

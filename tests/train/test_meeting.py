@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from tutelage.core.errors import PeerLost, RecipeError, UsageError
-from tutelage.core.world import World
+from tutelage.core.world import World, several
 from tutelage.train.group import threads_of
 from tutelage.train.meeting import connect, hosting, leave, tell, wait_for_news
 
@@ -73,6 +73,8 @@ def test_rank_0_that_gives_no_sign_of_life_counts_as_gone(worlds: tuple[World, W
 def test_one_process_is_a_world_of_its_own() -> None:
     assert World.here({}) == World()
     assert World.here({"RANK": "0", "WORLD_SIZE": "1"}) == World()
+    assert World.here({"MASTER_ADDR": "left", "MASTER_PORT": "over"}) == World()
+    assert not several({"RANK": "0", "WORLD_SIZE": "1"})
 
 
 def test_a_world_is_read_from_torchruns_variables() -> None:
@@ -113,16 +115,47 @@ def test_the_threads_of_a_machine_are_shared_by_its_processes(
     assert threads_of(None, four) is None
 
 
-def test_half_of_torchruns_variables_are_an_error_that_names_the_rest() -> None:
-    with pytest.raises(UsageError, match="MASTER_ADDR, MASTER_PORT is not"):
-        World.here({"RANK": "0", "WORLD_SIZE": "2"})
-    whole = {"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "here", "MASTER_PORT": "1"}
-    for name, said, says in (
-        ("RANK", "x", "RANK is `x`"),
-        ("RANK", "2", "RANK is 2 of a WORLD_SIZE of 2"),
-        ("WORLD_SIZE", "-1", "WORLD_SIZE is `-1`"),
-        ("MASTER_PORT", "", "MASTER_PORT is ``"),
-        ("LOCAL_RANK", "one", "LOCAL_RANK is `one`"),
-    ):
-        with pytest.raises(UsageError, match=says):
-            World.here(whole | {name: said})
+WHOLE = {"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "here", "MASTER_PORT": "1"}
+
+
+@pytest.mark.parametrize(
+    ("environ", "wrong"),
+    [
+        ({"RANK": "0", "WORLD_SIZE": "2"}, {"MASTER_ADDR", "MASTER_PORT"}),
+        ({"WORLD_SIZE": "2", "MASTER_ADDR": "here"}, {"RANK", "MASTER_PORT"}),
+        ({"RANK": "x"}, {"RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}),
+        ({"RANK": "1", "WORLD_SIZE": "1"}, {"RANK", "MASTER_ADDR", "MASTER_PORT"}),
+        (WHOLE | {"RANK": "x"}, {"RANK"}),
+        (WHOLE | {"RANK": "2"}, {"RANK"}),
+        (WHOLE | {"WORLD_SIZE": "-1"}, {"WORLD_SIZE"}),
+        (WHOLE | {"WORLD_SIZE": "9" * 5000}, {"WORLD_SIZE"}),
+        (WHOLE | {"MASTER_PORT": "", "MASTER_ADDR": ""}, {"MASTER_ADDR", "MASTER_PORT"}),
+        (WHOLE | {"MASTER_PORT": "99999"}, {"MASTER_PORT"}),
+        (WHOLE | {"MASTER_PORT": "0"}, {"MASTER_PORT"}),
+        (WHOLE | {"LOCAL_RANK": "one"}, {"LOCAL_RANK"}),
+        (WHOLE | {"LOCAL_RANK": "5"}, {"LOCAL_RANK"}),
+        (WHOLE | {"LOCAL_WORLD_SIZE": "3"}, {"LOCAL_WORLD_SIZE"}),
+        (WHOLE | {"TORCHELASTIC_RESTART_COUNT": "x"}, {"TORCHELASTIC_RESTART_COUNT"}),
+        (WHOLE | {"TUTELAGE_LISTENING": "x"}, {"TUTELAGE_LISTENING"}),
+        (
+            WHOLE | {"RANK": "7", "MASTER_PORT": "y", "LOCAL_RANK": "-"},
+            {"RANK", "MASTER_PORT", "LOCAL_RANK"},
+        ),
+    ],
+)
+def test_what_is_wrong_with_torchruns_variables_is_told_all_at_once(
+    environ: dict[str, str], wrong: set[str]
+) -> None:
+    assert several(environ)
+    with pytest.raises(UsageError) as caught:
+        World.here(environ)
+    assert {row.where for row in caught.value.rows} == wrong
+
+
+def test_the_bounds_of_a_number_are_told() -> None:
+    with pytest.raises(UsageError) as caught:
+        World.here(WHOLE | {"RANK": "2", "MASTER_PORT": "0", "WORLD_SIZE": "2"})
+    assert [row.problem for row in caught.value.rows] == [
+        "is `2`, expected a whole number, 0 to 1",
+        "is `0`, expected a whole number, 1 to 65535",
+    ]

@@ -45,6 +45,7 @@ METHODS: dict[str, dict[str, Any]] = {
     },
     "int8": {"method": "qlora", "lora": {"quantisation": "int8"}},
 }
+ROWS = [{"step": 1.0}, {"step": 2.0}]
 OPTIMIZERS = ("adamw", "adamw8bit", "muon")
 STEPS = 4
 IDS = torch.arange(9, 49)
@@ -119,7 +120,7 @@ def test_a_method_learns_resumes_to_the_same_bits_and_plain_peft_computes_the_sa
     before = validation_loss(learner.backbone, place.batches)
     taught(learner, optimizers, place, STEPS // 2)
     checkpoints = place.run.store.checkpoints(f"{method}-{optimizer}")
-    checkpoint.saving(checkpoints, State(step=2), learner, optimizers)()
+    checkpoint.saving(checkpoints, State(step=2, rows=ROWS), learner, optimizers)()
     taught(learner, optimizers, place, STEPS // 2)
     assert validation_loss(learner.backbone, place.batches) < before - 0.01
 

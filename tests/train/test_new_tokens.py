@@ -43,6 +43,7 @@ from tutelage.train.checkpoint import State
 from tutelage.train.step import gradient
 from tutelage.train.weights import open_learner, open_optimizers
 
+ROWS = [{"step": 1.0}, {"step": 2.0}]
 LETTERS = 258  # ids of the micro base
 BILLING, DESK = LETTERS, LETTERS + 1
 KEYS = 'new_tokens: [billing, {text: "<|desk|>", special: true}]'
@@ -70,6 +71,14 @@ def contract_of(folder: Path, tokens: tuple[NewToken, ...] = TOKENS) -> tuple[Co
     recipe = load(folder / "recipe.yaml")
     base = find_base("base", folder, tokens)
     return Contract.open(recipe.contract, base, recipe), base
+
+
+@pytest.mark.parametrize("frozen", ["embed_tokens", r"model\.embed_tokens\.weight"])
+def test_tables_that_have_new_rows_are_not_frozen(tmp_path: Path, frozen: str) -> None:
+    words = ("train.new_tokens=[billing]", f"train.freeze=['{frozen}']")
+    with pytest.raises(BaseModelError, match="new tokens would stay as they begin") as caught:
+        trained(build(tmp_path), *words)
+    assert caught.value.where == "train.freeze"
 
 
 def row(ids: list[int], engine: Any) -> torch.Tensor:
@@ -201,7 +210,7 @@ def test_rows_of_new_tokens_are_resumed_to_the_same_bits(
             checkpoint.resume(checkpoints, learner, rules)
             for step in range(first, last):
                 if step == 2 and first == 0:
-                    checkpoint.saving(checkpoints, State(step=2), learner, rules)()
+                    checkpoint.saving(checkpoints, State(step=2, rows=ROWS), learner, rules)()
                 gradient(learner.backbone, [batch])
                 for rule, _ in rules:
                     rule.step()

@@ -84,3 +84,26 @@ def test_the_newest_files_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     for length in (500, 600, 700, 800):
         said(folder, rows_tokens=length)
     assert len(kept(folder)) == 2
+
+
+def test_a_file_that_another_process_removes_meanwhile_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packing, "KEPT", 1)
+    folder = build(tmp_path)
+    said(folder, rows_tokens=500)
+    gone = kept(folder)[0].with_name("gone.npz")
+    gone.symlink_to(tmp_path / "nowhere")  # listed, and not there when it is looked at
+    said(folder, rows_tokens=600)
+    assert len(kept(folder)) == 1
+    assert gone not in kept(folder)
+
+
+def test_a_packing_of_another_version_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = build(tmp_path)
+    first = said(folder)
+    monkeypatch.setattr(packing, "VERSION", packing.VERSION + 1)
+    assert said(folder) == first
+    assert len(kept(folder)) == 2

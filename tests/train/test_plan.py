@@ -11,7 +11,7 @@ from tutelage.curate.run import run as curate
 from tutelage.store.run import Run
 from tutelage.train.budget import Memory, Price, check_fits, remedies, validations
 from tutelage.train.defaults import WHY, choices
-from tutelage.train.plan import plan
+from tutelage.train.plan import measure
 from tutelage.train.run import run as train
 
 ROOT = Path(__file__).parents[2]
@@ -23,7 +23,7 @@ def test_a_plan_counts_what_training_then_does_and_keeps_nothing(tmp_path: Path)
     assert recipe.train is not None
     with Run.open(recipe) as run:
         dataset = curate(recipe.curate, {}, run)
-        planned = plan(recipe.train, dataset, run)
+        planned = measure(recipe.train, dataset, run)
         assert [artifact.kind for artifact in run.store.artifacts()] == ["dataset", "tokens"]
         adapter = train(recipe.train, {"dataset": dataset}, run)
     assert planned.steps == adapter.counts["steps"]
@@ -41,7 +41,7 @@ def test_a_plan_counts_what_training_then_does_and_keeps_nothing(tmp_path: Path)
     assert planned.remedies == ()
 
 
-def test_a_plan_counts_libraries_tasks_and_best_weights(tmp_path: Path) -> None:
+def test_a_plan_counts_libraries_and_best_weights(tmp_path: Path) -> None:
     folder = build(tmp_path)
     made = []
     stopping = "{metric: tickets.valid, patience: 2, tasks: 4}"
@@ -51,7 +51,7 @@ def test_a_plan_counts_libraries_tasks_and_best_weights(tmp_path: Path) -> None:
         assert recipe.train is not None
         with Run.open(recipe) as run:
             dataset = curate(recipe.curate, {}, run)
-            made.append(plan(recipe.train, dataset, run, loading=1000.0))
+            made.append(measure(recipe.train, dataset, run, loading=1000.0))
     plain, judged = made
     assert 1000 < plain.start_seconds < 1100
     assert plain.seconds > plain.start_seconds

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tutelage.core.errors import TrainingError
+from tutelage.core.progress import Silent
 from tutelage.core.recipe import Train, loads
 from tutelage.store.run import Run
 from tutelage.train.sinks import open_sinks
@@ -115,6 +116,44 @@ def pieces(log: bytes) -> Iterator[bytes]:
             whole = b""
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_a_tracker_that_cannot_be_opened_is_told_and_training_goes_on(tmp_path: Path) -> None:
+    class Hearer(Silent):
+        def __init__(self) -> None:
+            self.warnings: list[str] = []
+
+        def warn(self, message: str) -> None:
+            self.warnings.append(message)
+
+    heard = Hearer()
+    section = Train.model_validate({"base": "b", "sinks": ["mlflow"]})
+    with Run.open(loads("name: sunk").at(tmp_path), progress=heard) as run:
+        folder = run.folder / "train" / "mlflow"
+        folder.mkdir(parents=True)
+        (folder / "mlflow.db").write_bytes(b"garbage" * 1000)
+        with open_sinks(section, run, 0) as sinks:
+            for row in FIRST:
+                for sink in sinks:
+                    sink.write(row)
+    (warned,) = heard.warnings
+    assert warned.startswith("`mlflow` is told nothing: ")
+    assert len((run.folder / "train" / "journal.jsonl").read_text().splitlines()) == len(FIRST)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_tracker_is_told_under_a_relative_folder_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    tracking = import_module("mlflow.tracking")
+    folder = told(Path(), "mlflow").absolute() / "mlflow"
+    client = tracking.MlflowClient(tracking_uri=f"sqlite:///{folder / 'mlflow.db'}")
+    number = (folder / "run").read_text()
+    history = client.get_metric_history(number, "loss")
+    assert {one.step: one.value for one in history} == LOSSES
+    assert client.get_run(number).info.artifact_uri.startswith(folder.as_uri())
+
+
 def test_a_tracker_that_is_missing_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -151,7 +190,7 @@ def test_a_tracker_that_fails_is_told_no_more_and_training_goes_on(failing: int)
 
 def test_a_journal_with_damaged_bytes_is_gone_on_with(tmp_path: Path) -> None:
     journal = told(tmp_path) / "journal.jsonl"
-    journal.write_bytes(b'{"step": 1, "loss": 3.0}\n{"step": \xff\n')
+    journal.write_bytes(b'{"step": 1, "loss": 3.0}\n{"step": \xff\n[1]\n5\n{"step": []}\n')
     with (
         Run.open(loads("name: sunk").at(tmp_path)) as run,
         open_sinks(Train(base="b"), run, 2) as (sink,),

@@ -54,7 +54,7 @@ def test_each_stage_teaches_exactly_its_shares(project: Path) -> None:
 
 def test_a_stage_has_all_its_epochs_before_the_next_begins(project: Path) -> None:
     with training(project, STAGES, "train.step_tokens=256") as one:
-        plan = one.loop.plan
+        plan = one.loop.lessons
         lessons = plan.rows.lessons
         of_row = [
             Counter(int(lessons.records[lesson]["row"]) for lesson in set(row.lesson.tolist()))
@@ -74,7 +74,7 @@ def test_a_stage_has_all_its_epochs_before_the_next_begins(project: Path) -> Non
 def test_a_training_stopped_inside_a_stage_goes_on_to_the_same_weights(project: Path) -> None:
     words = (STAGES, "train.step_tokens=256")
     with training(project, *words) as one:
-        steps = len(one.loop.plan.steps)
+        steps = len(one.loop.lessons.steps)
         one.run()
         whole = {name: value.clone() for name, value in one.loop.learner.state().items()}
     middle = steps // 2

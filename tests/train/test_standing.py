@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import math
 
-from tutelage.train.standing import Goal, Standing, ended, overfitting, standing
+from tutelage.train.standing import Criterion, Standing, ended, overfitting, standing
 
 
 def held(*values: float, metric: str = "validation_loss") -> list[dict[str, float]]:
@@ -14,32 +14,32 @@ def held(*values: float, metric: str = "validation_loss") -> list[dict[str, floa
 
 
 def test_the_best_step_has_the_least_validation_loss() -> None:
-    assert standing(held(3.0, 2.0, 2.5), Goal()) == Standing(step=4, value=2.0, since=1)
-    assert standing([{"step": 1.0, "loss": 1.0}], Goal()) == Standing()
+    assert standing(held(3.0, 2.0, 2.5), Criterion()) == Standing(step=4, value=2.0, since=1)
+    assert standing([{"step": 1.0, "loss": 1.0}], Criterion()) == Standing()
 
 
 def test_a_metric_may_be_better_the_higher_it_is() -> None:
-    goal = Goal(metric="s.f1", better="higher", patience=1)
+    criterion = Criterion(metric="s.f1", better="higher", patience=1)
     rows = held(0.5, 0.7, 0.6, metric="s.f1")
-    assert standing(rows, goal) == Standing(step=4, value=0.7, since=1)
-    assert ended(rows, goal)
+    assert standing(rows, criterion) == Standing(step=4, value=0.7, since=1)
+    assert ended(rows, criterion)
 
 
 def test_training_ends_after_so_many_validations_without_a_better_one() -> None:
-    goal = Goal(patience=2)
-    assert not ended(held(3.0, 2.0, 2.5), goal)
-    assert ended(held(3.0, 2.0, 2.5, 2.0), goal)
-    assert not ended(held(3.0, 2.0, 2.5, 1.9), goal)
-    assert not ended(held(3.0, 4.0, 5.0, 6.0), Goal())
+    criterion = Criterion(patience=2)
+    assert not ended(held(3.0, 2.0, 2.5), criterion)
+    assert ended(held(3.0, 2.0, 2.5, 2.0), criterion)
+    assert not ended(held(3.0, 2.0, 2.5, 1.9), criterion)
+    assert not ended(held(3.0, 4.0, 5.0, 6.0), Criterion())
 
 
 def test_better_by_less_than_the_least_difference_is_not_better() -> None:
-    assert standing(held(2.0, 1.95), Goal(min_delta=0.1)).step == 2
-    assert standing(held(2.0, 1.85), Goal(min_delta=0.1)).step == 4
+    assert standing(held(2.0, 1.95), Criterion(min_delta=0.1)).step == 2
+    assert standing(held(2.0, 1.85), Criterion(min_delta=0.1)).step == 4
 
 
 def test_what_is_not_a_number_is_never_the_best() -> None:
-    assert standing(held(math.nan, 2.0), Goal()) == Standing(step=4, value=2.0)
+    assert standing(held(math.nan, 2.0), Criterion()) == Standing(step=4, value=2.0)
 
 
 def test_validation_loss_that_rises_three_times_in_a_row_is_overfitting() -> None:

@@ -81,7 +81,7 @@ def test_padding_changes_nothing_but_the_size(tmp_path: Path) -> None:
     assert len(batch.source) % 128 == 0
     assert float(batch.weight.sum()) == len(row.source)
     backbone = open_backbone(base, precision=torch.float32)
-    padded = backbone.hidden(batch.tokens, batch.position, batch.plan, batch.source)
+    padded = backbone.hidden(batch.tokens, batch.position, batch.layout, batch.source)
     plain = backbone.hidden(
         torch.from_numpy(row.tokens).long(),
         torch.from_numpy(row.position).long(),

@@ -3,6 +3,8 @@ from __future__ import annotations
 import math
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,13 +28,17 @@ from tutelage.pipeline import run as walk
 from tutelage.pipeline import train
 from tutelage.store.base import find_base
 from tutelage.store.run import Run
-from tutelage.train.checkpoint import Places, State
+from tutelage.train import loop
+from tutelage.train.checkpoint import Saves, State
+from tutelage.train.judging import judging_of
 from tutelage.train.loop import Loop
-from tutelage.train.run import gather, judging_of, pack_lessons
+from tutelage.train.packing import pack_lessons
+from tutelage.train.run import gather
 from tutelage.train.step import as_served
 from tutelage.train.trial import Trial
 from tutelage.train.weights import open_learner
 
+ROOT = Path(__file__).parents[2]
 HOT = ("train.learning_rate=0.02", "train.epochs=40", "train.schedule=constant")
 PATIENT = "train.early_stopping={metric: validation_loss, patience: 2}"
 
@@ -65,12 +71,12 @@ class Training:
     """A training that may be run, and where it saves."""
 
     loop: Loop
-    places: Places
+    saves: Saves
     heard: Hearer
 
     def run(self) -> State:
         """All its steps."""
-        return self.loop.train(self.places)
+        return self.loop.train(self.saves)
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +100,7 @@ def training(folder: Path, *overrides: str, heard: Hearer | None = None) -> Iter
         yield Training(
             loop=heard.loop,
             heard=heard,
-            places=Places(
+            saves=Saves(
                 states=run.store.checkpoints(key, kept=recipe.train.checkpoints_kept),
                 best=run.store.checkpoints(key, part="best", kept=None),
             ),
@@ -112,7 +118,8 @@ def test_an_overfitting_training_stops_and_its_weights_are_those_of_the_best_ste
         state = one.run()
         held = {row["step"]: row["validation_loss"] for row in state.rows if len(row) > 6}
         best = min(held, key=lambda step: held[step])
-        assert state.step < len(one.loop.plan.steps)
+        assert best < len(one.loop.lessons.steps), "it did not overfit: the recipe is not hot"
+        assert state.step < len(one.loop.lessons.steps)
         assert best < state.step
         assert sorted(held).index(state.step) - sorted(held).index(best) == 2
         assert one.loop.kept_step(state) == best
@@ -126,12 +133,14 @@ def test_without_early_stopping_the_last_step_is_kept_unless_the_recipe_says_bes
     hot = ("train.learning_rate=0.02", "train.epochs=14", "train.schedule=constant")
     with training(project, *hot) as one:
         state = one.run()
-        assert state.step == len(one.loop.plan.steps)
+        assert state.step == len(one.loop.lessons.steps)
         assert equal(one.loop.learner.state(), one.heard.weights[state.step])
         last = one.loop.learner.state()
     with training(project, *hot, "train.keep=best") as one:
         state = one.run()
-        assert one.loop.kept_step(state) < state.step == len(one.loop.plan.steps)
+        best = one.loop.kept_step(state)
+        assert best < state.step, "it did not overfit: the recipe is not hot"
+        assert state.step == len(one.loop.lessons.steps)
         assert not equal(one.loop.learner.state(), last)
 
 
@@ -217,6 +226,9 @@ def test_judging_needs_held_out_rows(tmp_path: Path) -> None:
         with pytest.raises(RecipeError, match="no validation split") as caught:
             train(load(folder / "recipe.yaml", ("curate.validation=0", key)))
         assert caught.value.where == f"train.{where}"
+    pace = ("curate.validation=0", "train.validate_every_steps=2")
+    with pytest.raises(RecipeError, match="no validation split to measure"):
+        train(load(folder / "recipe.yaml", pace))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -261,18 +273,129 @@ def test_a_training_whose_best_weights_are_gone_goes_on_from_before_them(
     with training(project, *keys) as unbroken:
         rows, kept = unbroken.run().rows, unbroken.loop.learner.state()
     best = unbroken.loop.kept_step(State(step=len(rows), rows=rows))
+    assert best < len(rows), "it did not overfit: the recipe is not hot"
     folder = build(tmp_path)
     with (
         pytest.raises(Interrupted),
         training(folder, *keys, heard=Hearer(signal.SIGTERM, best + 1)) as one,
     ):
         one.run()
-    (saved,) = (one.places.best.folder / f"step-{best:09d}").glob("*.pt")
+    (saved,) = (one.saves.best.folder / f"step-{best:09d}").glob("*.pt")
     saved.unlink() if harm == "missing" else saved.write_bytes(b"damaged")
     with training(folder, *keys) as again:
         assert again.run().rows == rows
     assert min(again.heard.weights) <= best
     assert equal(again.loop.learner.state(), kept)
+
+
+@pytest.mark.parametrize("seconds", ["0.000001", "3600"])
+def test_weights_of_best_steps_go_with_the_states_that_went_by_them(
+    tmp_path: Path, seconds: str
+) -> None:
+    """Where every step is saved, the next state drops them; where none is, the next best step."""
+    often = (f"train.checkpoint_every_seconds={seconds}", "train.checkpoints_kept=1")
+    with training(build(tmp_path), *HOT[:1], "train.epochs=14", "train.keep=best", *often) as one:
+        state = one.run()
+        best = one.loop.kept_step(state)
+        better = [
+            row["step"] for row in state.rows if "validation_loss" in row and row["step"] <= best
+        ]
+        assert len(better) > 1
+        assert best < state.step, "it did not overfit: the recipe is not hot"
+        assert one.saves.best.steps() == [best]
+
+
+def test_what_memory_fell_to_pieces_is_given_back_every_so_many_steps(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[int] = []
+    with training(project, "train.epochs=4") as one:
+        monkeypatch.setattr(loop, "TIDY", 3)
+        monkeypatch.setattr(loop, "give_back", lambda: given.append(max(one.heard.weights)))
+        state = one.run()
+    assert given == list(range(3, state.step + 1, 3))
+    assert len(given) > 1
+
+
+JUDGED = {
+    "a validation": PATIENT,
+    "the best step": "train.keep=best",
+}
+
+
+@pytest.mark.parametrize("key", list(JUDGED))
+def test_that_a_quantised_base_judges_the_steps_is_told_and_recorded(
+    tmp_path: Path, key: str
+) -> None:
+    words = ("train.method=qlora", "train.epochs=1", "train.lora.quantisation=int8")
+    heard = Hearer()
+    recipe = load(build(tmp_path) / "recipe.yaml", (*words, JUDGED[key]))
+    adapter = walk(recipe, until="train", progress=heard).artifacts["train"]
+    assert adapter.manifest.environment["judged_on"] == "the base in int8"
+    (told,) = [one for one in heard.warnings if "best on the base in int8" in one]
+    assert "evaluation and release take the base as published" in told
+
+
+@pytest.mark.parametrize(
+    "words", [("train.method=qlora",), ("train.method=lora", "train.keep=best")]
+)
+def test_where_no_step_is_judged_on_a_quantised_base_nothing_is_told(
+    project: Path, words: tuple[str, ...]
+) -> None:
+    with training(project, *words, "train.epochs=1") as one:
+        assert one.loop.judging.environment() == {}
+    assert not [told for told in one.heard.warnings if "the base in" in told]
+
+
+def test_validations_that_are_too_few_for_what_goes_by_them_are_told(project: Path) -> None:
+    few = {
+        ("train.epochs=1", PATIENT): "early stopping never ends this training: 1 validations",
+        ("train.epochs=3", PATIENT): "patience 2 could end it after 3",
+        ("train.epochs=1", "train.keep=best"): "`keep: best` keeps the last step",
+    }
+    for words, says in few.items():
+        with training(project, *words) as one:
+            (told,) = one.heard.warnings
+        assert says in told
+        assert told.endswith("set `train.validate_every_steps`")
+    enough = (("train.epochs=4", PATIENT), ("train.epochs=2", "train.keep=best"))
+    for words in (*enough, ("train.epochs=1", PATIENT, "train.validate_every_steps=1")):
+        with training(project, *words) as one:
+            assert one.heard.warnings == []
+
+
+def test_a_first_step_that_would_change_nothing_ends_the_training(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "clip", lambda *_: 0.0)
+    with training(project) as one, pytest.raises(TrainingError, match="first step is zero"):
+        one.run()
+
+
+def test_layers_that_nothing_compiles_are_not_compiled_at_the_recipes_word(project: Path) -> None:
+    words = ("train.method=qlora", "train.compile=always")
+    says = "quantised base are not compiled"
+    with pytest.raises(TrainingError, match=says), training(project, *words):
+        pass
+
+
+CHILD = """
+import sys
+from pathlib import Path
+from tutelage.core.recipe import load
+from tutelage.pipeline import run
+
+run(load(Path(sys.argv[1]), ("train.epochs=1", "train.sinks=[]", *sys.argv[2:])), until="train")
+print("torch" in sys.modules, "torch._dynamo" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "adamw8bit", "muon"])
+def test_a_training_does_not_import_the_compiler(tmp_path: Path, optimizer: str) -> None:
+    recipe = build(tmp_path) / "recipe.yaml"
+    words = [sys.executable, "-c", CHILD, str(recipe), f"train.optimizer={optimizer}"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.stdout.split() == ["True", "False"], done.stderr
 
 
 def test_a_last_step_that_leaves_no_numbers_makes_no_adapter(tmp_path: Path) -> None:

@@ -72,6 +72,10 @@ def test_a_key_changes_the_adapter(project: Path, key: str) -> None:
         ("method: qlora, freeze: [lm_head]", "`freeze` has no effect"),
         ("method: full, lora: {rank: 8}", "`lora.rank` has no effect with `method: full`"),
         ("method: full, lora: {init: pissa}", "`lora.init` has no effect with `method: full`"),
+        ("sinks: [mlflow, mlflow]", "`mlflow` is named twice"),
+        ("method: full, freeze: [lm_head, norm, lm_head]", "`lm_head` is named twice"),
+        ("lora: {targets: [q_proj, q_proj]}", "`q_proj` is named twice"),
+        ("lora: {alpha: 1.0e300}", "alpha"),
         ("start_from: a, lora: {init: pissa}", "`start_from` brings the weights"),
     ],
 )
@@ -232,14 +236,14 @@ def test_noise_is_as_great_as_the_lesson_allows_and_ends_with_the_block(
     (batch,) = batches()
     seen: list[torch.Tensor] = []
     with torch.no_grad():
-        plain = backbone.hidden(batch.tokens, batch.position, batch.plan, batch.source)
+        plain = backbone.hidden(batch.tokens, batch.position, batch.layout, batch.source)
         with torch.random.fork_rng(devices=[]), noisy(backbone, 5.0, batch.position):
             torch.manual_seed(0)
             inner = backbone.on_embeddings
             assert inner is not None
             backbone.on_embeddings = lambda x: (seen.extend((x, inner(x))), seen[1])[1]
-            moved = backbone.hidden(batch.tokens, batch.position, batch.plan, batch.source)
-        after = backbone.hidden(batch.tokens, batch.position, batch.plan, batch.source)
+            moved = backbone.hidden(batch.tokens, batch.position, batch.layout, batch.source)
+        after = backbone.hidden(batch.tokens, batch.position, batch.layout, batch.source)
     assert torch.equal(after, plain)
     assert not torch.allclose(moved, plain, atol=1e-2)
     noise = (seen[1] - seen[0]).reshape(len(batch.tokens), -1)

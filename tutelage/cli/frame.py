@@ -7,7 +7,6 @@ called, so `tutelage --help` stays quick.
 from __future__ import annotations
 
 import importlib
-import io
 import os
 import sys
 import traceback
@@ -19,6 +18,7 @@ import click
 from tutelage import __version__
 from tutelage.cli.options import no_command
 from tutelage.cli.reply import Reply, Session
+from tutelage.cli.streams import give_up, prepare_streams, say
 from tutelage.core.errors import Interrupted, MissingCapability, TutelageError, UsageError
 from tutelage.core.world import REPORT as LAUNCHED
 
@@ -126,7 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command line; returns the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     session = Session(command=_command_of(words), as_json="--json" in words)
-    _prepare_streams(session.as_json)
+    prepare_streams(session.as_json)
     try:
         if LAUNCHED in os.environ:
             _stand_by()
@@ -135,16 +135,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = _closed(reply, session) if code is None else code
         sys.stdout.flush()
     except BrokenPipeError:
-        _give_up_stdout()  # its reader has gone
+        give_up(sys.stdout)  # its reader has gone
         return 1
     except OSError as error:
-        _give_up_stdout()
+        give_up(sys.stdout)
         full = TutelageError(
             f"the answer cannot be printed: {error.strerror}",
             where="stdout",
             hint="what was made is kept: the same command prints it again",
         )
-        sys.stderr.write(full.text() + "\n")
+        say(full.text(), sys.stderr)
         return full.exit_code
     return code
 
@@ -169,24 +169,6 @@ def _reported(reply: Reply) -> int | None:
     return reply.error.exit_code
 
 
-def _prepare_streams(as_json: bool) -> None:
-    """Sees to it that anything can be written, whatever the shell closed or the locale lacks."""
-    if sys.stdout is None:
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  for the whole process
-    if sys.stderr is None:
-        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            utf_8 = as_json and stream is sys.stdout  # JSON has no other
-            encoding = "utf-8" if utf_8 else stream.encoding
-            stream.reconfigure(encoding=encoding, errors="backslashreplace")
-
-
-def _give_up_stdout() -> None:
-    """Lets what is still to be written go nowhere, so that the interpreter's last flush is mute."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 def _reply(words: list[str], session: Session) -> Reply:
     try:
         with session.logging():
@@ -197,7 +179,7 @@ def _reply(words: list[str], session: Session) -> Reply:
     except (KeyboardInterrupt, click.Abort):
         return Reply(error=_interrupted(words))
     except click.exceptions.NoArgsIsHelpError as error:
-        sys.stderr.write(error.format_message() + "\n")
+        say(error.format_message(), sys.stderr)
         return Reply(code=UsageError.exit_code)
     except click.ClickException as error:
         return Reply(error=_usage(error))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
+from click import Context, Parameter
 from rich.console import Console
 from rich.text import Text
 
@@ -18,10 +20,24 @@ if TYPE_CHECKING:
     from tutelage.train.plan import Plan
 
 
+class Amount(click.FloatRange):
+    """A finite number that is not below zero."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0)
+
+    def convert(self, value: Any, param: Parameter | None, ctx: Context | None) -> Any:
+        """The number a word says."""
+        found = super().convert(value, param, ctx)
+        if not math.isfinite(found):
+            self.fail(f"{value} is no finite number", param, ctx)
+        return found
+
+
 @click.command("plan")
 @of_recipe
-@click.option("--price-per-hour", type=float, help="Of this machine; the plan then has a cost.")
-@click.option("--watts", type=float, help="It draws; the plan then has an energy.")
+@click.option("--price-per-hour", type=Amount(), help="Of this machine; the plan then has a cost.")
+@click.option("--watts", type=Amount(), help="It draws; the plan then has an energy.")
 @click.pass_obj
 def plan_command(
     session: Session,

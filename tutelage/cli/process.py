@@ -8,6 +8,7 @@ import os
 import sys
 
 from tutelage.cli.frame import main
+from tutelage.core.world import several
 
 CRASHED = 1  # exit code where the command did not come to one
 
@@ -19,7 +20,7 @@ def program() -> int:
     threads may still hold tensors, and end the process with SIGABRT when they let them go then
     (pytorch/pytorch#190489). What was registered with atexit has run before.
     """
-    if os.environ.get("WORLD_SIZE", "1") == "1":
+    if not several(os.environ):
         return main()
     codes: list[int] = []
     leave_at_once(codes)

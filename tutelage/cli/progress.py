@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn
 from rich.text import Text
 
+from tutelage.cli.streams import say
 from tutelage.cli.terminal import console, duration
 from tutelage.core.progress import StageState, Tick
 
@@ -75,8 +76,7 @@ class Lines:
 
     def say(self, line: str) -> None:
         """Says one line."""
-        self.stream.write(line + "\n")
-        self.stream.flush()
+        say(line, self.stream)
 
 
 class Bar:

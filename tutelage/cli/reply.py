@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tutelage.cli.streams import say
 from tutelage.core.errors import ErrorForm, TutelageError
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Session:
             reply.draw(self.console())
         if reply.error is not None:
             sys.stdout.flush()
-            sys.stderr.write(reply.error.text() + "\n")
+            say(reply.error.text(), sys.stderr)
         return code
 
     def console(self) -> Console:
@@ -65,7 +66,7 @@ class Session:
     def warn(self, message: str) -> None:
         """Says something the user should know, and keeps it for `--json`."""
         self.warnings.append(message)
-        sys.stderr.write(f"warning: {message}\n")
+        say(f"warning: {message}", sys.stderr)
 
     @contextmanager
     def progress(self) -> Iterator[Listener]:

@@ -16,6 +16,7 @@ from tutelage.core.world import World
 from tutelage.store.artifact import read_json
 from tutelage.store.disk import write_file
 from tutelage.store.release import VERDICT
+from tutelage.train.asked import stopping
 
 if TYPE_CHECKING:
     from tutelage.pipeline import Stage
@@ -149,7 +150,8 @@ def _walk(
         if until != "curate":
             pipeline.follow(loaded, world)
         return Reply(said=True)
-    with session.progress() as progress, _hosting(world, until):
+    heard = stopping() if world.size == 1 else nullcontext()  # else whoever started it stops all
+    with session.progress() as progress, _hosting(world, until), heard:
         outcome = pipeline.run(loaded, until=until, progress=progress, force=force)
     for waiver in loaded.release.waivers if loaded.release else ():
         if waiver.expires <= datetime.now(UTC).date():

@@ -181,7 +181,6 @@ class SavedLora:
     """A low-rank adapter on disk, its weights by the path of their layer."""
 
     scale: float
-    rslora: bool
     pairs: Mapping[str, Factors]
     magnitudes: Mapping[str, Tensor]
     rows: Mapping[str, Tensor]  # of tokens, by the path of their table
@@ -206,7 +205,6 @@ def read_lora(folder: Path) -> SavedLora:
     rslora = bool(config.get("use_rslora"))
     return SavedLora(
         scale=config["lora_alpha"] / (math.sqrt(config["r"]) if rslora else config["r"]),
-        rslora=rslora,
         pairs={path: Factors(a=a, b=found["b"][path]) for path, a in found["a"].items()},
         magnitudes=found["magnitude"],
         rows=found["rows"],

@@ -64,7 +64,7 @@ def attend(
     q: Tensor,
     k: Tensor,
     v: Tensor,
-    plan: Layout,
+    layout: Layout,
     *,
     scale: float | None = None,
     cap: float | None = None,
@@ -77,10 +77,10 @@ def attend(
     """
     scale = q.shape[-1] ** -0.5 if scale is None else scale
     if q.device.type == "cuda":
-        return attention_cuda.attend(q, k, v, plan, scale, cap)
-    if plan.forward_only and cap is None and plan.window is None:
-        return attention_shared.attend(q, k, v, plan, scale)
-    return attention_chains.attend(q, k, v, plan, scale, cap)
+        return attention_cuda.attend(q, k, v, layout, scale, cap)
+    if layout.forward_only and cap is None and layout.window is None:
+        return attention_shared.attend(q, k, v, layout, scale)
+    return attention_chains.attend(q, k, v, layout, scale, cap)
 
 
 def backend_of(device: torch.device, precision: torch.dtype) -> str:

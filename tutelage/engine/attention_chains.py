@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 # memory that probabilities take decides.
 LONG = {torch.float32: 640, torch.bfloat16: 768}
 LONG_MASKED = {torch.float32: 384, torch.bfloat16: 2048}
-# Lengths are padded to few sizes, so that there are few groups of whole tiles: a multiple of 32,
+# Lengths are padded to few sizes, so that there are few buckets of whole tiles: a multiple of 32,
 # of 64 above 256, of 128 above 512 and so on.
 ROUND, STEPS = 32, 8
 PIECE = 128  # a chain is cut in pieces of its window, not of less than this
@@ -39,7 +39,7 @@ Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Group:
+class Bucket:
     """Chains of similar length below similar lengths of others, computed as one batch.
 
     Shapes: above `[count]`, how many tokens each chain sees above it, `before` at most.
@@ -86,10 +86,10 @@ class Chains:
 
     Shapes: there `[P]` the row's token at each padded place, back `[T]` each token's
         place, real `[P]` False on padding; all None where the row needs no padding. above
-        `[A]` the tokens above each chain, padded too, groups in order; None without forks.
+        `[A]` the tokens above each chain, padded too, buckets in order; None without forks.
     """
 
-    groups: tuple[Group, ...]
+    buckets: tuple[Bucket, ...]
     there: Tensor | None
     back: Tensor | None
     real: Tensor | None
@@ -97,22 +97,22 @@ class Chains:
 
 
 def attend(
-    q: Tensor, k: Tensor, v: Tensor, plan: Layout, scale: float, cap: float | None
+    q: Tensor, k: Tensor, v: Tensor, layout: Layout, scale: float, cap: float | None
 ) -> Tensor:
     """See `attention.attend`."""
     long = LONG.get(q.dtype) if q.device.type == "cpu" and cap is None else None
-    key = ("chains", plan.window, q.device, long)
-    if key not in plan.made:
-        plan.made[key] = chains(plan, q.device, long)
-    rows: Chains = plan.made[key]
+    key = ("chains", layout.window, q.device, long)
+    if key not in layout.made:
+        layout.made[key] = chains(layout, q.device, long)
+    rows: Chains = layout.made[key]
     repeat = q.shape[1] // k.shape[1]
     if repeat > 1:
         k, v = k.repeat_interleave(repeat, dim=1), v.repeat_interleave(repeat, dim=1)
     above = () if rows.above is None else (take(k, rows.above), take(v, rows.above))
     if rows.there is None or rows.back is None or rows.real is None:
-        return _every_group(q, (k, v), above, rows, (scale, cap, long))
+        return _every_bucket(q, (k, v), above, rows, (scale, cap, long))
     q, k, v = (arrange(x, rows.there, rows.back, rows.real) for x in (q, k, v))
-    out = _every_group(q, (k, v), above, rows, (scale, cap, long))
+    out = _every_bucket(q, (k, v), above, rows, (scale, cap, long))
     return restore(out, rows.there, rows.back, rows.real)
 
 
@@ -122,10 +122,10 @@ def described(precision: torch.dtype | None) -> str:
     return "batched products" + (f", flash for chains above {long} tokens" if long else "")
 
 
-def chains(plan: Layout, device: torch.device, long: int | None) -> Chains:
+def chains(layout: Layout, device: torch.device, long: int | None) -> Chains:
     """The chains of a row; what is above those of more than `long` tokens is not padded."""
-    end = plan.end
-    starts, stops, above = _cut(end, plan.window)
+    end = layout.end
+    starts, stops, above = _cut(end, layout.window)
     own, depths = stops - starts, np.asarray([len(one) for one in above])
     whole = np.zeros(len(own), bool) if long is None else own > long
     if depths.any() or len(set(own.tolist())) > 1:
@@ -133,23 +133,23 @@ def chains(plan: Layout, device: torch.device, long: int | None) -> Chains:
         own = padded(own)
     else:
         before = depths
-    groups, places, kept, seen = [], [], [], []
+    buckets, places, kept, seen = [], [], [], []
     for rows, width in sorted({*zip(before.tolist(), own.tolist(), strict=True)}):
         chosen = np.flatnonzero((before == rows) & (own == width))
         grid = starts[chosen, None] + np.arange(width)[None, :]
         real = grid < stops[chosen, None]
-        groups.append(_group((rows, width), depths[chosen], plan.window, device))
+        buckets.append(_bucket((rows, width), depths[chosen], layout.window, device))
         places.append(np.where(real, grid, 0).ravel())
         kept.append(real.ravel())
         seen += [np.pad(above[index], (0, rows - depths[index])) for index in chosen if rows]
     there, real = np.concatenate(places), np.concatenate(kept)
     keys = torch.from_numpy(np.concatenate(seen)).to(device) if seen else None
     if len(there) == len(end) and bool((there == np.arange(len(end))).all()):
-        return Chains(groups=tuple(groups), there=None, back=None, real=None, above=keys)
+        return Chains(buckets=tuple(buckets), there=None, back=None, real=None, above=keys)
     back = np.empty(len(end), dtype=np.int64)
     back[there[real]] = np.flatnonzero(real)
     return Chains(
-        groups=tuple(groups),
+        buckets=tuple(buckets),
         there=torch.from_numpy(there).to(device),
         back=torch.from_numpy(back).to(device),
         real=torch.from_numpy(real).to(device),
@@ -157,9 +157,9 @@ def chains(plan: Layout, device: torch.device, long: int | None) -> Chains:
     )
 
 
-def _group(size: tuple[int, int], above: Ints, window: int | None, device: torch.device) -> Group:
+def _bucket(size: tuple[int, int], above: Ints, window: int | None, device: torch.device) -> Bucket:
     before, own = size
-    return Group(
+    return Bucket(
         count=len(above),
         own=own,
         before=before,
@@ -216,7 +216,7 @@ def _last(open_chains: list[tuple[int, int]], window: int | None) -> Ints:
     return np.concatenate(spans[::-1]) if spans else np.empty(0, dtype=np.int64)
 
 
-def _every_group(
+def _every_bucket(
     q: Tensor,
     own: tuple[Tensor, Tensor],
     above: tuple[Tensor, ...],
@@ -224,18 +224,18 @@ def _every_group(
     asked: tuple[float, float | None, int | None],
 ) -> Tensor:
     """Shapes: q and own `[P, H, D]`, above `[A, H, D]` keys and values; returns `[P, H, D]`."""
-    places = [group.count * group.own for group in rows.groups]
-    seen = [group.count * group.before for group in rows.groups]
+    places = [bucket.count * bucket.own for bucket in rows.buckets]
+    seen = [bucket.count * bucket.before for bucket in rows.buckets]
     queries = q.split(places)
     parts = [x.split(places) for x in own]
     upper = [x.split(seen) for x in above]
     out = []
-    for index, group in enumerate(rows.groups):
-        keys, values = (_batched(part[index], group.count) for part in parts)
-        higher = [_batched(part[index], group.count) for part in upper if group.before]
-        query = _batched(queries[index], group.count)
-        found = _one_group(query, (keys, values), tuple(higher), group, asked)
-        out.append(found.transpose(1, 2).reshape(group.count * group.own, *q.shape[1:]))
+    for index, bucket in enumerate(rows.buckets):
+        keys, values = (_batched(part[index], bucket.count) for part in parts)
+        higher = [_batched(part[index], bucket.count) for part in upper if bucket.before]
+        query = _batched(queries[index], bucket.count)
+        found = _one_bucket(query, (keys, values), tuple(higher), bucket, asked)
+        out.append(found.transpose(1, 2).reshape(bucket.count * bucket.own, *q.shape[1:]))
     return out[0] if len(out) == 1 else torch.cat(out)
 
 
@@ -244,18 +244,18 @@ def _batched(x: Tensor, count: int) -> Tensor:
     return x.reshape(count, -1, *x.shape[1:]).transpose(1, 2)
 
 
-def _one_group(
+def _one_bucket(
     query: Tensor,
     own: tuple[Tensor, ...],
     above: tuple[Tensor, ...],
-    group: Group,
+    bucket: Bucket,
     asked: tuple[float, float | None, int | None],
 ) -> Tensor:
     scale, cap, long = asked
-    if long is not None and group.own > long and group.unmasked:
+    if long is not None and bucket.own > long and bucket.unmasked:
         return flash(query, own, above, scale)
     key, value = (torch.cat(pair, dim=2) for pair in zip(above, own, strict=True)) if above else own
-    bias = group.bias(query.dtype)
-    if cap is None and group.length > LONG_MASKED.get(query.dtype, 0):
+    bias = bucket.bias(query.dtype)
+    if cap is None and bucket.length > LONG_MASKED.get(query.dtype, 0):
         return masked(query, key, value, bias, scale)
     return batched(query, key, value, bias, (scale, cap))

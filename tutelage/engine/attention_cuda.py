@@ -45,16 +45,16 @@ class Documents:
 
 
 def attend(
-    q: Tensor, k: Tensor, v: Tensor, plan: Layout, scale: float, cap: float | None
+    q: Tensor, k: Tensor, v: Tensor, layout: Layout, scale: float, cap: float | None
 ) -> Tensor:
     """See `attention.attend`."""
     able = cap is None and q.shape[-1] in WIDTHS and _runs_varlen(q.device, q.dtype)
-    whole = documents(plan, q.device) if able else None
+    whole = documents(layout, q.device) if able else None
     if whole is not None:
         return varlen(q, k, v, whole, scale)
     if has_kernels(q.device):
-        return flex(q, k, v, plan, (scale, cap), kernel=compiled_flex())
-    return attention_chains.attend(q, k, v, plan, scale, cap)
+        return flex(q, k, v, layout, (scale, cap), kernel=compiled_flex())
+    return attention_chains.attend(q, k, v, layout, scale, cap)
 
 
 def varlen(q: Tensor, k: Tensor, v: Tensor, whole: Documents, scale: float) -> Tensor:
@@ -85,24 +85,24 @@ def described(device: torch.device, precision: torch.dtype) -> str:
     return f"{without}{attention_chains.described(None)}, for want of Triton"
 
 
-def documents(plan: Layout, device: torch.device) -> Documents | None:
+def documents(layout: Layout, device: torch.device) -> Documents | None:
     """The row as documents one after the other; None where one of them forks."""
-    key = ("documents", plan.window, device)
-    if key not in plan.made:
-        plan.made[key] = _documents(plan, device)
-    found: Documents | None = plan.made[key]
+    key = ("documents", layout.window, device)
+    if key not in layout.made:
+        layout.made[key] = _documents(layout, device)
+    found: Documents | None = layout.made[key]
     return found
 
 
-def _documents(plan: Layout, device: torch.device) -> Documents | None:
-    roots = np.flatnonzero(plan.depth == 0)
-    starts = np.append(roots, len(plan.end))
-    if not np.array_equal(plan.end, np.repeat(starts[1:], np.diff(starts))):
+def _documents(layout: Layout, device: torch.device) -> Documents | None:
+    roots = np.flatnonzero(layout.depth == 0)
+    starts = np.append(roots, len(layout.end))
+    if not np.array_equal(layout.end, np.repeat(starts[1:], np.diff(starts))):
         return None
     return Documents(
         starts=torch.from_numpy(starts.astype(np.int32)).to(device),
         longest=int(np.diff(starts).max(initial=0)),
-        window=(-1 if plan.window is None else plan.window - 1, 0),
+        window=(-1 if layout.window is None else layout.window - 1, 0),
     )
 
 
@@ -110,31 +110,31 @@ def flex(
     q: Tensor,
     k: Tensor,
     v: Tensor,
-    plan: Layout,
+    layout: Layout,
     asked: tuple[float, float | None],
     *,
     kernel: Callable[..., Any],
 ) -> Tensor:
     """FlexAttention of the row. Shapes: as `attention.attend`."""
-    key = ("blocks", plan.window, q.device)
-    if key not in plan.made:
-        plan.made[key] = block_mask(plan, q.device)
+    key = ("blocks", layout.window, q.device)
+    if key not in layout.made:
+        layout.made[key] = block_mask(layout, q.device)
     scale, cap = asked
     out: Tensor = kernel(
         *(x.transpose(0, 1)[None] for x in (q, k, v)),
         score_mod=None if cap is None else _soft(cap),
-        block_mask=plan.made[key],
+        block_mask=layout.made[key],
         scale=scale,
         enable_gqa=q.shape[1] != k.shape[1],
     )
     return out[0].transpose(0, 1)
 
 
-def block_mask(plan: Layout, device: torch.device) -> BlockMask:
+def block_mask(layout: Layout, device: torch.device) -> BlockMask:
     """Which blocks of keys each block of queries sees in part, and which wholly."""
-    part, whole = blocks(plan)
-    end, depth = (torch.from_numpy(x).to(device) for x in (plan.end, plan.depth))
-    window = plan.window
+    part, whole = blocks(layout)
+    end, depth = (torch.from_numpy(x).to(device) for x in (layout.end, layout.depth))
+    window = layout.window
 
     def seen(_: Tensor, __: Tensor, query: Tensor, key: Tensor) -> Tensor:
         above = (key <= query) & (query < end[key])
@@ -144,7 +144,7 @@ def block_mask(plan: Layout, device: torch.device) -> BlockMask:
     keys, full_keys = _listed(part, device), _listed(whole, device)
     queries, full_queries = _listed(part.T, device), _listed(whole.T, device)
     return BlockMask(
-        seq_lengths=(len(plan.end), len(plan.end)),
+        seq_lengths=(len(layout.end), len(layout.end)),
         kv_num_blocks=keys[0],
         kv_indices=keys[1],
         full_kv_num_blocks=full_keys[0],
@@ -158,18 +158,18 @@ def block_mask(plan: Layout, device: torch.device) -> BlockMask:
     )
 
 
-def blocks(plan: Layout) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def blocks(layout: Layout) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Blocks seen in part and those seen wholly, `[T / 128, T / 128]`, query first."""
-    starts = np.arange(0, len(plan.end), BLOCK)
-    stops = np.append(starts[1:], len(plan.end))
-    last, first = (f.reduceat(plan.end, starts) for f in (np.maximum, np.minimum))
+    starts = np.arange(0, len(layout.end), BLOCK)
+    stops = np.append(starts[1:], len(layout.end))
+    last, first = (f.reduceat(layout.end, starts) for f in (np.maximum, np.minimum))
     before = starts[None, :] < starts[:, None]
     met = np.eye(len(starts), dtype=bool) | (before & (last[None, :] > starts[:, None]))
     whole = before & (first[None, :] >= stops[:, None])
-    if plan.window is not None:
-        deep, shallow = (f.reduceat(plan.depth, starts) for f in (np.maximum, np.minimum))
-        met &= shallow[:, None] - deep[None, :] < plan.window
-        whole &= deep[:, None] - shallow[None, :] < plan.window
+    if layout.window is not None:
+        deep, shallow = (f.reduceat(layout.depth, starts) for f in (np.maximum, np.minimum))
+        met &= shallow[:, None] - deep[None, :] < layout.window
+        whole &= deep[:, None] - shallow[None, :] < layout.window
     return met & ~whole, whole
 
 

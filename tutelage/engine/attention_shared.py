@@ -44,14 +44,14 @@ class Runs:
     below: tuple[tuple[int, int, int], ...]
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor, plan: Layout, scale: float) -> Tensor:
+def attend(q: Tensor, k: Tensor, v: Tensor, layout: Layout, scale: float) -> Tensor:
     """What each token gathers from the tokens above it; there is no gradient.
 
     Shapes: q `[T, Hq, D]`, k and v `[T, Hk, D]` with Hk dividing Hq; returns `[T, Hq, D]`.
     """
-    if "shared" not in plan.made:
-        plan.made["shared"] = runs(plan.end)
-    rows: Runs = plan.made["shared"]
+    if "shared" not in layout.made:
+        layout.made["shared"] = runs(layout.end)
+    rows: Runs = layout.made["shared"]
     repeat = q.shape[1] // k.shape[1]
     if repeat > 1:
         k, v = k.repeat_interleave(repeat, dim=1), v.repeat_interleave(repeat, dim=1)

@@ -79,7 +79,7 @@ class Backbone(Protocol):
     def embeddings(self) -> tuple[nn.Parameter, ...]:
         """Input and output embeddings, which Muon leaves to AdamW."""
 
-    def hidden(self, tokens: Tensor, position: Tensor, plan: Layout, source: Tensor) -> Tensor:
+    def hidden(self, tokens: Tensor, position: Tensor, layout: Layout, source: Tensor) -> Tensor:
         """Hidden states `[S, H]` at `source` of a row `[T]`."""
 
     def layers_apart(self) -> Iterator[list[nn.Module]]:
@@ -90,7 +90,8 @@ class Backbone(Protocol):
     def recompute(self, kind: Recomputed) -> None:
         """Keep only the inputs of parts of each layer, and compute these again for the gradient.
 
-        `selective`: of what stands behind attention, where most is kept; `full`: of whole layers.
+        `selective`: of what stands behind attention, where most is kept; `full`: of all but
+        attention on the flat backbone, of whole layers on the other.
 
         Raises: BaseModelError where layers are not divided.
         """

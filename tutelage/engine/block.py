@@ -56,9 +56,9 @@ class Block(nn.Module):
             return q, k, v
         return rotate(q, turn), rotate(k, turn), v
 
-    def attend(self, q: Tensor, k: Tensor, v: Tensor, plan: Layout) -> Tensor:
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, layout: Layout) -> Tensor:
         """What each token gathers, `[T, heads, D]`."""
-        shape, seen = self.shape, plan.within(self.layer.window)
+        shape, seen = self.shape, layout.within(self.layer.window)
         return attend(q, k, v, seen, scale=shape.score_scale, cap=shape.score_cap)
 
     def after(self, x: Tensor, attended: Tensor) -> Tensor:

@@ -71,8 +71,8 @@ def _logprobs(backbone: Backbone, row: PackedRow, device: torch.device) -> NDArr
     def moved(x: NDArray[np.int32]) -> Tensor:
         return torch.from_numpy(x).long().to(device)
 
-    plan = layout(row.end)
-    hidden = backbone.hidden(moved(row.tokens), moved(row.position), plan, moved(row.source))
+    tokens, position, source = moved(row.tokens), moved(row.position), moved(row.source)
+    hidden = backbone.hidden(tokens, position, layout(row.end), source)
     target, shape = moved(row.tokens[row.target]), LossShape(cap=backbone.logit_cap)
     beside = backbone.beside_head(hidden)
     found = logprobs(hidden, backbone.head, target, shape, beside)

@@ -87,10 +87,10 @@ class _Norm(torch.autograd.Function):
         x, weight, rate = ctx.saved_tensors
         width = x.shape[-1]
         wide, gain, slope = x.float(), weight.float() + ctx.offset, grad.float()
-        both = (slope * wide).view(-1, width)
+        both = (slope * wide).reshape(-1, width)
         own = None
         if ctx.needs_input_grad[1]:
-            own = torch.mv(both.T, rate.view(-1)).to(weight.dtype)
+            own = torch.mv(both.T, rate.reshape(-1)).to(weight.dtype)
         out = None
         if ctx.needs_input_grad[0]:
             common = torch.mv(both, gain).view(rate.shape).mul_(rate.pow(3)).div_(width)

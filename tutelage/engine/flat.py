@@ -103,7 +103,7 @@ class FlatBackbone(nn.Module):
         outputs, inputs = self.embedding.shape
         return Site(path="lm_head", name="lm_head", inputs=inputs, outputs=outputs)
 
-    def forward(self, tokens: Tensor, position: Tensor, plan: Layout, source: Tensor) -> Tensor:
+    def forward(self, tokens: Tensor, position: Tensor, layout: Layout, source: Tensor) -> Tensor:
         """Hidden states `[S, H]` at `source`, ready for the head.
 
         Shapes: tokens `[T]`, position `[T]` depth in the tree, source `[S]` row indices.
@@ -112,7 +112,7 @@ class FlatBackbone(nn.Module):
         x = x if self.on_embeddings is None else self.on_embeddings(x)
         last = len(self.blocks) - 1
         for index, block in enumerate(self.blocks):
-            gathered = block.attend(*block.before(x, turns[block.layer.rope]), plan)
+            gathered = block.attend(*block.before(x, turns[block.layer.rope]), layout)
             if index == last:
                 x, gathered = take(x, source), take(gathered, source)
             x = block.after(x, gathered)

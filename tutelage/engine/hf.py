@@ -38,7 +38,7 @@ def packed_attention(
     value: Tensor,
     attention_mask: Tensor | None,
     *,
-    plan: Layout,
+    layout: Layout,
     **asked: Any,
 ) -> tuple[Tensor, None]:
     """Attention of one packed row inside a transformers model.
@@ -56,12 +56,12 @@ def packed_attention(
     q, k, v = (x[0].transpose(0, 1).to(value.dtype) for x in (query, key, value))
     scale, cap = asked.get("scaling"), asked.get("softcap")
     with torch.autocast(value.device.type, enabled=False):
-        out = attend(q, k, v, plan.within(window), scale=scale, cap=cap)
+        out = attend(q, k, v, layout.within(window), scale=scale, cap=cap)
     return out[None], None
 
 
 def window_mask(*_: Any, local_size: int | None = None, **__: Any) -> Tensor | None:
-    """In place of a mask, the tokens a layer sees: the plan says the rest."""
+    """In place of a mask, the tokens a layer sees: the layout says the rest."""
     return None if local_size is None else torch.tensor(local_size)
 
 
@@ -152,18 +152,18 @@ class HfBackbone:
         every = [*tables, self._model.get_output_embeddings()]
         return tuple(x.weight for x in every if isinstance(x.weight, nn.Parameter))
 
-    def hidden(self, tokens: Tensor, position: Tensor, plan: Layout, source: Tensor) -> Tensor:
+    def hidden(self, tokens: Tensor, position: Tensor, layout: Layout, source: Tensor) -> Tensor:
         """Hidden states `[S, H]` at `source` of a row `[T]`.
 
         Raises: BaseModelError where a row holds more than the model can keep apart.
         """
         if self.alone is not None:
-            tokens, position = self._one_lesson(tokens, position, plan, source)
+            tokens, position = self._one_lesson(tokens, position, layout, source)
             out = self.run_as_is(input_ids=tokens[None], position_ids=position[None])[0]
             return take(out, source)
         self._model.set_attn_implementation(OURS)
         out = self._run(
-            input_ids=tokens[None], position_ids=position[None], use_cache=False, plan=plan
+            input_ids=tokens[None], position_ids=position[None], use_cache=False, layout=layout
         )
         return take(out[0], source)
 
@@ -180,11 +180,11 @@ class HfBackbone:
         return out if self.logit_scale == 1.0 else out * self.logit_scale
 
     def _one_lesson(
-        self, tokens: Tensor, position: Tensor, plan: Layout, source: Tensor
+        self, tokens: Tensor, position: Tensor, layout: Layout, source: Tensor
     ) -> tuple[Tensor, Tensor]:
         """The row's first lesson; what comes after it may be padding only."""
-        size = int(plan.end[0])
-        if not bool((plan.end[:size] == size).all()) or int(source.max()) >= size:
+        size = int(layout.end[0])
+        if not bool((layout.end[:size] == size).all()) or int(source.max()) >= size:
             raise BaseModelError(
                 f"a row holds several lessons, and the base has {self.alone}, which would mix them",
                 where="train.base",
@@ -213,6 +213,7 @@ class HfBackbone:
                 "the hf backbone computes whole layers again, not parts of them",
                 where="train.gradient_checkpointing",
                 expected="none or full",
+                hint="set `full`, or lower `train.rows_tokens`",
             )
         for layer in self._layers():
             recompute(layer, ("forward",))

@@ -163,8 +163,8 @@ class LocalEngine:
             torch.from_numpy(x).long().to(device)
             for x in (row.tokens, row.position, row.source, row.tokens[row.target])
         )
-        plan = layout(row.end, forward_only=True)
-        return self._backbone.hidden(tokens, position, plan, source), target
+        seen = layout(row.end, forward_only=True)
+        return self._backbone.hidden(tokens, position, seen, source), target
 
     def _logits(self, hidden: Tensor) -> Tensor:
         backbone = self._backbone

@@ -7,7 +7,8 @@ quintic Newton-Schulz iteration), with decoupled weight decay as in arXiv 2502.1
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,22 +77,30 @@ def orthogonalise(stack: Tensor, steps: int = 5) -> Tensor:
     return out
 
 
-def spare_compiler() -> None:
-    """Has optimizers not import torch's compiler, only to tell it that they are not for it.
+@contextmanager
+def compiler_spared() -> Iterator[None]:
+    """A block in which optimizers do not import torch's compiler, only to tell it that they are
+    not for it.
 
     That import takes two seconds and 70 MiB of every start. Where torch does not go by the mark
-    it only imports as it would.
+    it only imports as it would. The marks are gone after the block.
     """
-    for method in vars(torch.optim.Optimizer).values():
-        plain = getattr(method, "__wrapped__", None)
-        if plain is not None and not hasattr(plain, COMPILER_MARK):
-            setattr(plain, COMPILER_MARK, plain)
+    methods = [getattr(one, "__wrapped__", None) for one in vars(torch.optim.Optimizer).values()]
+    marked = [one for one in methods if one is not None and not hasattr(one, COMPILER_MARK)]
+    for plain in marked:
+        setattr(plain, COMPILER_MARK, plain)
+    try:
+        yield
+    finally:
+        for plain in marked:
+            delattr(plain, COMPILER_MARK)
 
 
 class AdamW(torch.optim.Optimizer):
     """torch's kernel over each group, without what else its step of that name goes through.
 
-    That imports torch's compiler in its first step.
+    That imports torch's compiler in its first step. What it keeps is laid out as torch's own:
+    that it is `fused` has a state that was read on the CPU go to where the weights are.
     """
 
     def __init__(
@@ -104,7 +113,12 @@ class AdamW(torch.optim.Optimizer):
         weight_decay: float = 0.0,
     ) -> None:
         defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
-        super().__init__(params, defaults)
+        super().__init__(params, {**defaults, "fused": True})
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take back what `state_dict` gave, of a version too that did not say `fused`."""
+        groups = [{**group, "fused": True} for group in state_dict["param_groups"]]
+        super().load_state_dict({**state_dict, "param_groups": groups})
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]

@@ -17,6 +17,7 @@ from tutelage.render.likeness import Ordered, in_order
 from tutelage.render.tree import PackedRow, fold, side_by_side, visible
 
 __all__ = [
+    "VERSION",
     "PackedRow",
     "PackedRows",
     "one_a_row",
@@ -26,6 +27,7 @@ __all__ = [
     "visible",
 ]
 
+VERSION = 1  # of which lesson stands where; kept packings of another are not read
 # Neighbours in dictionary order look alike: a row is this many trees or more, so that a step
 # sees different ones.
 TREES_A_ROW = 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import shutil
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import asdict, dataclass
@@ -14,6 +15,7 @@ from tutelage.store.artifact import pretty, read_json, records_of
 from tutelage.store.disk import publish, scratch
 
 LIST = "checkpoint.json"  # digests of the checkpoint's files: what lacks it is not complete
+NAME = re.compile(r"step-([0-9]{9,18})")
 KEPT = 2  # the newest, and the one before in case the newest is damaged
 
 log = logging.getLogger(__name__)
@@ -70,14 +72,14 @@ class Checkpoints:
     def newest(self) -> Iterator[Checkpoint]:
         """The whole checkpoints, the newest first; damaged ones are passed over."""
         for checkpoint in self._all():
-            if _whole(checkpoint.folder):
+            if _whole(checkpoint):
                 yield checkpoint
             else:
                 log.warning("%s is damaged and passed over", checkpoint.folder.name)
 
     def has(self, step: int) -> bool:
         """Whether there is a whole checkpoint of a step."""
-        return any(_whole(one.folder) for one in self._all() if one.step == step)
+        return any(_whole(one) for one in self._all() if one.step == step)
 
     def at(self, step: int) -> Checkpoint:
         """The whole checkpoint of a step.
@@ -85,7 +87,7 @@ class Checkpoints:
         Raises: StoreError where it is missing or damaged.
         """
         found = next((one for one in self._all() if one.step == step), None)
-        if found is None or not _whole(found.folder):
+        if found is None or not _whole(found):
             raise StoreError(
                 f"the checkpoint of step {step} is {'damaged' if found else 'missing'}",
                 where=str(self.folder),
@@ -99,14 +101,16 @@ class Checkpoints:
 
     def _all(self) -> list[Checkpoint]:
         found = [
-            Checkpoint(step=int(folder.name.removeprefix("step-")), folder=folder)
+            Checkpoint(step=int(found[1]), folder=folder)
             for folder in self.folder.glob("step-*")
-            if folder.name.removeprefix("step-").isdigit()
+            if (found := NAME.fullmatch(folder.name))
         ]
         return sorted(found, key=lambda checkpoint: -checkpoint.step)
 
 
-def _whole(folder: Path) -> bool:
+def _whole(checkpoint: Checkpoint) -> bool:
+    """Whether its files are those that were written, under the name of their step."""
+    folder = checkpoint.folder
     try:
         listed = read_json(folder / LIST)
     except StoreError:
@@ -124,4 +128,4 @@ def _whole(folder: Path) -> bool:
         return False
     found = records_of(folder)
     found.pop(LIST)
-    return found == expected
+    return found == expected and listed.get("step") == checkpoint.step

@@ -26,7 +26,7 @@ class Batch:
 
     tokens: Tensor
     position: Tensor
-    plan: Layout
+    layout: Layout
     source: Tensor
     target: Tensor
     weight: Tensor
@@ -48,7 +48,7 @@ def batch_of(row: PackedRow, device: torch.device | str = "cpu") -> Batch:
     return Batch(
         tokens=tokens.to(device),
         position=torch.from_numpy(np.pad(row.position, (0, spare))).long().to(device),
-        plan=layout(np.pad(row.end, (0, spare), constant_values=size)),
+        layout=layout(np.pad(row.end, (0, spare), constant_values=size)),
         source=source.to(device),
         target=tokens[target].to(device),
         weight=torch.from_numpy(np.pad(row.weight, (0, idle))).to(device),

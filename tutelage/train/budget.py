@@ -54,6 +54,15 @@ def counted_memory(section: Train, learner: Learner, *, apart: bool = False) -> 
     )
 
 
+def cast_bytes(learner: Learner) -> int:
+    """Trained weights once more in the precision they are multiplied in, where that is another;
+    a pass makes them, so that a probe sees them among its activations.
+    """
+    precision = learner.backbone.precision
+    weights = [one for one in learner.trainable().values() if one.dtype != precision]
+    return precision.itemsize * sum(one.numel() for one in weights)
+
+
 def _state_bytes(section: Train, learner: Learner) -> int:
     """What the optimizers keep: two numbers a weight, in eight bits or in fp32; Muon one a
     matrix's.

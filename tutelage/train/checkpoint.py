@@ -19,12 +19,13 @@ from torch import Tensor
 
 from tutelage.core.errors import StoreError
 from tutelage.store.checkpoint import Checkpoint, Checkpoints
-from tutelage.train.standing import Goal, standing
+from tutelage.train.standing import Criterion, standing
 from tutelage.train.weights import Learner
 
 log = logging.getLogger(__name__)
 
 FILE, PARTS = "state.pt", "parts"
+UNFIT = (AttributeError, KeyError, RuntimeError, TypeError, ValueError)  # of another's state
 Optimizers = Sequence[tuple[torch.optim.Optimizer, float]]
 Rows = list[dict[str, float]]
 
@@ -38,7 +39,7 @@ class State:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Places:
+class Saves:
     """Where a training saves: states to resume from, and the weights of their best steps.
 
     The best weights are there before the state that goes by them, and stay as long as it does.
@@ -48,7 +49,7 @@ class Places:
     best: Checkpoints
 
     def then_drop(
-        self, write: Callable[[], object], state: State, goal: Goal
+        self, write: Callable[[], object], state: State, criterion: Criterion
     ) -> Callable[[], object]:
         """Writes, then removes the weights of best steps that nothing goes by any more.
 
@@ -59,7 +60,7 @@ class Places:
         def both() -> None:
             write()
             steps = (now, *self.states.steps())
-            self.best.keep({standing(rows[:step], goal).step for step in steps})
+            self.best.keep({standing(rows[:step], criterion).step for step in steps})
 
         return both
 
@@ -106,7 +107,7 @@ def resume(
     for found in checkpoints.newest():
         parts = (found.folder / PARTS).exists()
         whole = {"rows": _rows(found)} if parts else _read(found)
-        if not usable(whole["rows"]):
+        if not usable(_measured(found, whole)):
             log.warning("%s is passed over: the best step's weights are gone", found.folder.name)
         elif parts:
             return State(step=found.step, rows=_load(found, learner, optimizers))
@@ -115,18 +116,30 @@ def resume(
     return State()
 
 
+def _measured(found: Checkpoint, whole: Any) -> Rows:
+    """The rows of a state, of which there is one a step."""
+    rows = whole.get("rows") if isinstance(whole, dict) else None
+    if not isinstance(rows, list) or len(rows) != found.step:
+        raise _unfit(found, f"it has no rows of {found.step} steps")
+    return rows
+
+
 def _fitted(
     found: Checkpoint, whole: dict[str, Any], learner: Learner, optimizers: Optimizers
 ) -> Rows:
     try:
         return _put_back(whole, learner, optimizers)
-    except (KeyError, ValueError) as error:
-        raise StoreError(
-            f"this checkpoint does not fit the training: {type(error).__name__}: {error}",
-            where=str(found.folder / FILE),
-            expected="one that this version of tutelage wrote",
-            hint=f"remove {found.folder.parent.name} and run again: training starts anew",
-        ) from error
+    except UNFIT as error:
+        raise _unfit(found, f"{type(error).__name__}: {error}") from error
+
+
+def _unfit(found: Checkpoint, cause: str) -> StoreError:
+    return StoreError(
+        f"this checkpoint does not fit the training: {cause}",
+        where=str(found.folder / FILE),
+        expected="one that this version of tutelage wrote",
+        hint=f"remove {found.folder.parent.name} and run again: training starts anew",
+    )
 
 
 def _put_back(whole: dict[str, Any], learner: Learner, optimizers: Optimizers) -> Rows:
@@ -143,13 +156,16 @@ def _put_back(whole: dict[str, Any], learner: Learner, optimizers: Optimizers) -
 def restore_weights(checkpoints: Checkpoints, step: int, learner: Learner) -> None:
     """Puts the weights of a step back.
 
-    Raises: StoreError where they are missing or damaged.
+    Raises: StoreError where they are missing, damaged, or another's.
     """
     found = checkpoints.at(step)
     if (found.folder / PARTS).exists():
         _load(found, learner, ())
         return
-    learner.restore(_read(found)["weights"])
+    try:
+        learner.restore(_read(found)["weights"])
+    except UNFIT as error:
+        raise _unfit(found, f"{type(error).__name__}: {error}") from error
 
 
 def _parts(

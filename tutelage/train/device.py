@@ -15,6 +15,7 @@ from tutelage.core.errors import TrainingError
 from tutelage.core.recipe import Train
 from tutelage.engine.backbone import Backbone, settle
 from tutelage.engine.device import CPU, best_device, has_kernels
+from tutelage.engine.optimizer import compiler_spared
 
 if TYPE_CHECKING:
     from tutelage.train.weights import Learner
@@ -45,6 +46,22 @@ def choose_device(section: Train) -> torch.device:
 def bound_kernels() -> None:
     """Has a CPU keep the products of the last shapes alone; before the first one is computed."""
     os.environ.setdefault(*SHAPES_KEPT)
+
+
+@contextmanager
+def prepared(threads: int | None) -> Iterator[None]:
+    """What the process of a training is set to, from before the base is opened to the last step:
+    so many CPU threads, torch's own choice where none is named; products of the last shapes; and
+    optimizers that leave torch's compiler alone.
+    """
+    bound_kernels()
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads or before)
+    try:
+        with compiler_spared():
+            yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def place(learner: Learner, section: Train) -> torch.device:
@@ -78,21 +95,31 @@ def repeatable(backbone: Backbone, device: torch.device) -> Iterator[None]:
         torch.utils.deterministic.fill_uninitialized_memory = filled  # type: ignore[attr-defined]
 
 
-def compiles(section: Train, tokens: int, device: torch.device = CPU) -> bool:
+def fixed_layers(learner: Learner) -> str:
+    """Layers of a kind that nothing compiles; empty where they are of none.
+
+    Those of a quantised base: compiled steps would keep its matrices written out.
+    """
+    if learner.form is not None:
+        return "layers of a quantised base"
+    if learner.group.sharded:
+        return "sharded layers"
+    return "layers of the hf backbone" if learner.backbone.kind != "flat" else ""
+
+
+def compiles(section: Train, tokens: int, device: torch.device = CPU, *, fixed: str = "") -> bool:
     """Whether layers are compiled: as the recipe says, or where so many planned tokens pay.
 
-    Those of a quantised base are not: compiled steps would keep its matrices written out.
+    `fixed`: what they are, where that is not compiled.
 
     Raises: TrainingError where they must be and cannot.
     """
-    if section.compile == "always" and section.base_form is not None:
+    if section.compile == "always" and fixed:
         raise TrainingError(
-            "layers of a quantised base are not compiled",
-            where="train.compile",
-            expected="`auto` or `never` with `method: qlora`",
+            f"{fixed} are not compiled", where="train.compile", expected="auto or never"
         )
     missing = _missing(device)
-    able = not missing and section.base_form is None
+    able = not missing and not fixed
     if section.compile == "always" and missing:
         raise TrainingError(
             f"no {missing} is there to compile layers with",

@@ -7,11 +7,9 @@ from collections.abc import Mapping
 from tutelage.core.errors import TrainingError
 from tutelage.core.recipe import Train
 from tutelage.core.world import World
-from tutelage.render.contract import Contract
 from tutelage.store.artifact import Artifact
-from tutelage.store.base import find_base
 from tutelage.store.run import Run
-from tutelage.train.run import Material, gathered, provenance_of, train_on
+from tutelage.train.run import Material, base_and_contract, gathered, provenance_of, train_on
 
 
 def follow(section: Train, run: Run, world: World) -> None:
@@ -29,18 +27,18 @@ def follow(section: Train, run: Run, world: World) -> None:
         material = _material(section, announced, run, world)
         group = open_group(world, store)
         with together():
-            loop, _ = train_on(section, material, run, announced["adapter"], group)
-            gathered(loop.learner)
+            trained = train_on(section, material, run, announced["adapter"], group)
+            gathered(trained.loop.learner)
             group.close()
     leave(store)
 
 
 def _material(section: Train, announced: Mapping[str, str], run: Run, world: World) -> Material:
-    base = find_base(section.base, run.recipe.base_dir)
+    base, contract = base_and_contract(section, run)
     material = Material(
         base=base,
         dataset=_found(announced["dataset"], run, world),
-        contract=Contract.open(run.recipe.contract, base, run.recipe),
+        contract=contract,
         tokens=_found(announced["tokens"], run, world),
     )
     if provenance_of(section, material, run).key != announced["adapter"]:

@@ -30,13 +30,23 @@ Value = TypeVar("Value")
 
 
 class Group:
-    """What the ranks of one training tell each other; in a group of one, nothing is told."""
+    """What the ranks of one training tell each other; in a group of one, nothing is told.
 
-    def __init__(self, world: World | None = None, *, sharded: bool = False) -> None:
+    That a rank waits long is told of what is written here. Gathers of sharded weights, within
+    a pass and as they are saved, are torch's: only its own limit, an hour, ends those.
+    """
+
+    def __init__(self, world: World | None = None, *, patience: Patience | None = None) -> None:
         self.world = world or World()
-        self.sharded = sharded  # each rank holds a part of every weight
+        self.sharded = False  # each rank holds a part of every weight
         self.rank, self.size = self.world.rank, self.world.size
-        self.patience = Patience(warn(self.rank))
+        self.patience = patience or Patience(warn(self.rank))
+
+    def in_parts(self) -> Group:
+        """The same ranks, each of which holds a part of every weight."""
+        found = Group(self.world, patience=self.patience)
+        found.sharded = True
+        return found
 
     @property
     def first(self) -> bool:
@@ -152,6 +162,7 @@ class Group:
         if self.size > 1:
             self.wait()
             dist.destroy_process_group()
+        self.patience.close()
 
 
 def open_group(world: World, store: Store) -> Group:

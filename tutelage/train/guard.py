@@ -77,6 +77,19 @@ def judge(section: Train, loss: float, norm: float, before: Rows, names: Names) 
     )
 
 
+def check_moves(number: int, norm: float) -> None:
+    """Whether the first step, counted from 0, changes anything.
+
+    Raises: TrainingError where its gradient is exactly zero.
+    """
+    if number == 0 and norm == 0.0:
+        raise TrainingError(
+            "the gradient of the first step is zero: nothing would be learnt",
+            expected="weights that the loss depends on",
+            hint="see what `train.freeze`, `lora.targets` and `parallel` leave to train",
+        )
+
+
 def warning(judgement: Judgement, loss: float, norm: float, step: int, names: Sequence[str]) -> str:
     """What is said of a step that went wrong and does not end the training."""
     what = "a leap" if judgement.fault == "loss_spike" else "not finite"

@@ -12,17 +12,19 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from tutelage.core.errors import BadRow, Interrupted, PeerLost, TrainingError, TutelageError
 from tutelage.core.world import LIFELINE, LISTENING, REPORT
+from tutelage.train.asked import Asked, asked_to_stop
 
 log = logging.getLogger(__name__)
 
 LOOK = 0.05  # seconds between two looks at the processes
+LAST_END = 5.0  # seconds the others have to leave, once rank 0 has ended well
 OWN_END = 1.5  # seconds the others have to end by themselves, once one has
 ASKED_END = 2.0  # and after SIGTERM, before SIGKILL
 SAVING_END = 60.0  # and after Ctrl-C, which lets them save what they have
@@ -69,13 +71,6 @@ class Rank:
         self.process.wait()
 
 
-@dataclass(slots=True)
-class Asked:
-    """Signals that asked the whole command to stop, the first of them first."""
-
-    signals: list[int] = field(default_factory=list)
-
-
 def report_path(folder: Path, rank: int) -> Path:
     """Where a rank says its error."""
     return folder / f"rank-{rank}.json"
@@ -101,7 +96,7 @@ def launch(words: Sequence[str], processes: int) -> int:
         stack.callback(os.close, held)
         ranks: list[Rank] = []
         stack.callback(_kill, ranks)
-        asked = stack.enter_context(_listening())
+        asked = stack.enter_context(asked_to_stop(again=True))
         for number in range(processes):
             ranks.append(_start(words, number, processes, folder, (server, lifeline)))
         os.close(lifeline)
@@ -153,22 +148,6 @@ def _start(
     return Rank(number=number, process=process, folder=folder)
 
 
-@contextmanager
-def _listening() -> Iterator[Asked]:
-    """Notes SIGINT and SIGTERM for the block."""
-    asked = Asked()
-    if threading.current_thread() is not threading.main_thread():
-        yield asked
-        return
-    kinds = (signal.SIGINT, signal.SIGTERM)
-    before = {kind: signal.signal(kind, lambda n, _: asked.signals.append(n)) for kind in kinds}
-    try:
-        yield asked
-    finally:
-        for kind, handler in before.items():
-            signal.signal(kind, handler)
-
-
 def _watch(ranks: Sequence[Rank], asked: Asked) -> None:
     """Returns when all have ended, by themselves or because one did, or when they were asked."""
     passed, due = 0, float("inf")
@@ -176,6 +155,8 @@ def _watch(ranks: Sequence[Rank], asked: Asked) -> None:
         now = time.monotonic()
         if any(rank.failed() for rank in ranks):
             due = min(due, now + OWN_END)
+        elif not ranks[0].runs():  # all is done: another may still look for it, in vain
+            due = min(due, now + LAST_END)
         if len(asked.signals) > passed:
             for rank in ranks:
                 rank.send(asked.signals[0])
@@ -206,13 +187,16 @@ def _outcome(ranks: Sequence[Rank], asked: Asked) -> int:
     """
     if ranks[0].process.returncode == 0:
         for rank in ranks:
-            if error := _error(rank):
+            if not rank.stopped and (error := _error(rank)):
                 log.warning("%s, when all was done", error.message)
         return 0
-    errors = {rank.number: _error(rank) for rank in ranks if not rank.stopped}
+    passed_on = [-number for number in asked.signals]  # which ends what does not hear it yet
+    ended = [rank for rank in ranks if rank.process.returncode not in passed_on]
+    errors = {rank.number: _error(rank) for rank in ended if not rank.stopped}
     real = [error for error in errors.values() if error and not isinstance(error, PeerLost)]
-    if asked.signals and not any(type(error) is not Interrupted for error in real):
-        raise (real or [Interrupted("stopped; nothing is half-written")])[0]
+    if asked.signals and all(isinstance(error, Interrupted) for error in real):
+        said = real[0].message if real else "stopped; nothing is half-written"
+        raise Interrupted(said, hint="the same command goes on from there")
     if real:
         raise real[0]
     code = ranks[0].process.returncode

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -18,48 +18,28 @@ from tutelage.core.progress import Tick
 from tutelage.core.recipe import Train
 from tutelage.engine.check import check_folding
 from tutelage.engine.logprob import LossShape
-from tutelage.render.pack import PackedRow, PackedRows
+from tutelage.render.pack import PackedRow
 from tutelage.store.checkpoint import Checkpoints
 from tutelage.store.run import Run
 from tutelage.train import checkpoint, guard
 from tutelage.train.activations import offloaded
 from tutelage.train.asked import Asked, asked_to_stop
 from tutelage.train.batch import Batch, batch_of, idle_batch
-from tutelage.train.checkpoint import Places, State
-from tutelage.train.device import compiles, place, repeatable
+from tutelage.train.checkpoint import Saves, State
+from tutelage.train.device import compiles, fixed_layers, place, repeatable
+from tutelage.train.judging import Judging, validation_pace
 from tutelage.train.meters import Meters, matmul_peak, work_of
+from tutelage.train.packing import LessonPlan
 from tutelage.train.schedule import peak_rate, rate_factor
 from tutelage.train.sinks import Sink, open_sinks
-from tutelage.train.sources import BySource
-from tutelage.train.standing import VALIDATION, Goal, ended, overfitting, standing
+from tutelage.train.standing import VALIDATION, ended, overfitting, standing
 from tutelage.train.step import Taught, clip, gradient, validation_loss
-from tutelage.train.trial import Trial
 from tutelage.train.weights import Learner, open_optimizers
 from tutelage.train.writer import Writer
 
 log = logging.getLogger(__name__)
 
 TIDY = 25  # steps after which what memory fell to pieces is given back
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LessonPlan:
-    """What is taught: packed rows, and the steps that take them."""
-
-    rows: PackedRows
-    steps: Sequence[tuple[int, ...]]
-    validation: PackedRows
-    sources: BySource
-    mixed: Mapping[str, int] = field(default_factory=dict)  # lessons by stage and source file
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judging:
-    """What a training is judged by while it runs, and whether the best step's weights are kept."""
-
-    goal: Goal = field(default_factory=Goal)
-    trial: Trial | None = None
-    keep_best: bool = False
 
 
 class Loop:
@@ -69,21 +49,21 @@ class Loop:
         self,
         section: Train,
         learner: Learner,
-        plan: LessonPlan,
+        lessons: LessonPlan,
         run: Run,
         judging: Judging | None = None,
     ) -> None:
         self.section = section
         self.learner = learner
-        self.plan = plan
+        self.lessons = lessons
         self.run = run
         self.judging = judging or Judging()
         self.peak = peak_rate(section, learner.parameters())
         self.device = place(learner, section)
         self.optimizers = open_optimizers(section, learner, self.peak)
         self._check_folding()
-        tokens = int(plan.rows.sizes.sum(dtype="int64")) * section.epochs
-        if compiles(section, tokens, self.device):
+        tokens = int(lessons.rows.sizes.sum(dtype="int64")) * section.epochs
+        if compiles(section, tokens, self.device, fixed=fixed_layers(learner)):
             learner.backbone.compile()
         self.shape = LossShape(
             label_smoothing=section.label_smoothing,
@@ -106,12 +86,12 @@ class Loop:
 
     def _check_folding(self) -> None:
         """Raises: BaseModelError where lessons of the first row change each other."""
-        if self.learner.backbone.alone is None and self.plan.steps:
-            row = self.plan.rows[self.plan.steps[0][0]]
+        if self.learner.backbone.alone is None and self.lessons.steps:
+            row = self.lessons.rows[self.lessons.steps[0][0]]
             apart = check_folding(self.learner.backbone, row, device=self.device)
             log.info("lessons that share a row differ from those alone by %.1e nats", apart)
 
-    def train(self, places: Places) -> State:
+    def train(self, saves: Saves) -> State:
         """Every step that is left, saving on the way; returns what was measured.
 
         The weights afterwards are those of the best step, where they are to be kept.
@@ -119,7 +99,7 @@ class Loop:
         Raises: Interrupted where a signal asked to stop, the last step saved.
         """
         state = checkpoint.resume(
-            places.states, self.learner, self.optimizers, partial(self._usable, places.best)
+            saves.states, self.learner, self.optimizers, partial(self._usable, saves.best)
         )
         self.group.check_step(state.step)
         with ExitStack() as stack:
@@ -128,24 +108,24 @@ class Loop:
             writer = stack.enter_context(Writer())
             asked = stack.enter_context(asked_to_stop())
             stack.enter_context(repeatable(self.learner.backbone, self.device))
-            self._steps(state, places, writer, asked)
+            self._steps(state, saves, writer, asked)
         self.group.wait()  # rank 0 has written the best step's weights
-        self._keep_best(state, places.best)
+        self._keep_best(state, saves.best)
         return state
 
-    def _steps(self, state: State, places: Places, writer: Writer, asked: Asked) -> None:
-        total, goal = len(self.plan.steps), self.judging.goal
+    def _steps(self, state: State, saves: Saves, writer: Writer, asked: Asked) -> None:
+        total, criterion = len(self.lessons.steps), self.judging.criterion
 
         def save() -> Callable[[], object]:
-            write = checkpoint.saving(places.states, state, self.learner, self.optimizers)
-            return places.then_drop(write, state, goal) if self.group.first else write
+            write = checkpoint.saving(saves.states, state, self.learner, self.optimizers)
+            return saves.then_drop(write, state, criterion) if self.group.first else write
 
         def save_best() -> Callable[[], object]:
-            write = checkpoint.saving_weights(places.best, state.step, self.learner)
-            return places.then_drop(write, state, goal) if self.group.first else write
+            write = checkpoint.saving_weights(saves.best, state.step, self.learner)
+            return saves.then_drop(write, state, criterion) if self.group.first else write
 
         saved = time.monotonic()
-        while state.step < total and not ended(state.rows, goal):
+        while state.step < total and not ended(state.rows, criterion):
             state.rows.append(self.step(state.step, state.rows))
             state.step += 1
             if why := overfitting(state.rows):
@@ -153,13 +133,13 @@ class Loop:
                 self.run.progress.warn(f"overfitting, after step {state.step}: {why}")
             self._tell(state)
             writer.check()
-            best = standing(state.rows, goal).step if goal.metric in state.rows[-1] else 0
+            best = standing(state.rows, criterion).step if criterion.metric in state.rows[-1] else 0
             if self.judging.keep_best and best == state.step < total:
                 writer.give(save_best)
-            if self.group.any(bool(asked.signal)):
+            if self.group.any(bool(asked.signals)):
                 writer.give(save)
                 writer.wait()
-                by = asked.signal or "another rank"
+                by = asked.by or "another rank"
                 raise Interrupted(
                     f"stopped by {by} after step {state.step} of {total}, which is saved",
                     hint="the same command goes on from there",
@@ -173,18 +153,18 @@ class Loop:
 
     def _usable(self, best: Checkpoints, rows: Sequence[dict[str, float]]) -> bool:
         """Whether one may go on after these rows: the best step's weights are there, if kept."""
-        step = standing(rows, self.judging.goal).step
-        needed = self.judging.keep_best and 0 < step < len(self.plan.steps)
+        step = standing(rows, self.judging.criterion).step
+        needed = self.judging.keep_best and 0 < step < len(self.lessons.steps)
         return not needed or best.has(step)
 
     def _keep_best(self, state: State, best: Checkpoints) -> None:
-        found = standing(state.rows, self.judging.goal)
+        found = standing(state.rows, self.judging.criterion)
         if self.judging.keep_best and 0 < found.step < state.step:
             checkpoint.restore_weights(best, found.step, self.learner)
 
     def kept_step(self, state: State) -> int:
         """The step, counted from 1, whose weights the learner has after training."""
-        best = standing(state.rows, self.judging.goal).step
+        best = standing(state.rows, self.judging.criterion).step
         return best if self.judging.keep_best and best else state.step
 
     def step(self, number: int, before: Sequence[dict[str, float]] = ()) -> dict[str, float]:
@@ -192,11 +172,11 @@ class Loop:
 
         Raises: TrainingError where a loss is not what it should be and the recipe says stop.
         """
-        chosen = [self.plan.rows[index] for index in self.plan.steps[number]]
+        chosen = [self.lessons.rows[index] for index in self.lessons.steps[number]]
         mine = self.group.share(chosen, self.width)
         weight = sum(float(row.weight.sum()) for row in chosen)
         trained = list(self.learner.trainable().values())
-        factor = rate_factor(self.section, number, len(self.plan.steps))
+        factor = rate_factor(self.section, number, len(self.lessons.steps))
         drawn = torch.random.fork_rng([self.device] if self.device.type == "cuda" else [])
         with drawn, offloaded(self.section, self.device):
             taught = gradient(
@@ -208,6 +188,7 @@ class Loop:
             )
         loss = self.group.reduce(trained, taught.loss)
         norm = clip(trained, self.section.clip_norm)
+        guard.check_moves(number, norm)
         found = guard.judge(self.section, loss, norm, before, lambda: self.names(number))
         if found.fault:
             names = self.names(number)
@@ -224,7 +205,7 @@ class Loop:
             "supervised": sum(len(one.source) for one in chosen),
             **guard.marks(found, loss, norm),
             "learning_rate": self.peak * factor,
-            **self.plan.sources.losses(chosen, self._logprobs(mine, taught)),
+            **self.lessons.sources.losses(chosen, self._logprobs(mine, taught)),
         }
         self.now = self.meters.count(chosen)
         if self._validates(number + 1):
@@ -252,7 +233,7 @@ class Loop:
 
     def _held(self) -> Iterator[Batch]:
         """The held-out rows of this rank; as many on each, where weights are sharded."""
-        rows, size = self.plan.validation, self.group.size
+        rows, size = self.lessons.validation, self.group.size
         mine = range(self.group.rank, len(rows), size)
         yield from (batch_of(rows[row], self.device) for row in mine)
         idle = -(-len(rows) // size) - len(mine) if self.group.sharded else 0
@@ -262,28 +243,24 @@ class Loop:
         found: dict[str, float] = {}
         backbone = self.learner.backbone
         self.group.check_equal(self.learner.state(), number)
-        if len(self.plan.validation):
+        if len(self.lessons.validation):
             found[VALIDATION] = validation_loss(backbone, self._held(), self.group)
         if self.judging.trial is not None:
             value = self.judging.trial.value(backbone)
-            found[self.judging.goal.metric] = self.group.same(value)
+            found[self.judging.criterion.metric] = self.group.same(value)
         return found
 
     def _validates(self, done: int) -> bool:
-        return done % self.validation_pace() == 0 or done == len(self.plan.steps)
-
-    def validation_pace(self) -> int:
-        """Steps between validations."""
-        steps = len(self.plan.steps)
-        return self.section.validate_every_steps or max(1, steps // self.section.epochs)
+        steps = len(self.lessons.steps)
+        return done % validation_pace(self.section, steps) == 0 or done == steps
 
     def names(self, step: int) -> list[str]:
         """Ids of the rows a step teaches, sorted by lesson."""
-        rows = [self.plan.rows[index] for index in self.plan.steps[step]]
+        rows = [self.lessons.rows[index] for index in self.lessons.steps[step]]
         numbers = sorted({int(lesson) for row in rows for lesson in row.lesson})
-        lessons = self.plan.rows.lessons
-        names = lessons.rows()
-        return list(dict.fromkeys(names[lessons.records[number]["row"]] for number in numbers))
+        taught = self.lessons.rows.lessons
+        names = taught.rows()
+        return list(dict.fromkeys(names[taught.records[number]["row"]] for number in numbers))
 
     def _tell(self, state: State) -> None:
         if not self.group.first:
@@ -291,7 +268,7 @@ class Loop:
         row = state.rows[-1]
         shown = {"loss": row["loss"]} if "loss" in row else {}
         figures: Mapping[str, float] = shown | self.meters.figures()
-        total = len(self.plan.steps)
+        total = len(self.lessons.steps)
         self.run.progress.tick(
             Tick(stage="train", done=state.step, total=total, unit="steps", figures=figures)
         )

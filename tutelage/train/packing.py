@@ -5,7 +5,9 @@ same rows, a resumed one or another rank's, reads it.
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -14,17 +16,63 @@ import xxhash
 from numpy.typing import NDArray
 
 from tutelage.core.digest import strong_digest
+from tutelage.core.recipe import Train
 from tutelage.render.lessons import Lessons
-from tutelage.render.pack import PackedRows, one_a_row, pack, packed_apart
+from tutelage.render.pack import VERSION, PackedRows, one_a_row, pack, packed_apart
 from tutelage.store.artifact import Artifact
 from tutelage.store.disk import write_file
 from tutelage.store.run import Run
-from tutelage.train.tokens import lessons_in, marks_in
+from tutelage.train.batch import plan_steps
+from tutelage.train.sources import BySource
+from tutelage.train.tokens import Marks, lessons_in, marks_in
 
 FOLDER, KEPT = "packings", 8  # of the store; as many of the newest stay
-VERSION = 1  # of how rows are packed
 DRAW = "train.pack"
 Sides: TypeAlias = tuple[PackedRows, NDArray[np.int32], PackedRows]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LessonPlan:
+    """What is taught: packed rows, and the steps that take them."""
+
+    rows: PackedRows
+    steps: Sequence[tuple[int, ...]]
+    validation: PackedRows
+    sources: BySource
+    mixed: Mapping[str, int] = field(default_factory=dict)  # lessons by stage and source file
+
+
+def pack_lessons(section: Train, tokens: Artifact, run: Run, *, alone: bool = False) -> LessonPlan:
+    """Lessons as packed rows and planned steps.
+
+    `alone` puts each lesson in a row of its own, for a base that would mix them.
+    """
+    rows, stage_of, held = packed(tokens, section.rows_tokens, run, alone=alone)
+    stages = marks_in(tokens, "train", "stage")
+    steps = plan_steps(
+        rows.sizes.tolist(), section.step_tokens, section.epochs, run.generator, stage_of.tolist()
+    )
+    found = marks_in(tokens, "train", "source")
+    return LessonPlan(
+        rows=rows,
+        steps=steps,
+        validation=held,
+        sources=BySource.of(found.names, found.of_lesson),
+        mixed=_mixed(stages, found),
+    )
+
+
+def _mixed(stages: Marks, sources: Marks) -> dict[str, int]:
+    """How many lessons of each source file each stage teaches; nothing without stages."""
+    if not any(stages.names):
+        return {}
+    pairs = stages.of_lesson.astype(np.int64) * len(sources.names) + sources.of_lesson
+    numbers, counts = np.unique(pairs, return_counts=True)
+    names = [
+        f"stage.{stages.names[one // len(sources.names)]}.{sources.names[one % len(sources.names)]}"
+        for one in numbers.tolist()
+    ]
+    return dict(zip(names, counts.tolist(), strict=True))
 
 
 def packed(tokens: Artifact, rows_tokens: int, run: Run, *, alone: bool) -> Sides:
@@ -60,9 +108,15 @@ def _write(path: Path, sides: Sides) -> None:
     np.savez(held, *_arrays(sides))
     content = held.getvalue()
     write_file(path, xxhash.xxh3_128(content).digest() + content)
-    others = sorted(path.parent.glob("*.npz"), key=lambda one: -one.stat().st_mtime)
-    for old in others[KEPT:]:
+    for old in sorted(path.parent.glob("*.npz"), key=_written, reverse=True)[KEPT:]:
         old.unlink(missing_ok=True)
+
+
+def _written(path: Path) -> float:
+    """When a file was written; 0 where another process, which packs too, has just removed it."""
+    with suppress(FileNotFoundError):
+        return path.stat().st_mtime
+    return 0.0
 
 
 def _read(path: Path, train: Lessons, held: Lessons) -> Sides | None:

@@ -15,7 +15,10 @@ log = logging.getLogger(__name__)
 
 
 class Patience(AbstractContextManager["Patience"]):
-    """A block in which this rank waits; `tell` hears how many seconds it has waited in it."""
+    """A block in which this rank waits; `tell` hears how many seconds it has waited in it.
+
+    It is watched by a thread of its own from the first block on, until it is closed.
+    """
 
     def __init__(
         self, tell: Callable[[float], None], *, slow: float = SLOW, look: float = LOOK
@@ -23,9 +26,11 @@ class Patience(AbstractContextManager["Patience"]):
         self._tell, self._slow, self._look = tell, slow, look
         self._since: float | None = None
         self._thread: threading.Thread | None = None
+        self._closed = threading.Event()
 
     def __enter__(self) -> Patience:
         if self._thread is None:
+            self._closed.clear()
             self._thread = threading.Thread(target=self._watch, name="patience", daemon=True)
             self._thread.start()
         self._since = time.monotonic()
@@ -34,10 +39,16 @@ class Patience(AbstractContextManager["Patience"]):
     def __exit__(self, *raised: object) -> None:
         self._since = None
 
+    def close(self) -> None:
+        """Ends the thread; another block would begin another."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            self._closed.set()
+            thread.join()
+
     def _watch(self) -> None:
         told_of, enough = 0.0, self._slow
-        while True:
-            time.sleep(self._look)
+        while not self._closed.wait(self._look):
             since = self._since
             if since is None:
                 continue

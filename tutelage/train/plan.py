@@ -18,19 +18,21 @@ from tutelage.train.budget import (
     remedies,
     validations,
 )
-from tutelage.train.checkpoint import State, copied
+from tutelage.train.checkpoint import copied
 from tutelage.train.defaults import Choice, choices
-from tutelage.train.device import choose_device
-from tutelage.train.loop import LessonPlan, Loop
+from tutelage.train.device import choose_device, prepared
+from tutelage.train.judging import judging_of, validation_pace
+from tutelage.train.loop import Loop
+from tutelage.train.packing import LessonPlan, pack_lessons
 from tutelage.train.room import Room
-from tutelage.train.run import gather, judging_of, pack_lessons
+from tutelage.train.run import Material, gather
 from tutelage.train.step import validation_loss
 from tutelage.train.trial import Trial
-from tutelage.train.weights import open_learner, using_threads
+from tutelage.train.weights import open_learner
 
 PROBE_STEPS = 2  # measured, after one that is not: it compiles and fills caches
-PROBE_MORE, PROBE_SECONDS = 12, 15.0  # steps from all over the training, while there is time:
-# what other shapes take, and what memory falls to pieces
+PROBE_MORE = 12  # steps from all over the training, for other shapes and for what falls to pieces
+PROBE_SECONDS = 15.0  # of measured steps, after which none of those is begun
 PROBE_TASKS = 16  # of a suite's metric that stops the training, if one does
 
 
@@ -70,7 +72,7 @@ class Probe:
     validation: float  # and the tasks a suite's metric is measured on
 
 
-def plan(section: Train, dataset: Artifact, run: Run, *, loading: float = 0.0) -> Plan:
+def measure(section: Train, dataset: Artifact, run: Run, *, loading: float = 0.0) -> Plan:
     """The plan of training on a dataset; nothing of the probe is kept.
 
     `loading`: seconds that loading the libraries took, which belong to the start.
@@ -79,30 +81,32 @@ def plan(section: Train, dataset: Artifact, run: Run, *, loading: float = 0.0) -
         cannot fit into memory.
     """
     material = gather(section, dataset, run)
+    with prepared(section.threads):
+        return _measured(section, material, run, loading)
+
+
+def _measured(section: Train, material: Material, run: Run, loading: float) -> Plan:
     began = time.perf_counter()
     room = Room(device=choose_device(section))
     before = room.held()
     learner = open_learner(section, material.base, run)
     before -= room.held()  # what the plan itself holds is counted, the weights are not
     alone = learner.backbone.alone is not None
-    taught: LessonPlan = pack_lessons(section, material.tokens, run, alone=alone)
+    taught = pack_lessons(section, material.tokens, run, alone=alone)
     before += room.held()
     lessons, weights = taught.rows.lessons, taught.rows.sizes.tolist()
     memory = counted_memory(section, learner, apart=room.apart)
     longest, available, own = int(lessons.lengths.max()), room.free(), room.held()
     check_fits(section, memory, available, longest, apart=room.apart)
-    heavy = max(taught.steps, key=lambda step: sum(weights[i] for i in step))
     loop = Loop(section, learner, taught, run, judging_of(section, material, taught, run))
     start = loading + time.perf_counter() - began
-    with using_threads(section.threads):
-        probe = _probe(loop, heavy, taught)
+    probe = probed(loop)
     activations = max(0, room.peak() - before - memory.counted)
     memory = replace(memory, activations=activations, process=before)
     trained = sum(weight.numel() for weight in learner.trainable().values())
     steps = len(taught.steps)
     later = sum(weights[i] for step in taught.steps[1:] for i in step)
-    loop.plan = taught
-    held_out = validations(steps, loop.validation_pace()) * probe.validation
+    held_out = validations(steps, validation_pace(section, steps)) * probe.validation
     free = available is None or memory.total - own <= available
     precision = str(learner.backbone.precision).removeprefix("torch.")
     row_tokens = max(section.rows_tokens, longest)
@@ -130,32 +134,48 @@ def plan(section: Train, dataset: Artifact, run: Run, *, loading: float = 0.0) -
     )
 
 
-def _probe(loop: Loop, heavy: tuple[int, ...], taught: LessonPlan) -> Probe:
-    """Steps on the heaviest rows, some of all others, and a part of the held-out ones."""
+def probed(loop: Loop) -> Probe:
+    """Steps on the heaviest rows, some of all others, and a part of what is held out.
+
+    The loop has its lessons and its judging afterwards, and other weights.
+    """
+    taught, judging = loop.lessons, loop.judging
+    sizes = taught.rows.sizes
+    heavy = max(taught.steps, key=lambda step: int(sizes[list(step)].sum()))
     nothing = pack([], loop.section.rows_tokens, loop.run.generator("train.pack"))
     apart = max(1, len(taught.steps) // PROBE_MORE)
     steps = (*(heavy,) * (PROBE_STEPS + 1), *taught.steps[::apart][:PROBE_MORE])
-    loop.plan = replace(taught, steps=steps, validation=nothing)
-    state = State()
+    loop.lessons = replace(taught, steps=steps, validation=nothing)
+    loop.judging = replace(judging, trial=None)
+    try:
+        seconds = _stepped(loop)
+    finally:
+        loop.lessons, loop.judging = taught, judging
+    validation = _held_out(loop, taught) + _tried(judging.trial, loop.learner.backbone)
+    tokens = sum(int(sizes[list(step)].sum()) for step in steps[1 : len(seconds)])
+    return Probe(
+        warm=seconds[0],
+        steady=sum(seconds[1 : PROBE_STEPS + 1]) / PROBE_STEPS,
+        token=sum(seconds[1:]) / tokens,
+        validation=validation,
+    )
+
+
+def _stepped(loop: Loop) -> list[float]:
+    """Seconds of each step: of all that must be, and of the others while there is time."""
     seconds: list[float] = []
     copies: list[object] = []
-    for number in range(len(steps)):
-        if number > PROBE_STEPS and sum(seconds) > PROBE_SECONDS:
+    for number in range(len(loop.lessons.steps)):
+        if number > PROBE_STEPS and sum(seconds[1:]) > PROBE_SECONDS:
             break
         if number == PROBE_STEPS:  # as while a checkpoint is written beside the steps
             copies = [copied(loop.learner.state())]
             copies += [copied(optimizer.state_dict()) for optimizer, _ in loop.optimizers]
         began = time.perf_counter()
-        state.rows.append(loop.step(state.step))
-        state.step += 1
+        loop.step(number)
         seconds.append(time.perf_counter() - began)
     copies.clear()
-    return Probe(
-        warm=seconds[0],
-        steady=sum(seconds[1 : PROBE_STEPS + 1]) / PROBE_STEPS,
-        token=sum(seconds[1:]) / sum(row["tokens"] for row in state.rows[1:]),
-        validation=_held_out(loop, taught) + _tried(loop.judging.trial, loop.learner.backbone),
-    )
+    return seconds
 
 
 def _held_out(loop: Loop, taught: LessonPlan) -> float:

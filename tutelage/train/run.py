@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from tutelage.core.artifact import Provenance
 from tutelage.core.digest import Json, strong_digest
-from tutelage.core.errors import RecipeError
 from tutelage.core.memory import peak_bytes
 from tutelage.core.recipe import Train
 from tutelage.core.world import World
@@ -26,13 +23,17 @@ from tutelage.store.lines import METRICS
 from tutelage.store.release import ADAPTER, CONTRACT
 from tutelage.store.run import Run
 from tutelage.store.store import Draft
-from tutelage.store.tables import LEDGER, ROWS, read_rows, write_ledger
-from tutelage.train.packing import packed
+from tutelage.store.tables import LEDGER, write_ledger
 from tutelage.train.start import start_digest
-from tutelage.train.tokens import Marks, check_tokens, make_tokens, marks_in
+from tutelage.train.tokens import check_tokens, make_tokens
 
 if TYPE_CHECKING:
+    from tutelage.train.checkpoint import State
+    from tutelage.train.group import Group
+    from tutelage.train.loop import Loop
+    from tutelage.train.packing import LessonPlan
     from tutelage.train.plan import Plan
+    from tutelage.train.weights import Learner
 
 VERSION = 4
 SEEDS = (
@@ -56,6 +57,14 @@ UNRECORDED = {
     "start_from",  # by its digest
     "threads",
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """A training that is through, and where it stands."""
+
+    loop: Loop
+    state: State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,13 +99,21 @@ def gather(section: Train, dataset: Artifact, run: Run) -> Material:
     Raises: BaseModelError; ContractError; TrainingError where nothing is taught or more
         rows are lost than the quotas allow.
     """
-    base = find_base(section.base, run.recipe.base_dir, section.added_tokens)
-    contract = Contract.open(run.recipe.contract, base, run.recipe)
+    base, contract = base_and_contract(section, run)
     for warning in contract.warnings:
         run.progress.warn(warning)
     tokens = make_tokens(section, dataset, contract, base, run)
     check_tokens(tokens, contract, section)
     return Material(base=base, dataset=dataset, contract=contract, tokens=tokens)
+
+
+def base_and_contract(section: Train, run: Run) -> tuple[BaseFolder, Contract]:
+    """The base, with the tokens the recipe adds, and the contract over it.
+
+    Raises: BaseModelError, ContractError.
+    """
+    base = find_base(section.base, run.recipe.base_dir, section.added_tokens)
+    return base, Contract.open(run.recipe.contract, base, run.recipe)
 
 
 def provenance_of(section: Train, material: Material, run: Run) -> Provenance:
@@ -137,8 +154,9 @@ def _build(section: Train, material: Material, run: Run, draft: Draft, key: str)
 
     announced = {"dataset": material.dataset.key, "tokens": material.tokens.key, "adapter": key}
     with joined(World.here(), announced) as group:
-        loop, state = train_on(section, material, run, key, group)
-        draft.environment.update(loop.learner.computed())
+        trained = train_on(section, material, run, key, group)
+        loop, state = trained.loop, trained.state
+        draft.environment.update(loop.learner.computed() | loop.judging.environment())
         learner = gathered(loop.learner)
     check_weights(learner.trainable(), loop.kept_step(state))
     learner.save(draft.folder / ADAPTER)
@@ -150,7 +168,7 @@ def _build(section: Train, material: Material, run: Run, draft: Draft, key: str)
     if wrong := entries(state.rows, loop.names):
         write_ledger(draft.folder / LEDGER, wrong)
     shutil.copyfile(material.tokens.file(CONTRACT), draft.folder / CONTRACT)
-    draft.counts.update(_counts(loop.plan, learner.parameters()))
+    draft.counts.update(_counts(loop.lessons, learner.parameters()))
     draft.counts.update(_marked(state.rows) | {"kept_step": loop.kept_step(state)})
     draft.counts["trained_parameters"] = sum(x.numel() for x in learner.trainable().values())
     peaks = {"peak_memory_mb": str(peak_bytes() >> 20), "peak_learning_rate": f"{loop.peak:g}"}
@@ -160,15 +178,15 @@ def _build(section: Train, material: Material, run: Run, draft: Draft, key: str)
 def plan(section: Train, dataset: Artifact, run: Run) -> Plan:
     """What training on a dataset will take, the loading of the libraries among it.
 
-    Raises: as `train.plan.plan`.
+    Raises: as `train.plan.measure`.
     """
     began = perf_counter()
-    from tutelage.train.plan import plan as measure
+    from tutelage.train.plan import measure
 
     return measure(section, dataset, run, loading=perf_counter() - began)
 
 
-def gathered(learner: Any) -> Any:
+def gathered(learner: Learner) -> Learner:
     """The learner with whole weights on rank 0; every rank of its group does this."""
     if not learner.group.sharded:
         return learner
@@ -178,101 +196,39 @@ def gathered(learner: Any) -> Any:
     return gather_parts(learner)
 
 
-def train_on(section: Train, material: Material, run: Run, key: str, group: Any) -> Any:
-    """The loop that trained towards a key, and its state; every rank of the group does this.
+def train_on(section: Train, material: Material, run: Run, key: str, group: Group) -> Trained:
+    """Trains towards a key; every rank of the group does this.
 
     Raises: TrainingError, PeerLost.
     """
-    from tutelage.train.checkpoint import Places
+    from tutelage.train.checkpoint import Saves
+    from tutelage.train.device import prepared
     from tutelage.train.group import threads_of
+    from tutelage.train.judging import judging_of
     from tutelage.train.loop import Loop
-    from tutelage.train.weights import open_learner, using_threads
+    from tutelage.train.packing import pack_lessons
+    from tutelage.train.weights import open_learner
 
-    places = Places(
+    saves = Saves(
         states=run.store.checkpoints(key, kept=section.checkpoints_kept),
         best=run.store.checkpoints(key, part="best", kept=None),
     )
-    with using_threads(threads_of(section.threads, group.world)):
+    with prepared(threads_of(section.threads, group.world)):
         learner = open_learner(section, material.base, run)
         alone = learner.backbone.alone is not None
-        taught = pack_lessons(section, material.tokens, run, alone=alone)
-        judging = judging_of(section, material, taught, run)
+        lessons = pack_lessons(section, material.tokens, run, alone=alone)
+        judging = judging_of(section, material, lessons, run)
         if group.size == 1 and section.parallel == "shard":
             run.progress.warn("`train.parallel: shard` changes nothing in one process")
         if group.size > 1:
             from tutelage.train.shard import among
 
             learner = among(section, learner, group)
-        loop = Loop(section, learner, taught, run, judging)
-        return loop, loop.train(places)
+        loop = Loop(section, learner, lessons, run, judging)
+        return Trained(loop=loop, state=loop.train(saves))
 
 
-def judging_of(section: Train, material: Material, taught: Any, run: Run) -> Any:
-    """What the training is judged by while it runs.
-
-    Raises: RecipeError where it must be judged by held-out rows and there are none.
-    """
-    from tutelage.train.loop import Judging
-    from tutelage.train.standing import VALIDATION, Goal
-    from tutelage.train.trial import open_trial
-
-    stopping = section.early_stopping
-    keep_best = (section.keep or ("best" if stopping else "last")) == "best"
-    if (stopping or keep_best) and not len(taught.validation):
-        raise RecipeError(
-            "there is no validation split to judge the training by",
-            where="train.early_stopping" if stopping else "train.keep",
-            hint="set `curate.validation`, or leave the key out",
-        )
-    if stopping is None:
-        return Judging(keep_best=keep_best)
-    goal = Goal(metric=stopping.metric, min_delta=stopping.min_delta, patience=stopping.patience)
-    if stopping.metric == VALIDATION:
-        return Judging(goal=goal, keep_best=keep_best)
-    rows = read_rows(material.dataset.file(ROWS))
-    trial = open_trial(stopping, material.contract, rows, run)
-    goal = replace(goal, better=trial.measure.better)
-    return Judging(goal=goal, trial=trial, keep_best=keep_best)
-
-
-def pack_lessons(section: Train, tokens: Artifact, run: Run, *, alone: bool = False) -> Any:
-    """Lessons as packed rows and planned steps.
-
-    `alone` puts each lesson in a row of its own, for a base that would mix them.
-    """
-    from tutelage.train.batch import plan_steps
-    from tutelage.train.loop import LessonPlan
-    from tutelage.train.sources import BySource
-
-    rows, stage_of, held = packed(tokens, section.rows_tokens, run, alone=alone)
-    stages = marks_in(tokens, "train", "stage")
-    steps = plan_steps(
-        rows.sizes.tolist(), section.step_tokens, section.epochs, run.generator, stage_of.tolist()
-    )
-    found = marks_in(tokens, "train", "source")
-    return LessonPlan(
-        rows=rows,
-        steps=steps,
-        validation=held,
-        sources=BySource.of(found.names, found.of_lesson),
-        mixed=_mixed(stages, found),
-    )
-
-
-def _mixed(stages: Marks, sources: Marks) -> dict[str, int]:
-    """How many lessons of each source file each stage teaches; nothing without stages."""
-    if not any(stages.names):
-        return {}
-    pairs = stages.of_lesson.astype(np.int64) * len(sources.names) + sources.of_lesson
-    numbers, counts = np.unique(pairs, return_counts=True)
-    names = [
-        f"stage.{stages.names[one // len(sources.names)]}.{sources.names[one % len(sources.names)]}"
-        for one in numbers.tolist()
-    ]
-    return dict(zip(names, counts.tolist(), strict=True))
-
-
-def _counts(taught: Any, parameters: int) -> dict[str, int]:
+def _counts(taught: LessonPlan, parameters: int) -> dict[str, int]:
     lessons: Lessons = taught.rows.lessons
     return {
         "lessons": len(lessons),

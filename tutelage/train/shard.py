@@ -25,6 +25,7 @@ from tutelage.engine.backbone import Backbone, Decoder
 from tutelage.engine.lowrank import LowRank
 from tutelage.engine.optimizer import Muon, orthogonalise
 from tutelage.engine.site import Site
+from tutelage.train.budget import cast_bytes, counted_memory
 from tutelage.train.device import choose_device
 from tutelage.train.group import Group
 from tutelage.train.weights import Learner
@@ -32,14 +33,14 @@ from tutelage.train.weights import Learner
 log = logging.getLogger(__name__)
 
 ROOM = 0.8  # share of a GPU's memory that weights and states may take; the rest is activations
-BYTES = {"adamw": 18, "muon": 14}  # a trained weight: master, gradient, bf16 copy, states
 
 
 def among(section: Train, learner: Learner, group: Group) -> Learner:
     """The learner as each rank of the group holds it: a copy, or a part."""
-    if not shards(section, learner.parameters(), group):
+    if not shards(section, learner, group):
         return replace(learner, group=group)
-    group = Group(group.world, sharded=True)
+    _check_gathered(learner)
+    group = group.in_parts()
     kind = choose_device(section).type
     mesh = init_device_mesh(kind, (group.size,))
     whole = Whole(learner.backbone)
@@ -62,7 +63,19 @@ def among(section: Train, learner: Learner, group: Group) -> Learner:
     return replace(learner, backbone=cast(Backbone, backbone), group=group)
 
 
-def shards(section: Train, parameters: int, group: Group) -> bool:
+def _check_gathered(learner: Learner) -> None:
+    """Raises: TrainingError where only what is computed after the sharded pass is trained: no
+    gradient goes back through the pass then, and it is there that they are summed.
+    """
+    if set(learner.adapters) == {learner.backbone.head_site.path}:
+        raise TrainingError(
+            "weights are not sharded with an adapter on the head alone",
+            where="train.parallel",
+            expected="replicate or auto, or more in `train.lora.targets`",
+        )
+
+
+def shards(section: Train, learner: Learner, group: Group) -> bool:
     """Whether weights are sharded: where the recipe says so, or where it leaves the choice and
     all weights are trained on GPUs, one of which cannot hold weights, gradients and states.
 
@@ -84,7 +97,13 @@ def shards(section: Train, parameters: int, group: Group) -> bool:
     if section.method != "full" or not torch.cuda.is_available():
         return False
     room = torch.cuda.get_device_properties(torch.cuda.current_device()).total_memory
-    return parameters * BYTES[section.optimizer] > ROOM * room
+    return not holds(section, learner, room)
+
+
+def holds(section: Train, learner: Learner, room: int) -> bool:
+    """Whether a device of so many bytes holds weights, gradients and states, and has room left."""
+    whole = counted_memory(section, learner, apart=True).counted + cast_bytes(learner)
+    return whole <= ROOM * room
 
 
 def _kept_whole(section: Train) -> str | None:
@@ -107,8 +126,8 @@ class Whole(nn.Module):
         self.model = backbone.module
         self.call = backbone.hidden
 
-    def forward(self, tokens: Tensor, position: Tensor, plan: Layout, source: Tensor) -> Tensor:
-        return self.call(tokens, position, plan, source)
+    def forward(self, tokens: Tensor, position: Tensor, layout: Layout, source: Tensor) -> Tensor:
+        return self.call(tokens, position, layout, source)
 
 
 class ShardedBackbone:
@@ -141,9 +160,9 @@ class ShardedBackbone:
             self.whole.reshard()  # a validation leaves those outside the layers gathered
         return self.inner.module
 
-    def hidden(self, tokens: Tensor, position: Tensor, plan: Layout, source: Tensor) -> Tensor:
+    def hidden(self, tokens: Tensor, position: Tensor, layout: Layout, source: Tensor) -> Tensor:
         """Hidden states `[S, H]` at `source` of a row `[T]`."""
-        out: Tensor = self.whole(tokens, position, plan, source)
+        out: Tensor = self.whole(tokens, position, layout, source)
         return out
 
     def compile(self) -> None:

@@ -47,7 +47,8 @@ def open_sinks(section: Train, run: Run, done: int) -> Iterator[list[Sink]]:
     with ExitStack() as stack:
         sinks: list[Sink] = [stack.enter_context(Journal(folder / "journal.jsonl", done))]
         for name in section.sinks:
-            sinks.append(stack.enter_context(open_tracker(name, folder / name, run, done)))
+            if (tracker := open_tracker(name, folder / name, run, done)) is not None:
+                sinks.append(stack.enter_context(tracker))
         yield sinks
 
 
@@ -58,7 +59,7 @@ def _lines(path: Path) -> list[str]:
 def _step(line: str) -> float:
     try:
         return float(json.loads(line)["step"])
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, TypeError):
         return float("inf")  # cut short by the end of the process
 
 

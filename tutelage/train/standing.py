@@ -19,7 +19,7 @@ RISES = 3  # validations in a row, each above the one before
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Goal:
+class Criterion:
     """The measure a training is judged by."""
 
     metric: str = VALIDATION
@@ -44,25 +44,25 @@ class Standing:
     since: int = 0
 
 
-def standing(rows: Rows, goal: Goal) -> Standing:
+def standing(rows: Rows, criterion: Criterion) -> Standing:
     """The best of the rows that have the measure."""
     found = Standing()
     for row in rows:
-        if goal.metric not in row:
+        if criterion.metric not in row:
             continue
-        value = row[goal.metric]
-        if goal.improves(value, found.value):
+        value = row[criterion.metric]
+        if criterion.improves(value, found.value):
             found = Standing(step=int(row["step"]), value=value)
         else:
             found = Standing(step=found.step, value=found.value, since=found.since + 1)
     return found
 
 
-def ended(rows: Rows, goal: Goal) -> bool:
+def ended(rows: Rows, criterion: Criterion) -> bool:
     """Whether the measure has, at the last row, stopped getting better for so long as allowed."""
-    if goal.patience is None or not rows or goal.metric not in rows[-1]:
+    if criterion.patience is None or not rows or criterion.metric not in rows[-1]:
         return False
-    return standing(rows, goal).since >= goal.patience
+    return standing(rows, criterion).since >= criterion.patience
 
 
 def overfitting(rows: Rows) -> str:
@@ -73,7 +73,7 @@ def overfitting(rows: Rows) -> str:
     """
     if VALIDATION in rows[-1]:
         held = [row[VALIDATION] for row in rows if VALIDATION in row]
-        least = standing(rows, Goal())
+        least = standing(rows, Criterion())
         if _rising(held) == RISES and least.value is not None:
             return (
                 f"validation loss has risen {RISES} times in a row, to {held[-1]:.4g}; "

@@ -47,7 +47,7 @@ def gradient(
     for batch in batches:
         torch.manual_seed(batch.seed)  # a stream a row: dropout repeats, whoever takes the row
         with noisy(backbone, neftune, batch.position):
-            hidden = backbone.hidden(batch.tokens, batch.position, batch.plan, batch.source)
+            hidden = backbone.hidden(batch.tokens, batch.position, batch.layout, batch.source)
         share = batch.weight / weight
         beside = backbone.beside_head(hidden)
         part = supervised_loss(hidden, backbone.head, batch.target, share, shape, beside)
@@ -78,7 +78,7 @@ def validation_loss(
     total = weight = 0.0
     with as_served(backbone.module):
         for batch in batches:
-            hidden = backbone.hidden(batch.tokens, batch.position, batch.plan, batch.source)
+            hidden = backbone.hidden(batch.tokens, batch.position, batch.layout, batch.source)
             shape = LossShape(cap=backbone.logit_cap)
             beside = backbone.beside_head(hidden)
             logprob = logprobs(hidden, backbone.head, batch.target, shape, beside)

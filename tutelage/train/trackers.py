@@ -53,20 +53,30 @@ class Tracker(AbstractContextManager["Tracker"]):
             call()
         except Exception as error:  # noqa: BLE001  whatever goes wrong in there, training goes on
             known, self._failed = self._failed, True
-            cause = ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
             if not known:
-                self._warn(f"`{self._name}` {so}: {cause}; `journal.jsonl` has every step")
+                self._warn(f"`{self._name}` {so}: {_cause(error)}")
 
 
-def open_tracker(name: str, folder: Path, run: Run, done: int) -> Tracker:
-    """The tracker of a name, writing into `folder` and going on after `done` steps.
+def open_tracker(name: str, folder: Path, run: Run, done: int) -> Tracker | None:
+    """The tracker of a name, writing into `folder` and going on after `done` steps; None, which
+    is told, where it cannot be opened.
 
     Raises: TrainingError that says what to install where it is missing.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    return {"mlflow": _mlflow, "wandb": _wandb, "tensorboard": _tensorboard}[name](
-        folder, run, done
-    )
+    opens = {"mlflow": _mlflow, "wandb": _wandb, "tensorboard": _tensorboard}[name]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return opens(folder.absolute(), run, done)
+    except TrainingError:
+        raise
+    except Exception as error:  # noqa: BLE001  whatever goes wrong in there, training goes on
+        run.progress.warn(f"`{name}` is told nothing: {_cause(error)}")
+        return None
+
+
+def _cause(error: Exception) -> str:
+    said = ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
+    return f"{said}; `journal.jsonl` has every step"
 
 
 def _mlflow(folder: Path, run: Run, done: int) -> Tracker:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,12 +18,12 @@ from tutelage.engine.backbone import Backbone, open_backbone
 from tutelage.engine.device import choose_precision
 from tutelage.engine.lowrank import LowRank
 from tutelage.engine.newrows import NewRows
-from tutelage.engine.optimizer import AdamW, Muon, Sorted, sort_weights, spare_compiler
+from tutelage.engine.optimizer import AdamW, Muon, Sorted, sort_weights
 from tutelage.engine.targets import matches
 from tutelage.render.tokenizer import read_tokenizer
 from tutelage.store.base import BaseFolder
 from tutelage.store.run import Run
-from tutelage.train.device import bound_kernels, choose_device
+from tutelage.train.device import choose_device
 from tutelage.train.group import Group
 from tutelage.train.schedule import MUON_ADAM
 from tutelage.train.start import find_start, start_lora, start_new_rows, start_whole
@@ -96,18 +95,6 @@ class Learner:
         return self.size
 
 
-@contextmanager
-def using_threads(count: int | None) -> Iterator[None]:
-    """So many CPU threads for the block; torch's own choice where none is named."""
-    bound_kernels()
-    before = torch.get_num_threads()
-    torch.set_num_threads(count or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
 def open_learner(section: Train, base: BaseFolder, run: Run) -> Learner:
     """The base on its backbone, made ready for the recipe's method.
 
@@ -130,6 +117,8 @@ def open_learner(section: Train, base: BaseFolder, run: Run) -> Learner:
         if started is not None:
             start_whole(backbone, started)
         freeze(backbone, section.freeze)
+        if base.new_tokens:
+            check_new_rows(backbone)
         return Learner(backbone=backbone, base=base.name, lora=None, adapters={}, size=size)
     if section.base_form is not None:
         quantise(backbone.module, backbone.sites(), section.base_form)
@@ -150,6 +139,17 @@ def open_learner(section: Train, base: BaseFolder, run: Run) -> Learner:
         size=size,
         form=section.base_form,
     )
+
+
+def check_new_rows(backbone: Backbone) -> None:
+    """Raises: BaseModelError where the rows of new tokens are frozen with their tables."""
+    frozen = [path for path, table in backbone.tables.items() if not table.requires_grad]
+    if frozen:
+        raise BaseModelError(
+            f"new tokens would stay as they begin: {', '.join(frozen)} is frozen",
+            where="train.freeze",
+            expected="embedding and head left to train, or no `train.new_tokens`",
+        )
 
 
 def learn_new_rows(backbone: Backbone, base: BaseFolder, adapters: Mapping[str, LowRank]) -> None:
@@ -231,7 +231,6 @@ def open_optimizers(
 
     Under LoRA+ the second matrices have a rate of their own. Source: arXiv 2402.12354.
     """
-    spare_compiler()
     weights = sort_weights(learner.backbone.module, learner.backbone.embeddings)
     sharded = learner.group.sharded
     if section.lora.plus is None or section.method == "full":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from pydantic import Field
@@ -19,7 +19,9 @@ class Lora(Section):
     """Low-rank weights added to the base; used by `method: lora` and `method: qlora`."""
 
     rank: int = Field(16, ge=1, description="Rank of each pair of matrices.")
-    alpha: float = Field(32.0, gt=0, description="Scale: the update is multiplied by alpha / rank.")
+    alpha: float = Field(
+        32.0, gt=0, le=1e6, description="Scale: the update is multiplied by alpha / rank."
+    )
     dropout: float = Field(0.0, ge=0, lt=1, description="Share of inputs left out in training.")
     targets: tuple[str, ...] | Literal["all"] = Field(
         "all",
@@ -212,10 +214,17 @@ class Train(Section):
         if self.decay is not None and self.schedule != "wsd":
             problem = f"has no effect with `schedule: {self.schedule}`; `wsd` has a decay"
             yield ("decay",), f"`decay` {problem}"
-        texts = [one.text for one in self.added_tokens]
-        for number, text in enumerate(texts):
-            if text in texts[:number]:
-                yield ("new_tokens", number), f"`{text}` is named twice"
+        targets = () if self.lora.targets == "all" else self.lora.targets
+        lists: list[tuple[Loc, Sequence[str]]] = [
+            (("new_tokens",), [one.text for one in self.added_tokens]),
+            (("sinks",), self.sinks),
+            (("freeze",), self.freeze),
+            (("lora", "targets"), targets),
+        ]
+        for place, names in lists:
+            for number, name in enumerate(names):
+                if name in names[:number]:
+                    yield (*place, number), f"`{name}` is named twice"
         if self.start_from is not None:
             for place, found in (
                 (("init",), self.init == "random"),
