@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 
 from tutelage.core.ledger import Decision, LedgerEntry
+from tutelage.core.recipe import Canaries
 from tutelage.core.row import Example
 from tutelage.curate.pairs import Pair
+from tutelage.curate.planted import canary_form, canary_lines
 from tutelage.curate.sides import request
 from tutelage.curate.sources import Asked
 from tutelage.curate.split import Placed
@@ -36,6 +38,7 @@ class Curated:
     findings: Sequence[Mapping[str, str | int]] = ()
     repeats: Mapping[str, int] = field(default_factory=dict)  # of one side alone
     pairs: Sequence[Pair] = ()
+    canaries: Canaries | None = None  # planted beside the rows that are counted
 
 
 def card(curated: Curated) -> dict[str, Any]:
@@ -83,6 +86,7 @@ def card(curated: Curated) -> dict[str, Any]:
             "messages": _spread([len(example.messages) for example in kept]),
         },
         "tags": _tags(kept),
+        **canary_form(curated.canaries),
     }
 
 
@@ -161,7 +165,7 @@ def text(form: Mapping[str, Any]) -> str:
         _section("Kept clear of", _suites(form)),
         *([_section("Leaks, side by side", _beside(form))] if form["leak_pairs"] else []),
         _section("Lengths", _lengths(form)),
-        _section("Tags", _tag_lines(form)),
+        _section("Tags", [*_tag_lines(form), *canary_lines(form)]),
         _section("What was not looked for", [NOT_LOOKED_FOR]),
     ]
     return "\n\n".join(parts) + "\n"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,7 +22,7 @@ from tutelage.curate.checks import conflicts, outside_schema
 from tutelage.curate.consent import Withheld, under_pseudonyms, withheld
 from tutelage.curate.decontaminate import Leaks, held_out, leaks
 from tutelage.curate.dedup import exact, near
-from tutelage.curate.mix import mix, source_of
+from tutelage.curate.mix import Mixed, mix, source_of
 from tutelage.curate.pairs import side_by_side
 from tutelage.curate.sieve import STAGE, Sieve, entry
 from tutelage.curate.sources import (
@@ -37,6 +37,7 @@ from tutelage.curate.sources import (
     suites_of,
 )
 from tutelage.curate.split import Placed, split
+from tutelage.score.canaries import planted
 from tutelage.screen.screener import Screener
 from tutelage.store.artifact import Artifact, pretty
 from tutelage.store.ingest import Ingested, uri_of
@@ -118,13 +119,7 @@ def _build(section: Curate, run: Run, draft: Draft) -> None:
     placed = _clear(sieve, placed, across)
     sieve.flags += conflicts(sieve.kept)
     sieve.flags += _outside_schema(sieve, run)
-    names = source_of(looked.files, section)
-    mixed = mix(
-        placed.examples,
-        [names[one.id, one.source] for one in placed.examples],
-        section,
-        run.seed("curate.stages"),
-    )
+    mixed = _mixed(placed.examples, looked.files, section, run)
     sieve.drop(mixed.left)
     _tick(run, 4)
     ledger = sieve.ledger()
@@ -139,10 +134,13 @@ def _build(section: Curate, run: Run, draft: Draft) -> None:
             findings=screening.counts(looked.tally),
             repeats=repeats,
             pairs=pairs,
+            canaries=section.canaries,
         )
     )
     _tick(run, 5)
-    _write(draft, mixed.examples, sieve, ledger, form)
+    planting = _planted(section, run)
+    ledger += [entry(row, Decision.KEEP, Reason.CANARY) for row in planting]
+    _write(draft, [*mixed.examples, *planting], sieve, ledger, form)
     _write_rejected(draft, files, screener)
     _count(draft, form, ledger, mixed.counts)
     _warn(run, form)
@@ -220,6 +218,22 @@ def _count(
         for stage, counts in stages.items()
         for source, count in counts.items()
     }
+
+
+def _mixed(rows: Sequence[Example], files: Sequence[Ingested], section: Curate, run: Run) -> Mixed:
+    names = source_of(files, section)
+    called = [names[one.id, one.source] for one in rows]
+    return mix(rows, called, section, run.seed("curate.stages"))
+
+
+def _planted(section: Curate, run: Run) -> list[Example]:
+    """Canaries for the training split, in the last stage where there are several."""
+    if section.canaries is None:
+        return []
+    last = section.stages[-1].name if section.stages else None
+    found = planted(section.canaries, run.recipe.seed, last)
+    run.progress.warn(f"{len(found)} rows are canaries: leave `curate.canaries` out of what ships")
+    return found
 
 
 def _over_limit(kept: list[Example], rows: int | None, run: Run) -> dict[int, LedgerEntry]:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tutelage.core.detected import Calibration, corrected_difference, corrected_share
 from tutelage.core.intervals import (
     Interval,
     Sides,
@@ -35,7 +36,7 @@ from tutelage.score.level import (
 
 Floats = NDArray[np.float64]
 Rows = Sequence[Mapping[str, float]]  # scores, an answer each
-Family = Literal["share", "mean", "ratio", "level"]
+Family = Literal["share", "detected", "mean", "ratio", "level"]
 HITS, PREDICTED, EXPECTED = "hits:", "predicted:", "expected:"  # a label follows
 
 
@@ -45,6 +46,7 @@ class Measure:
 
     share: the share of ones among answers that have the score; Wilson's interval, and the
     exact one for rules.
+    detected: a share a detector counts, corrected for how often it errs; bootstrap.
     mean: the mean of scores in [0, 1]; Student's t.
     ratio: a statistic of counts summed over all answers; bootstrap. `columns` name
     the counts; without any, there are hits, predicted and expected of each label.
@@ -61,6 +63,7 @@ class Measure:
     sliced: bool = True  # whether it says something of a part of the suite
     unit: str = "share"
     locked: str = ""  # why no rule may rest on it, empty where rules may
+    labelled: tuple[int, ...] = ()  # of `detected`: found, positives, passed, negatives
 
     def to_dict(self) -> dict[str, Any]:
         """The measure as plain JSON."""
@@ -69,7 +72,14 @@ class Measure:
     @classmethod
     def from_dict(cls, form: Mapping[str, Any]) -> Measure:
         """The measure of `to_dict`."""
-        return cls(**{**form, "columns": tuple(form["columns"])})
+        listed = {name: tuple(form.get(name, ())) for name in ("columns", "labelled")}
+        return cls(**{**form, **listed})
+
+    @property
+    def calibration(self) -> Calibration:
+        """What the detector of a detected share said of the outputs people labelled."""
+        found, positives, passed, negatives = self.labelled
+        return Calibration(found=found, positives=positives, passed=passed, negatives=negatives)
 
 
 def precision(sums: Floats) -> Floats:
@@ -140,6 +150,10 @@ def _interval(
     kept = [index for index, row in enumerate(rows) if measure.metric in row]
     values = np.array([rows[index][measure.metric] for index in kept])
     groups = _groups([clusters[index] for index in kept])
+    if measure.family == "detected":
+        return corrected_share(
+            values, groups, measure.calibration, generator, sides=sides, confidence=confidence
+        )
     family = share_interval if measure.family == "share" else mean_interval
     return family(values, groups, confidence=confidence, sides=sides)
 
@@ -178,14 +192,15 @@ def _difference(
         for index, (first_row, second_row) in enumerate(zip(pairs.first, pairs.second, strict=True))
         if name in first_row and name in second_row
     ]
+    one, two = ([rows[index][name] for index in both] for rows in (pairs.first, pairs.second))
+    groups = _groups([pairs.clusters[index] for index in both])
+    if measure.family == "detected":
+        labelled = measure.calibration
+        return corrected_difference(
+            (one, two), groups, labelled, generator, sides=sides, confidence=confidence
+        )
     family = paired_share_difference if measure.family == "share" else paired_difference
-    return family(
-        [pairs.first[index][name] for index in both],
-        [pairs.second[index][name] for index in both],
-        _groups([pairs.clusters[index] for index in both]),
-        confidence=confidence,
-        sides=sides,
-    )
+    return family(one, two, groups, confidence=confidence, sides=sides)
 
 
 def as_locked(measure: Measure, found: Interval, sides: Sides) -> Interval:
