@@ -5,7 +5,13 @@ import math
 import numpy as np
 import pytest
 
-from tutelage.core.detected import Calibration, power_of_detected, rogan_gladen
+from tutelage.core.detected import (
+    Calibration,
+    corrected_difference,
+    corrected_share,
+    power_of_detected,
+    rogan_gladen,
+)
 
 GOOD = Calibration(found=180, positives=200, passed=190, negatives=200)
 
@@ -61,3 +67,42 @@ def test_more_labels_make_it_likelier_to_tell() -> None:
     ]
     assert chances == sorted(chances)
     assert chances[0] < 0.6 < 0.9 < chances[-1]
+
+
+def test_outputs_that_move_together_count_as_fewer() -> None:
+    values = np.repeat([1.0, 0.0, 0.0, 0.0, 0.0] * 10, 10)
+    groups = np.repeat(np.arange(50), 10)
+    alone = corrected_share(values, None, GOOD, draws())
+    together = corrected_share(values, groups, GOOD, draws())
+    assert together.value == alone.value
+    assert together.high - together.low > 1.5 * (alone.high - alone.low)
+    assert (together.n, together.method) == (500, "clustered rogan-gladen bootstrap")
+    sure = corrected_share(values, groups, GOOD, draws(), confidence=0.99)
+    assert sure.low < together.low < together.high < sure.high
+
+
+def test_a_difference_holds_the_truth_as_often_as_it_says() -> None:
+    draw = np.random.default_rng(2)
+    held = 0
+    for _ in range(400):
+        seen = Calibration(
+            found=int(draw.binomial(100, 0.8)),
+            positives=100,
+            passed=int(draw.binomial(100, 0.95)),
+            negatives=100,
+        )
+        true = draw.random((400, 2)) < (0.6, 0.3)
+        flagged = draw.random((400, 2)) < np.where(true, 0.8, 0.05)
+        pairs = (flagged[:, 0].astype(float), flagged[:, 1].astype(float))
+        found = corrected_difference(pairs, None, seen, draw)
+        held += found.low <= 0.3 <= found.high
+    assert 0.92 <= held / 400 <= 0.985
+
+
+def test_a_difference_seen_by_chance_alone_bounds_nothing() -> None:
+    blind = Calibration(found=50, positives=100, passed=50, negatives=100)
+    found = corrected_difference(([1.0] * 50, [0.0] * 50), None, blind, draws())
+    assert math.isnan(found.value)
+    assert (found.low, found.high) == (-1.0, 1.0)
+    nothing = Calibration(found=0, positives=0, passed=5, negatives=5)
+    assert corrected_difference(([1.0], [0.0]), None, nothing, draws()).n == 0

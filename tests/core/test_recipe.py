@@ -273,7 +273,7 @@ def test_the_keys_of_every_section_are_these() -> None:
     )
     assert keys["Curate"] == (
         "sources rows validation group_by stratify licences opt_out people invalid expected stages "
-        "screen duplicates leakage"
+        "screen duplicates leakage canaries"
     )
     assert keys["Screen"] == "actions key_env key_file detectors"
     assert keys["Detector"] == "name url least_score token_env batch timeout_seconds"
@@ -296,7 +296,9 @@ def test_the_keys_of_every_section_are_these() -> None:
     assert keys["EarlyStopping"] == "metric patience min_delta tasks"
     assert keys["Lora"] == "rank alpha dropout targets rslora dora init plus quantisation"
     assert keys["NewToken"] == "text special"
-    assert keys["Evaluate"] == "suites baselines few_shot_examples limit judges batch_tokens"
+    assert keys["Evaluate"] == (
+        "suites baselines few_shot_examples limit judges memorisation batch_tokens"
+    )
     assert keys["Code"] == "sandbox seconds memory_mb"
     assert keys["Judge"] == (
         "name endpoint model api_key_env kind against criteria suites repeats temperature "
@@ -304,8 +306,13 @@ def test_the_keys_of_every_section_are_these() -> None:
     )
     assert keys["Labels"] == "path agreement sentinel"
     assert keys["Suite"] == (
-        "path format fields roles name scorers slices samples code choices text prompt shots"
+        "path format fields roles name scorers slices samples code choices text prompt shots "
+        "cluster red_team detector"
     )
+    assert keys["Canaries"] == "count repeats controls"
+    assert keys["Memorisation"] == "rows given least_tokens candidates"
+    assert keys["RedTeam"] == "families mutations per_seed"
+    assert keys["LabelledOutputs"] == "labels at_least of_each"
     assert keys["Choices"] == "question options answer asks joins apart"
     assert keys["Shots"] == "path count"
     assert keys["Release"] == "notes opt_out waivers"

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from tutelage.core.intervals import wilson
-from tutelage.score.measure import Measure, Pairs, difference, interval, precision, recall
+from tutelage.score.corpus import precision, recall
+from tutelage.score.measure import Measure, Pairs, difference, interval
 
 SHARE = Measure(metric="right", says="")
 F1 = Measure(metric="f1", says="", family="ratio", columns=("h", "p", "e"), statistic="f1")

@@ -20,6 +20,7 @@ from tutelage.render.contract import Contract
 from tutelage.render.fit import QUOTA_OF
 from tutelage.render.lesson import Lesson
 from tutelage.render.renderer import TEACH, Rendered
+from tutelage.score.attacks import asked_of
 from tutelage.score.roster import asks_reference, check_recipe, open_scorers
 from tutelage.score.slices import slices_of
 from tutelage.score.task import tasks_of
@@ -212,7 +213,7 @@ class Check:
             elif found:
                 asked.append((suite, Asked(name=suite.name, file=found[0])))
         for one in asked:
-            self.attempt("suite", lambda one=one: _tasks(one[0], one[1], judged))  # type: ignore[misc]
+            self.attempt("suite", lambda one=one: _tasks(one[0], one[1], self.recipe, judged))  # type: ignore[misc]
         if self.recipe.curate is not None and examples and asked:
             found_leaks = leaks(examples, [one for _, one in asked], self.recipe.curate)
             leaked = len(found_leaks.drop)
@@ -223,12 +224,13 @@ class Check:
                 self.bad("leaks", RowError(NONE_LEFT, where="curate.sources", hint=hint))
 
 
-def _tasks(suite: Suite, asked: Asked, contract: Contract | None) -> None:
+def _tasks(suite: Suite, asked: Asked, recipe: Recipe, contract: Contract | None) -> None:
     """Whether every task of a suite can be scored.
 
     Raises: RecipeError for scorers and slices; RowError naming each task that cannot.
     """
-    tasks = tasks_of(suite.name, asked.tasks)
+    rows_asked = asked_of(suite, asked.tasks, recipe.seed)
+    tasks = tasks_of(suite.name, rows_asked, suite.clustered_by)
     slices_of(tasks, suite.slices)
     if contract is None:
         return

@@ -26,6 +26,7 @@ class Reason(StrEnum):
 
     # kept
     CLEAN = "clean"
+    CANARY = "canary"  # planted by the recipe
     # reading
     INVALID_ENCODING = "invalid_encoding"
     INVALID_JSON = "invalid_json"

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from tutelage.core.ledger import Decision, LedgerEntry
+from tutelage.core.recipe import Canaries
 from tutelage.core.row import Example
 from tutelage.curate.pairs import Pair
+from tutelage.curate.planted import canary_form, canary_lines
 from tutelage.curate.quality import taught
 from tutelage.curate.quality_card import cell as _cell
 from tutelage.curate.quality_card import quality_lines
@@ -39,6 +41,7 @@ class Curated:
     repeats: Mapping[str, int] = field(default_factory=dict)  # of one side alone
     pairs: Sequence[Pair] = ()
     quality: Mapping[str, Any] = field(default_factory=dict)
+    canaries: Canaries | None = None  # planted beside the rows that are counted
 
 
 def card(curated: Curated) -> dict[str, Any]:
@@ -87,6 +90,7 @@ def card(curated: Curated) -> dict[str, Any]:
         },
         "tags": _tags(kept),
         "quality": dict(curated.quality),
+        **canary_form(curated.canaries),
     }
 
 
@@ -159,7 +163,7 @@ def text(form: Mapping[str, Any]) -> str:
         _section("Kept clear of", _suites(form)),
         *([_section("Leaks, side by side", _beside(form))] if form["leak_pairs"] else []),
         _section("Quality", quality_lines(form["quality"])),
-        _section("Tags", _tag_lines(form)),
+        _section("Tags", [*_tag_lines(form), *canary_lines(form)]),
         _section("What was not looked for", [NOT_LOOKED_FOR]),
     ]
     return "\n\n".join(parts) + "\n"

@@ -29,11 +29,11 @@ from tutelage.curate.mix import Mixed, mix, over_limit, source_of
 from tutelage.curate.page import page
 from tutelage.curate.pairs import Pair, side_by_side
 from tutelage.curate.parts import Parts
+from tutelage.curate.planted import planting_of
 from tutelage.curate.quality import Looked, quality
 from tutelage.curate.sides import questions
 from tutelage.curate.sieve import STAGE, Sieve
 from tutelage.curate.sources import (
-    Asked,
     digests,
     output_schema,
     read,
@@ -124,7 +124,8 @@ def _build(section: Curate, run: Run, draft: Draft, parts: Parts) -> None:
     files = under_pseudonyms(files, key) if section.people == "pseudonymise" else files
     screener = Screener(section.screen, key)
     looked = screening.screen(files, screener, parts)
-    suites = screening.screened(_asked(section, run), screener)
+    asked = [*read_suites(run.recipe), *read_benchmarks(section, run.recipe)]
+    suites = screening.screened(asked, screener)
     expected = read_expected(section, run.recipe)
     _tick(run, 1)
     sieve = Sieve(
@@ -166,18 +167,17 @@ def _build(section: Curate, run: Run, draft: Draft, parts: Parts) -> None:
                 mixed.examples,
                 Looked(answers=answers, expected=expected, outside_schema=unsound),
             ),
+            canaries=section.canaries,
         )
     )
     _tick(run, 5)
-    _write(draft, mixed.examples, sieve, ledger, form)
+    canaries, told = planting_of(section, run)
+    ledger += told
+    _write(draft, [*mixed.examples, *canaries], sieve, ledger, form)
     _write_rejected(draft, files, screener)
     _count(draft, form, ledger, mixed.counts)
     _warn(run, form)
     _tick(run, STEPS)
-
-
-def _asked(section: Curate, run: Run) -> list[Asked]:
-    return [*read_suites(run.recipe), *read_benchmarks(section, run.recipe)]
 
 
 def _withhold(sieve: Sieve, kept_back: Withheld, found: Mapping[int, LedgerEntry]) -> None:

@@ -21,7 +21,7 @@ from tutelage.store.store import Draft
 from tutelage.store.tables import ROWS, read_rows
 from tutelage.store.uses import Uses
 
-VERSION = 2
+VERSION = 2  # raised when the same answers come to another report
 SEEDS = ("evaluate.few_shot", "evaluate.bootstrap", "evaluate.decoding")
 DIGITS = 12  # of a digest
 BASE = {"base:config": "config.json", "base:weights": "weights"}
@@ -111,6 +111,7 @@ def _provenance(
     files = [("suite", suite.path) for suite in section.suites]
     files += [("shots", suite.shots.path) for suite in section.suites if suite.shots is not None]
     files += [("labels", judge.labels.path) for judge in section.judges if judge.labels]
+    files += [("labels", one.detector.labels) for one in section.suites if one.detector]
     suites = digests_of(files, run.recipe)
     artifacts = {name: inputs[name].digest for name in ("dataset", "adapter")}
     train = run.recipe.train
@@ -119,6 +120,8 @@ def _provenance(
         suite["path"] = uri_of(suite["path"])  # no folder of this machine
         if suite["shots"] is not None:
             suite["shots"]["path"] = uri_of(suite["shots"]["path"])
+        if suite["detector"] is not None:
+            suite["detector"]["labels"] = uri_of(suite["detector"]["labels"])
     for judge in form["judges"]:
         if judge["labels"]:
             judge["labels"]["path"] = uri_of(judge["labels"]["path"])

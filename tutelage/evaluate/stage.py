@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,10 +15,14 @@ from tutelage.core.recipe import Evaluate, Suite
 from tutelage.core.row import Example
 from tutelage.core.sample import Sample
 from tutelage.evaluate.judging import judge_all
+from tutelage.evaluate.labelling import held_against, labelled_of
 from tutelage.evaluate.ladder import TUNED, Asked, System, ask, choose_shots
+from tutelage.evaluate.memorise import memorised
 from tutelage.evaluate.report import Measured, metrics, scored, summary
 from tutelage.evaluate.sample import Bench, Counter, Sampler
 from tutelage.evaluate.weigh import weigh
+from tutelage.score.attacks import asked_of
+from tutelage.score.labelled import Labelled
 from tutelage.score.pairing import SUMMARY, TASKS
 from tutelage.score.roster import asks_reference, open_scorers
 from tutelage.score.slices import Slice, slices_of
@@ -43,6 +47,7 @@ class Loaded:
     scorers: list[Scorer]
     slices: list[Slice]
     shots: tuple[Example, ...] = ()  # its own, before every question with options
+    labelled: Labelled | None = None  # outputs the detector of refusals is held against
 
     def asks(self, system: System) -> bool:
         """Whether the system is asked it."""
@@ -104,7 +109,17 @@ def build(
         for one in suites
     ]
     measured, judges = judge_all(section, measured, run, draft)
-    _write(measured, systems, bench, run, draft, judges)
+    remembers = memorised(section, train_rows, bench, run)
+    told: dict[str, Json] = {
+        "memorisation": None if remembers is None else remembers[1],
+        "judges": judges,
+        "detectors": held_against(
+            {one.suite.name: one.labelled for one in suites}, measured, run, draft
+        ),
+    }
+    if remembers is not None:
+        measured = [*measured, remembers[0]]
+    _write(measured, systems, bench, run, draft, told)
 
 
 def _write(
@@ -113,7 +128,7 @@ def _write(
     bench: Bench,
     run: Run,
     draft: Draft,
-    judges: Sequence[Json],
+    told: Mapping[str, Json],
 ) -> None:
     seed = run.seed(BOOTSTRAP)
     found: list[Metric] = [one for suite in measured for one in metrics(suite, seed)]
@@ -129,7 +144,7 @@ def _write(
         "systems": [system.name for system in systems],
         "few_shot": [example.id for example in shots],
         "suites": [summary(suite, found) for suite in measured],
-        "judges": list(judges),
+        **told,
     }
     _write_json(draft.folder / SUMMARY, form)
     draft.counts["tasks"] = len(tasks)
@@ -138,15 +153,18 @@ def _write(
 
 
 def _loaded(suite: Suite, file: Ingested, section: Evaluate, schema: Json, run: Run) -> Loaded:
-    rows = [row for row in file.examples[: section.limit] for _ in range(suite.samples)]
-    tasks = tasks_of(suite.name, rows)
+    asked = asked_of(suite, file.examples, run.recipe.seed)
+    rows = [row for row in asked[: section.limit] for _ in range(suite.samples)]
+    tasks = tasks_of(suite.name, rows, suite.clustered_by)
+    labelled = labelled_of(suite, run)
     return Loaded(
         suite=suite,
         uri=file.uri,
         tasks=tasks,
-        scorers=open_scorers(suite, schema),
+        scorers=open_scorers(suite, schema, labelled),
         slices=slices_of(tasks, suite.slices),
         shots=_shots(suite, run),
+        labelled=labelled,
     )
 
 

@@ -140,7 +140,7 @@ def _advised(decided: Decided, without_previous: str) -> Judged:
         missing = without_previous if rule.baseline == "previous" else ""
         return Judged(decided=decided, advice=missing or "the suite has no such evidence")
     if bounds.method.startswith(LOCKED):
-        return Judged(decided=decided, advice="hold the judge against more labels, or take another")
+        return Judged(decided=decided, advice=_unlocking(decided.because))
     distance = ahead(rule, bounds.estimate)
     if distance <= 0:
         short = f"the estimate itself is {-distance:.4f} short of the threshold"
@@ -153,6 +153,13 @@ def _advised(decided: Decided, without_previous: str) -> Judged:
     chance = f"{POWER:.0%}"
     advice = f"about {more:,} more tasks would show it, with {chance} chance, if the estimate holds"
     return Judged(decided=decided, more_tasks=more, advice=advice)
+
+
+def _unlocking(reason: str) -> str:
+    """What opens a metric no rule may rest on."""
+    if reason.startswith("judge"):
+        return "hold the judge against more labels, or take another"
+    return "label outputs, such as those in the report's `to_label.jsonl`, and name the file"
 
 
 def _no_bounds(rule: Rule, confidence: float) -> None:

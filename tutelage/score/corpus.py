@@ -102,3 +102,27 @@ def per_unit(sums: Floats) -> Floats:
     """The first column for each of the second; NaN where there is none."""
     amount, units = sums[:, 0], sums[:, 1]
     return np.where(units > 0, amount / np.where(units > 0, units, 1.0), math.nan)
+
+
+def precision(sums: Floats) -> Floats:
+    """Hits of what is predicted; where nothing is, 1 iff nothing is expected."""
+    hits, predicted, expected = sums[:, 0], sums[:, 1], sums[:, 2]
+    return np.where(predicted > 0, hits / np.maximum(predicted, 1e-300), expected == 0)
+
+
+def recall(sums: Floats) -> Floats:
+    """Hits of what is expected; where nothing is, 1 iff nothing is predicted."""
+    return precision(sums[:, [0, 2, 1]])
+
+
+def macro_f1(sums: Floats) -> Floats:
+    """Mean over labels of F1.
+
+    Shapes: sums `[R, 3 L]`, hits of every label, then predicted, then expected.
+    """
+    by_label = sums.reshape(len(sums), 3, -1)
+    hits, predicted, expected = by_label[:, 0], by_label[:, 1], by_label[:, 2]
+    present = expected > 0  # a label that a resample leaves out has no F1 in it
+    f1 = 2 * hits / np.maximum(predicted + expected, 1e-300)
+    scored: Floats = (f1 * present).sum(1) / np.maximum(present.sum(1), 1)
+    return scored

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tutelage.core.detected import Calibration, corrected_difference, corrected_share
 from tutelage.core.intervals import (
     Interval,
     Sides,
@@ -23,7 +24,7 @@ from tutelage.core.intervals import (
 from tutelage.core.metric import LOCKED, ONE_SIDED
 from tutelage.core.shares import paired_share_difference, share_interval
 from tutelage.score.controlled import controlled, controlled_apart
-from tutelage.score.corpus import bits, bleu, chrf, part, perplexity
+from tutelage.score.corpus import bits, bleu, chrf, macro_f1, part, perplexity, precision, recall
 from tutelage.score.level import (
     Bound,
     level_difference,
@@ -36,7 +37,7 @@ from tutelage.score.level import (
 
 Floats = NDArray[np.float64]
 Rows = Sequence[Mapping[str, float]]  # scores, an answer each
-Family = Literal["share", "mean", "ratio", "level", "controlled"]
+Family = Literal["share", "detected", "mean", "ratio", "level", "controlled"]
 HITS, PREDICTED, EXPECTED = "hits:", "predicted:", "expected:"  # a label follows
 
 
@@ -46,6 +47,7 @@ class Measure:
 
     share: the share of ones among answers that have the score; Wilson's interval, and the
     exact one for rules.
+    detected: a share a detector counts, corrected for how often it errs; bootstrap.
     mean: the mean of scores in [0, 1]; Student's t.
     ratio: a statistic of counts summed over all answers; bootstrap. `columns` name
     the counts; without any, there are hits, predicted and expected of each label.
@@ -63,6 +65,7 @@ class Measure:
     sliced: bool = True  # whether it says something of a part of the suite
     unit: str = "share"
     locked: str = ""  # why no rule may rest on it, empty where rules may
+    labelled: tuple[int, ...] = ()  # of `detected`: found, positives, passed, negatives
 
     def to_dict(self) -> dict[str, Any]:
         """The measure as plain JSON."""
@@ -71,31 +74,14 @@ class Measure:
     @classmethod
     def from_dict(cls, form: Mapping[str, Any]) -> Measure:
         """The measure of `to_dict`."""
-        return cls(**{**form, "columns": tuple(form["columns"])})
+        listed = {name: tuple(form.get(name, ())) for name in ("columns", "labelled")}
+        return cls(**{**form, **listed})
 
-
-def precision(sums: Floats) -> Floats:
-    """Hits of what is predicted; where nothing is, 1 iff nothing is expected."""
-    hits, predicted, expected = sums[:, 0], sums[:, 1], sums[:, 2]
-    return np.where(predicted > 0, hits / np.maximum(predicted, 1e-300), expected == 0)
-
-
-def recall(sums: Floats) -> Floats:
-    """Hits of what is expected; where nothing is, 1 iff nothing is predicted."""
-    return precision(sums[:, [0, 2, 1]])
-
-
-def macro_f1(sums: Floats) -> Floats:
-    """Mean over labels of F1.
-
-    Shapes: sums `[R, 3 L]`, hits of every label, then predicted, then expected.
-    """
-    by_label = sums.reshape(len(sums), 3, -1)
-    hits, predicted, expected = by_label[:, 0], by_label[:, 1], by_label[:, 2]
-    present = expected > 0  # a label that a resample leaves out has no F1 in it
-    f1 = 2 * hits / np.maximum(predicted + expected, 1e-300)
-    scored: Floats = (f1 * present).sum(1) / np.maximum(present.sum(1), 1)
-    return scored
+    @property
+    def calibration(self) -> Calibration:
+        """What the detector of a detected share said of the outputs people labelled."""
+        found, positives, passed, negatives = self.labelled
+        return Calibration(found=found, positives=positives, passed=passed, negatives=negatives)
 
 
 STATISTICS: Mapping[str, Statistic] = {
@@ -145,6 +131,10 @@ def _interval(
     kept = [index for index, row in enumerate(rows) if measure.metric in row]
     values = np.array([rows[index][measure.metric] for index in kept])
     groups = _groups([clusters[index] for index in kept])
+    if measure.family == "detected":
+        return corrected_share(
+            values, groups, measure.calibration, generator, sides=sides, confidence=confidence
+        )
     family = share_interval if measure.family == "share" else mean_interval
     return family(values, groups, confidence=confidence, sides=sides)
 
@@ -187,14 +177,15 @@ def _difference(
         for index, (first_row, second_row) in enumerate(zip(pairs.first, pairs.second, strict=True))
         if name in first_row and name in second_row
     ]
+    one, two = ([rows[index][name] for index in both] for rows in (pairs.first, pairs.second))
+    groups = _groups([pairs.clusters[index] for index in both])
+    if measure.family == "detected":
+        labelled = measure.calibration
+        return corrected_difference(
+            (one, two), groups, labelled, generator, sides=sides, confidence=confidence
+        )
     family = paired_share_difference if measure.family == "share" else paired_difference
-    return family(
-        [pairs.first[index][name] for index in both],
-        [pairs.second[index][name] for index in both],
-        _groups([pairs.clusters[index] for index in both]),
-        confidence=confidence,
-        sides=sides,
-    )
+    return family(one, two, groups, confidence=confidence, sides=sides)
 
 
 def as_locked(measure: Measure, found: Interval, sides: Sides) -> Interval:

@@ -8,12 +8,16 @@ from tutelage.core.digest import Json
 from tutelage.core.errors import BadRow, RecipeError
 from tutelage.core.recipe import Code as Keys
 from tutelage.core.recipe import Recipe, Suite
+from tutelage.core.recipe.evaluate import MEMORISATION
 from tutelage.core.sample import Sample
+from tutelage.score.canaries import REPEATS
 from tutelage.score.code import Code
 from tutelage.score.cost import Cost
 from tutelage.score.instructions import Instructions
 from tutelage.score.judges import judge_measures
+from tutelage.score.labelled import Labelled
 from tutelage.score.measure import Measure
+from tutelage.score.memorised import Memorised, measures_given
 from tutelage.score.names import NAMES, make, nearest, problem_of
 from tutelage.score.options import HeldOut, Options
 from tutelage.score.people import all_measures
@@ -22,7 +26,7 @@ from tutelage.score.schema import Schema
 from tutelage.score.task import Scorer, Scores, Task
 
 USES = "uses"  # not a scorer's: the models a suite's file was spent on, which a rule may bound
-WEIGHING = (Options, HeldOut)  # what they score is not answered, but weighed
+WEIGHING = (Options, HeldOut, Memorised)  # what they score is not answered, but weighed
 OPEN = (HeldOut, Cost, Instructions, Refusal, OverRefusal)
 FINISHED = Measure(metric="finished", says="the answer ended by itself, not by its length")
 
@@ -49,12 +53,15 @@ def open_scorer(name: str, schema: Json, suite: Suite | None = None) -> Scorer:
     return Schema(schema)
 
 
-def open_scorers(suite: Suite, schema: Json) -> list[Scorer]:
-    """The scorers of a suite, in the recipe's order.
+def open_scorers(suite: Suite, schema: Json, labelled: Labelled | None = None) -> list[Scorer]:
+    """The scorers of a suite, in the recipe's order; those of refusals corrected by labels.
 
     Raises: RecipeError as `open_scorer`, and where two give the same metric.
     """
     scorers = [open_scorer(name, schema, suite) for name in suite.scorers]
+    if labelled is not None:
+        detecting = (Refusal, OverRefusal)
+        scorers = [one.against(labelled) if isinstance(one, detecting) else one for one in scorers]
     owners: dict[str, str] = {FINISHED.metric: "every suite"}
     for scorer in scorers:
         for measure in scorer.measures:
@@ -154,6 +161,10 @@ def _problems(recipe: Recipe) -> Iterator[tuple[str, str]]:
             if twice := {one.metric for one in judged} & {one.metric for one in measures_of(plain)}:
                 yield "evaluate.judges", f"`{min(twice)}` is a scorer's already"
             slices[suite.name] = suite.slices
+    if recipe.evaluate.memorisation is not None:
+        planted = recipe.curate is not None and recipe.curate.canaries is not None
+        given[MEMORISATION] = {one.metric: one for one in measures_given(planted)}
+        slices[MEMORISATION] = (REPEATS,)
     stopping = recipe.train.early_stopping if recipe.train else None
     if stopping is not None and "." in stopping.metric:
         named, _, metric = stopping.metric.partition(".")

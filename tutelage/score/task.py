@@ -84,14 +84,17 @@ def answer_text(message: Message) -> str:
     return msgspec.json.encode(calls[0] if len(calls) == 1 else calls).decode()
 
 
-def tasks_of(suite: str, examples: Sequence[Example]) -> list[Task]:
-    """The tasks of a suite's rows, in order."""
+def tasks_of(
+    suite: str, examples: Sequence[Example], clustered_by: str | None = None
+) -> list[Task]:
+    """The tasks of a suite's rows, in order; rows of one value of a tag share a cluster."""
     seen: dict[str, int] = {}
     tasks = []
     for example in examples:
         times = seen[example.id] = seen.get(example.id, 0) + 1
         number = "" if times == 1 else f"-{times}"
-        cluster = example.author or example.id
+        shared = example.tags.get(clustered_by) if clustered_by else None
+        cluster = shared or example.author or example.id
         tasks.append(Task(id=f"{suite}/{example.id}{number}", cluster=cluster, example=example))
     return tasks
 

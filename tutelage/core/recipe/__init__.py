@@ -34,6 +34,10 @@ from tutelage.core.recipe.reading import Format as Format
 from tutelage.core.recipe.reading import Reading as Reading
 from tutelage.core.recipe.release import Release as Release
 from tutelage.core.recipe.release import Waiver as Waiver
+from tutelage.core.recipe.safety import Canaries as Canaries
+from tutelage.core.recipe.safety import LabelledOutputs as LabelledOutputs
+from tutelage.core.recipe.safety import Memorisation as Memorisation
+from tutelage.core.recipe.safety import RedTeam as RedTeam
 from tutelage.core.recipe.screen import Detector as Detector
 from tutelage.core.recipe.screen import Screen as Screen
 from tutelage.core.recipe.screen import ScreenAction as ScreenAction

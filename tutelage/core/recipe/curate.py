@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from tutelage.core.recipe.reading import Reading
+from tutelage.core.recipe.safety import Canaries
 from tutelage.core.recipe.screen import Screen
 from tutelage.core.recipe.section import Section
 from tutelage.core.recipe.source import Licence, SourceFile
@@ -107,6 +108,9 @@ class Curate(Section):
     screen: Screen = Field(default_factory=Screen, description="Personal data, secrets and such.")
     duplicates: Duplicates = Field(default_factory=Duplicates, description="Repeats among rows.")
     leakage: Leakage = Field(default_factory=Leakage, description="Overlap with evaluation items.")
+    canaries: Canaries | None = Field(
+        None, description="Rows planted to see what is memorised; leave out of what is shipped."
+    )
 
     def contradictions(self) -> Iterator[tuple[Loc, str]]:
         """Places of this section that do not go together, and what is wrong."""

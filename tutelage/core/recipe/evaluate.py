@@ -9,11 +9,14 @@ from pydantic import Field, field_validator, model_validator
 
 from tutelage.core.recipe.judge import Judge
 from tutelage.core.recipe.reading import Reading
+from tutelage.core.recipe.safety import SEED, LabelledOutputs, Memorisation, RedTeam
 from tutelage.core.recipe.section import Section
 
 CHOICES, TEXT = "choices", "text"  # scorers of log-probabilities; no answer is generated for them
 OPTIONS, RIGHT = "options", "right"  # tags of a row with options: JSON lists of texts, of places
 QUESTION = "{question}"
+MEMORISATION = "memorisation"  # the suite that rules on what was memorised name
+DETECTED = ("refusal", "over_refusal")  # scorers that count what a detector says
 DRAWN = ("zero_shot", "tuned")  # systems such suites are asked of: they bring their own examples
 
 
@@ -73,6 +76,23 @@ class Suite(Reading):
         "contract", description="Options behind the prompt contract, or behind bare text."
     )
     shots: Shots | None = Field(None, description="Worked examples, for scorer `choices`.")
+    cluster: str | None = Field(
+        None,
+        min_length=1,
+        description="Key of a row; rows of one value, such as twin prompts, are not independent. "
+        "Attacks share their seed if left out.",
+    )
+    red_team: RedTeam | None = Field(
+        None, description="Makes attacks of the file's rows, and asks these instead."
+    )
+    detector: LabelledOutputs | None = Field(
+        None, description="Labelled outputs, for scorers `refusal` and `over_refusal`."
+    )
+
+    @property
+    def clustered_by(self) -> str | None:
+        """The tag that tasks share which are not independent."""
+        return self.cluster or (SEED if self.red_team is not None else None)
 
     @property
     def weighed(self) -> bool:
@@ -104,6 +124,15 @@ class Suite(Reading):
             raise ValueError("`shots` and `prompt` have no effect without `choices`")
         return self
 
+    @model_validator(mode="after")
+    def _safety_keys_have_an_effect(self) -> Suite:
+        if self.weighed and self.red_team is not None:
+            raise ValueError("`red_team` has no effect with `choices` or `text`: nothing is asked")
+        detected = {name.partition(":")[0] for name in self.scorers} & set(DETECTED)
+        if self.detector is not None and not detected:
+            raise ValueError(f"`detector` has no effect without the scorer {' or '.join(DETECTED)}")
+        return self
+
     def asks(self, system: str) -> bool:
         """Whether a system is asked it; one with examples of the training split is no such."""
         return not self.weighed or system in DRAWN
@@ -119,6 +148,9 @@ class Evaluate(Section):
     few_shot_examples: int = Field(4, ge=1, description="Examples in a few-shot prompt.")
     limit: int | None = Field(None, ge=1, description="First so many tasks of a suite; else all.")
     judges: tuple[Judge, ...] = Field((), description="Models that rate the answers.")
+    memorisation: Memorisation | None = Field(
+        None, description="What was memorised of the training rows, as suite `memorisation`."
+    )
     batch_tokens: int = Field(32768, ge=16, description="Tokens generated for side by side.")
 
     def rates(self, judge: Judge, suite: str) -> bool:
@@ -129,6 +161,9 @@ class Evaluate(Section):
     def contradictions(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
         """Places of this section that do not go together, and what is wrong."""
         suites = [suite.name for suite in self.suites]
+        if self.memorisation is not None and MEMORISATION in suites:
+            problem = f"`{MEMORISATION}` is what rules call `evaluate.memorisation`"
+            yield ("suites", suites.index(MEMORISATION), "name"), problem
         names = [judge.name for judge in self.judges]
         for index, judge in enumerate(self.judges):
             if judge.name in names[:index]:

@@ -10,7 +10,7 @@ from pydantic import Field, PrivateAttr
 from tutelage.core.digest import strong_digest
 from tutelage.core.recipe.contract import Contract
 from tutelage.core.recipe.curate import Curate
-from tutelage.core.recipe.evaluate import Evaluate, Suite
+from tutelage.core.recipe.evaluate import MEMORISATION, Evaluate, Suite
 from tutelage.core.recipe.goal import GOALS, Goal
 from tutelage.core.recipe.improve import Improve
 from tutelage.core.recipe.monitor import Monitor
@@ -21,6 +21,8 @@ from tutelage.core.recipe.serve import Serve
 from tutelage.core.recipe.train import Train
 from tutelage.core.rule import Rule, parse
 from tutelage.core.served import rule_problem
+
+BESIDE = (None, "zero_shot", "previous")  # of `memorisation`: the base is asked in any case
 
 
 class Recipe(Section):
@@ -120,7 +122,10 @@ class Recipe(Section):
 
     def _held(self, suites: Sequence[str]) -> Iterator[tuple[tuple[str | int, ...], str]]:
         listed = ", ".join(suites) or "none"
+        memorised = self.evaluate is not None and self.evaluate.memorisation is not None
         for index, rule in enumerate(self.rules()):
+            if rule.suite == MEMORISATION and memorised and rule.baseline in BESIDE:
+                continue
             if rule.suite == GOALS and GOALS not in suites:
                 if problem := self._unmet(rule):
                     yield ("gate", index), problem
