@@ -148,6 +148,7 @@ def _build(section: Curate, run: Run, draft: Draft, parts: Parts) -> None:
     sieve.flags += conflicts(sieve.kept, answers)
     unsound = _outside_schema(sieve, run)
     sieve.flags += unsound or []
+    seen = Looked(answers=answers, expected=expected, outside_schema=unsound)
     mixed = _mixed(placed.examples, looked.files, section, run)
     sieve.drop(mixed.left)
     _tick(run, 4)
@@ -163,10 +164,7 @@ def _build(section: Curate, run: Run, draft: Draft, parts: Parts) -> None:
             findings=screening.counts(looked.tally),
             repeats=repeats,
             pairs=pairs,
-            quality=quality(
-                mixed.examples,
-                Looked(answers=answers, expected=expected, outside_schema=unsound),
-            ),
+            quality=quality(mixed.examples, seen),
             canaries=section.canaries,
         )
     )
