@@ -8,7 +8,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tests.evaluate.fakes import Heard, dataset
 from tests.micro import micro_base
@@ -22,6 +24,7 @@ from tutelage.evaluate import stage
 from tutelage.evaluate.ladder import System
 from tutelage.render.continuation import Continuations
 from tutelage.render.contract import Contract
+from tutelage.render.pack import PackedRow
 from tutelage.store.artifact import Artifact, read_json
 from tutelage.store.base import find_base
 from tutelage.store.lines import METRICS, read_metrics
@@ -128,6 +131,31 @@ def test_options_are_weighed_and_scored_for_base_and_tuned(tmp_path: Path) -> No
     assert [one["headline"] for one in summary["suites"]] == ["acc", "bits_per_byte"]
     assert set(summary["suites"][0]["systems"]) == {"zero_shot", "tuned"}
     assert summary["suites"][0]["prompts"]["tuned"]["examples"] == 2
+
+
+def test_what_is_weighed_is_told_while_it_is_and_comes_to_all_of_it(tmp_path: Path) -> None:
+    told_before: list[int] = []
+
+    class Watched(MicroBench):
+        def engine(self, system: System) -> Engine:
+            engine = super().engine(system)
+            score = engine.score
+
+            def watched(row: PackedRow) -> NDArray[np.float32]:
+                told_before.append(len(heard.ticks))
+                return score(row)
+
+            engine.score = watched  # type: ignore[method-assign]
+            return engine
+
+    with project(tmp_path, "evaluate.batch_tokens=16") as run:
+        heard = run.progress
+        assert isinstance(heard, Heard)
+        report(run, Watched(tmp_path))
+    assert told_before[1] > told_before[0]  # after the first row of many
+    done = [tick.done for tick in heard.ticks]
+    assert done == sorted(done)
+    assert done[-1] == heard.ticks[-1].total == 2 * (len(THINGS) + 2)
 
 
 @pytest.mark.parametrize("prompt", ["plain", "contract"])

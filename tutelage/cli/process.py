@@ -35,9 +35,11 @@ def leave_at_once(codes: list[int]) -> None:
     """
 
     def leave() -> None:
-        logging.shutdown()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(codes[0] if codes else CRASHED)
+        try:
+            logging.shutdown()
+            sys.stdout.flush()
+            sys.stderr.flush()
+        finally:  # whoever reads them may have gone
+            os._exit(codes[0] if codes else CRASHED)
 
     atexit.register(leave)

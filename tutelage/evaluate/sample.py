@@ -132,7 +132,7 @@ class Sampler:
                 tokens=len(answer.ids),
                 seconds=round(answer.seconds, 6),
             )
-            tell()
+            tell(1)
         write_samples(draft.folder / SAMPLES, [done[one.task.id] for one in asked])
         draft.counts["samples"] = len(asked)
         draft.counts["unanswered"] = len(order) - len(fitting)
@@ -141,12 +141,22 @@ class Sampler:
         context = self.bench.continuations.context
         lessons = [cut_to(lesson, context) for one in asked for lesson in one.lessons]
         tell = self._telling(0)
+        told = weighed = 0
+
+        def heard(more: int) -> None:
+            nonlocal told, weighed
+            weighed += more
+            tasks = len(asked) * weighed // len(lessons)
+            tell(tasks - told)
+            told = tasks
+
         began = time.monotonic()
         found = iter(
             logprobs_of(
                 self.bench.engine(system).score,
                 lessons,
                 row_tokens=max(1, self.section.batch_tokens // ROWS),
+                tell=heard,
             )
         )
         seconds = round((time.monotonic() - began) / max(1, len(asked)), 6)
@@ -154,19 +164,18 @@ class Sampler:
         for one in asked:
             parts = [next(found) for _ in one.lessons]
             samples.append(weighed_sample(one, parts, system.name, seconds))
-            tell()
         write_samples(draft.folder / SAMPLES, samples)
         draft.counts["samples"] = len(asked)
         draft.counts["lessons"] = len(lessons)
         draft.counts["tokens"] = sum(map(len, lessons))
 
-    def _telling(self, unanswered: int) -> Callable[[], None]:
+    def _telling(self, unanswered: int) -> Callable[[int], None]:
         began = time.monotonic()
         self.progress.done += unanswered
         before = self.progress.done
 
-        def tell() -> None:
-            self.progress.done += 1
+        def tell(more: int) -> None:
+            self.progress.done += more
             took = max(1e-9, time.monotonic() - began)
             self.run.progress.tick(
                 Tick(

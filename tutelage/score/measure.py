@@ -115,8 +115,8 @@ def _interval(
     rows: Rows,
     clusters: Sequence[str],
     generator: np.random.Generator,
-    sides: Sides = 2,
-    confidence: float = 0.95,
+    sides: Sides,
+    confidence: float,
 ) -> Interval:
     if measure.family == "ratio":
         statistic = STATISTICS[measure.statistic]
