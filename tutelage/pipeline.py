@@ -61,15 +61,16 @@ def road(run: Run, force: Mapping[Stage, bool]) -> Iterator[tuple[Stage, Artifac
     dataset = curate_door(needed(recipe.curate, "curate"), {}, at("curate"))
     yield "curate", dataset
 
-    taught = {"dataset": dataset}
-    adapter = train_door(needed(recipe.train, "train"), taught, at("train"))
-    yield "train", adapter
+    measured, section = {"dataset": dataset}, needed(recipe.train, "train")
+    for number in range(section.seeds):  # the first is the one that is judged and released
+        training = replace(at("train"), training=number + 1)
+        measured[training.named("adapter")] = train_door(section, {"dataset": dataset}, training)
+    yield "train", measured["adapter"]
 
-    measured = {"dataset": dataset, "adapter": adapter}
     report = evaluate_door(needed(recipe.evaluate, "evaluate"), measured, at("evaluate"))
     yield "evaluate", report
 
-    judged = {"dataset": dataset, "adapter": adapter, "report": report}
+    judged = {**measured, "report": report}
     verdict = gate_door(needed(recipe.gate, "gate"), judged, at("gate"))
     yield "gate", verdict
 

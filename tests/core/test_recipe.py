@@ -273,7 +273,7 @@ def test_the_keys_of_every_section_are_these() -> None:
     )
     assert keys["Curate"] == (
         "sources rows validation group_by stratify licences opt_out people invalid expected stages "
-        "screen duplicates leakage canaries"
+        "screen duplicates conflicting invalid_output leakage canaries"
     )
     assert keys["Screen"] == "actions key_env key_file detectors"
     assert keys["Detector"] == "name url least_score token_env batch timeout_seconds"
@@ -291,7 +291,7 @@ def test_the_keys_of_every_section_are_these() -> None:
         "weight_decay clip_norm teach quotas lora freeze new_tokens start_from label_smoothing "
         "z_loss neftune validate_every_steps checkpoint_every_seconds "
         "checkpoints_kept early_stopping keep on_nan on_spike precision device compile "
-        "gradient_checkpointing activation_offload threads parallel sinks init"
+        "gradient_checkpointing activation_offload threads parallel sinks seeds init"
     )
     assert keys["EarlyStopping"] == "metric patience min_delta tasks"
     assert keys["Lora"] == "rank alpha dropout targets rslora dora init plus quantisation"

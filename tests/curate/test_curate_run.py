@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from tutelage.core.errors import RowError
+from tutelage.core.errors import RecipeError, RowError
 from tutelage.core.ledger import Decision
 from tutelage.core.progress import StageState, Tick
-from tutelage.core.recipe import Curate, Recipe
+from tutelage.core.recipe import Curate, Recipe, loads
 from tutelage.curate import run as door
 from tutelage.store.artifact import Artifact
 from tutelage.store.run import Run
@@ -108,6 +108,31 @@ def test_every_row_read_is_kept_or_dropped_and_the_ledger_says_why(folder: Path)
         "keep.clean": 44,
         "review.conflicting_label": 2,
     }
+
+
+def test_what_others_contradict_or_the_schema_forbids_goes_where_the_recipe_says_so(
+    folder: Path,
+) -> None:
+    (folder / "said.json").write_text('{"type": "object"}', encoding="utf-8")
+    own = [("a", "{}"), ("a", "{}"), ("a", '{"b": 1}'), ("c", "{"), ("d", "{}")]
+    (folder / "b.jsonl").write_text(rows(*own), encoding="utf-8")
+    (folder / "a.jsonl").write_text(rows(("e", "{}")), encoding="utf-8")
+    asked = recipe(folder, conflicting="drop", invalid_output="drop")
+    schema = asked.contract.model_copy(update={"output_schema": "said.json"})
+    artifact = curate(asked.model_copy(update={"contract": schema}))
+
+    kept = [one.messages[-1].content for one in read_rows(artifact.file(ROWS))]
+    assert kept == ["{}"] * 3
+    counts = artifact.counts
+    assert (counts["drop.conflicting_label"], counts["drop.invalid_output"]) == (1, 1)
+    assert (counts["drop.exact_duplicate"], counts["dropped"]) == (1, 3)
+
+
+def test_a_schema_that_is_not_there_forbids_nothing_and_that_is_told(folder: Path) -> None:
+    form = recipe(folder).model_dump(mode="json")
+    form["curate"]["invalid_output"] = "drop"
+    with pytest.raises(RecipeError, match="has no effect without"):
+        loads(json.dumps(form))
 
 
 def test_bad_rows_are_kept_on_file_with_their_line(folder: Path) -> None:

@@ -7,7 +7,7 @@ from tutelage.core.digest import Json
 from tutelage.core.ledger import LedgerEntry, Reason
 from tutelage.core.recipe import Curate, Duplicates, SourceFile
 from tutelage.core.row import Example, Origin, Source
-from tutelage.curate.checks import conflicts, outside_schema
+from tutelage.curate.checks import conflicts, outside_schema, outvoted
 from tutelage.curate.decontaminate import Leaks, leaks
 from tutelage.curate.dedup import exact, near
 from tutelage.curate.sources import Asked
@@ -186,9 +186,28 @@ def test_answers_the_contract_does_not_allow_are_for_review() -> None:
 
     found = outside_schema(rows, schema)
 
-    assert [(entry.row, str(entry.reason)) for entry in found] == [
-        (rows[1].id, "invalid_output"),
-        (rows[2].id, "invalid_output"),
+    assert [(place, entry.row, str(entry.reason)) for place, entry in found.items()] == [
+        (1, rows[1].id, "invalid_output"),
+        (2, rows[2].id, "invalid_output"),
+    ]
+
+
+def test_rows_that_most_others_contradict_go_and_where_none_has_most_all() -> None:
+    rows = [
+        example("Hi", "Yes", line=1),
+        example("hi", "yes ", line=2),
+        example("Hi", "No", line=3),
+        example("Ho", "Yes", line=4),
+        example("Ho", "No", line=5),
+        example("Hu", "No", line=6),
+    ]
+
+    found = outvoted(rows)
+
+    assert [(place, entry.other_row, str(entry.decision)) for place, entry in found.items()] == [
+        (2, rows[0].id, "drop"),
+        (3, rows[4].id, "drop"),
+        (4, rows[3].id, "drop"),
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -154,6 +155,26 @@ def test_processes_add_the_recipes_new_tokens_alike(tmp_path: Path) -> None:
     (artifact,) = [one for one in done["artifacts"] if one["kind"] == "adapter"]
     manifest = json.loads((Path(artifact["folder"]) / "manifest.json").read_text())
     assert (manifest["counts"]["new_tokens"], manifest["environment"]["ranks"]) == (1, "2")
+
+
+def test_processes_go_through_every_training_of_a_recipe(tmp_path: Path) -> None:
+    folder = build(tmp_path / "a")
+    words = ("--set", "train.epochs=1", "--set")
+    done = ended(start(folder, *JSON_2, *words, "train.seeds=3"), [])
+    assert (done["code"], done["status"]) == (0, "done"), done
+    adapters = [
+        one for one in Run.beside(recipe_of(folder)).store.artifacts() if one.kind == "adapter"
+    ]
+    assert [one.manifest.environment["ranks"] for one in adapters] == ["2"] * 3
+    assert len({one.digest for one in adapters}) == 3
+    (first,) = [one for one in done["artifacts"] if one["kind"] == "adapter"]
+    fewer = ended(start(folder, *JSON_2, *words, "train.seeds=1"), [])
+    assert fewer["artifacts"] == done["artifacts"]  # the first is the same, however many there are
+    for one in adapters:
+        if one.digest == first["digest"]:
+            shutil.rmtree(one.folder)
+    again = ended(start(folder, *JSON_2, *words, "train.seeds=3"), [])  # two there, one to train
+    assert (again["code"], again["artifacts"]) == (0, done["artifacts"])
 
 
 # rank 1 never comes, and rank 0 does not wait for it when there is nothing to train

@@ -42,6 +42,16 @@ def test_the_others_hear_what_rank_0_prepared(worlds: tuple[World, World]) -> No
         assert waiting.result() == {"adapter": "k"}
 
 
+def test_the_others_hear_of_one_training_after_the_other(worlds: tuple[World, World]) -> None:
+    first, second = worlds
+    with hosting(first):
+        store = connect(second)
+        assert [tell(store, {"ready": {"training": one}}) for one in "12"] == [0, 1]
+        assert wait_for_news(store, 1) == {"training": "2"}
+        assert wait_for_news(store) == {"training": "1"}
+        leave(store)
+
+
 def test_the_others_leave_when_there_is_nothing_to_train(worlds: tuple[World, World]) -> None:
     first, second = worlds
     with ThreadPoolExecutor() as pool:

@@ -18,7 +18,8 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_a_plan_counts_what_training_then_does_and_keeps_nothing(tmp_path: Path) -> None:
-    recipe = load(build(tmp_path) / "recipe.yaml")
+    saving = "train.checkpoint_every_seconds=0.01"
+    recipe = load(build(tmp_path) / "recipe.yaml", (saving,))
     assert recipe.curate is not None
     assert recipe.train is not None
     with Run.open(recipe) as run:
@@ -39,6 +40,19 @@ def test_a_plan_counts_what_training_then_does_and_keeps_nothing(tmp_path: Path)
     assert planned.memory.optimizer == 8 * trained
     assert planned.memory.checkpoint == 12 * trained
     assert planned.remedies == ()
+
+
+def test_a_training_that_is_over_before_a_checkpoint_is_due_holds_no_copy(tmp_path: Path) -> None:
+    recipe = load(build(tmp_path) / "recipe.yaml", ("train.seeds=3",))
+    assert recipe.curate is not None
+    assert recipe.train is not None
+    with Run.open(recipe) as run:
+        dataset = curate(recipe.curate, {}, run)
+        planned = measure(recipe.train, dataset, run, loading=100.0)
+    assert planned.memory.checkpoint == 0
+    assert planned.memory_bytes == planned.memory.total
+    assert planned.trainings == 3
+    assert planned.seconds > 3 * planned.start_seconds > 300
 
 
 def test_a_plan_counts_libraries_and_best_weights(tmp_path: Path) -> None:

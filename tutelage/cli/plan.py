@@ -89,7 +89,8 @@ def lines(plan: Plan, free: int) -> Iterator[tuple[str, str]]:
     )
     yield "steps", f"{plan.steps:,}, peak learning rate {plan.learning_rate:g}"
     steady = f"{plan.step_seconds:.2f} s a heavy step, {plan.warm_seconds:.1f} s the first"
-    yield "time", f"{duration(plan.seconds)} ({steady})"
+    several = f" for {plan.trainings} trainings" if plan.trainings > 1 else ""
+    yield "time", f"{duration(plan.seconds)}{several} ({steady})"
     parts = {
         "weights": plan.memory.weights,
         "gradients": plan.memory.gradients,

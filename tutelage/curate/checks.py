@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from tutelage.core.digest import Json
 from tutelage.core.ledger import Decision, LedgerEntry, Reason
+from tutelage.core.recipe import Curate
 from tutelage.core.row import Example
 from tutelage.curate.sides import answer_key, pair_key, prompt_key
-from tutelage.curate.sieve import entry
+from tutelage.curate.sieve import Sieve, entry
 from tutelage.score.schema import Schema
 from tutelage.score.task import answer_text, tasks_of
 
@@ -56,21 +57,58 @@ def _opposite(pairs: list[Example]) -> list[LedgerEntry]:
     return found
 
 
-def outside_schema(examples: list[Example], schema: Json) -> list[LedgerEntry]:
-    """Rows whose answer does not satisfy the contract's output schema, for a person to look at.
+def drop_unsound(sieve: Sieve, section: Curate, schema: Json) -> None:
+    """Takes out answers the schema forbids or others outvote, where the recipe says so."""
+    if section.invalid_output == "drop" and schema is not None:
+        sieve.drop(outside_schema(sieve.kept, schema, Decision.DROP))
+    if section.conflicting == "drop":
+        sieve.drop(outvoted(sieve.kept))
 
-    They are kept: general examples may stand among those of the task.
+
+def outvoted(examples: list[Example]) -> dict[int, LedgerEntry]:
+    """Rows, by their index, that answer a prompt otherwise than most rows do that ask it; where
+    no answer is given by more than half of them, all.
+
+    Compared as in `conflicts`, every repeat a vote. No preference rows.
+    """
+    found: dict[int, LedgerEntry] = {}
+    losing: dict[int, Example] = {}
+    for own in answered(examples).values():
+        if len(own) < 2:
+            continue
+        votes = sum(map(len, own.values()))
+        most = max(own, key=lambda key: len(own[key]))
+        lost = [key for key in own if key != most or 2 * len(own[most]) <= votes]
+        for key in lost:
+            other = next(rows[0] for one, rows in own.items() if one != key)
+            losing |= {id(row): own[most][0] if key != most else other for row in own[key]}
+    for place, example in enumerate(examples if losing else ()):
+        beside = losing.get(id(example))
+        if beside is not None:
+            detail = f"answers the prompt of {beside.source} otherwise"
+            found[place] = entry(example, Decision.DROP, Reason.CONFLICTING_LABEL, detail, beside)
+    return found
+
+
+def outside_schema(
+    examples: list[Example], schema: Json, decision: Decision = Decision.REVIEW
+) -> dict[int, LedgerEntry]:
+    """Rows, by their index, whose answer does not satisfy the contract's output schema.
+
+    General examples may stand among those of the task, so that by default a person looks at them.
 
     Raises: RecipeError if it is no schema.
     """
     scorer = Schema(schema)
     valid: dict[str, bool] = {}
-    found = []
-    for task in tasks_of("rows", [example for example in examples if not example.chosen]):
+    found = {}
+    places = [place for place, example in enumerate(examples) if not example.chosen]
+    asked = tasks_of("rows", [examples[place] for place in places])
+    for place, task in zip(places, asked, strict=True):
         answer = answer_text(task.example.messages[-1])
         if answer not in valid:
             valid[answer] = not scorer.problem(task)
         if not valid[answer]:
             detail = "answers what contract.output_schema does not allow"
-            found.append(entry(task.example, Decision.REVIEW, Reason.INVALID_OUTPUT, detail))
+            found[place] = entry(task.example, decision, Reason.INVALID_OUTPUT, detail)
     return found

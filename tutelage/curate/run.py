@@ -21,7 +21,7 @@ from tutelage.core.row import Example
 from tutelage.curate import screening
 from tutelage.curate.card import Curated, card
 from tutelage.curate.card import text as card_text
-from tutelage.curate.checks import answered, conflicts, outside_schema
+from tutelage.curate.checks import answered, conflicts, drop_unsound, outside_schema
 from tutelage.curate.consent import Withheld, under_pseudonyms, withheld
 from tutelage.curate.decontaminate import Leaks, apart, held_out, leaks, tasks_of
 from tutelage.curate.dedup import Repeats, exact, near
@@ -134,6 +134,7 @@ def _build(section: Curate, run: Run, draft: Draft, parts: Parts) -> None:
         flags=looked.flags,
     )
     _withhold(sieve, kept_back, looked.drop)
+    drop_unsound(sieve, section, output_schema(run.recipe))
     repeats = _repeats(sieve, section, parts)
     _tick(run, 2)
     found = parts.kept("leaks", 0, Leaks, partial(leaks, sieve.kept, suites, section, sieve.asked))
@@ -147,7 +148,6 @@ def _build(section: Curate, run: Run, draft: Draft, parts: Parts) -> None:
     answers = answered(sieve.kept)
     sieve.flags += conflicts(sieve.kept, answers)
     unsound = _outside_schema(sieve, run)
-    sieve.flags += unsound or []
     seen = Looked(answers=answers, expected=expected, outside_schema=unsound)
     mixed = _mixed(placed.examples, looked.files, section, run)
     sieve.drop(mixed.left)
@@ -207,7 +207,9 @@ def _repeats(sieve: Sieve, section: Curate, parts: Parts) -> dict[str, int]:
 
 def _outside_schema(sieve: Sieve, run: Run) -> list[LedgerEntry] | None:
     schema = output_schema(run.recipe)
-    return None if schema is None else outside_schema(sieve.kept, schema)
+    found = None if schema is None else list(outside_schema(sieve.kept, schema).values())
+    sieve.flags += found or []
+    return found
 
 
 def _placed(sieve: Sieve, section: Curate, run: Run, parts: Parts, pairs: list[Pair]) -> Placed:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
+from functools import partial
 
 from tutelage.core.artifact import Provenance
 from tutelage.core.digest import file_digest
@@ -39,9 +40,11 @@ def run(section: Evaluate, inputs: Mapping[str, Artifact], run: Run) -> Artifact
     check_recipe(run.recipe)
     base = find_base(train.base, run.recipe.base_dir, train.added_tokens)
     digests = base.digests()
-    check_base(inputs["adapter"], base.name, digests)
-    contract = trained_contract(inputs["adapter"], base, run)
     dataset, adapter = inputs["dataset"], inputs["adapter"]
+    adapters = [one for name, one in inputs.items() if name.startswith("adapter")]
+    for one in adapters:
+        check_base(one, base.name, digests)
+    contract = trained_contract(adapter, base, run)
 
     def build(draft: Draft) -> None:
         from tutelage.engine.device import best_device
@@ -56,9 +59,15 @@ def run(section: Evaluate, inputs: Mapping[str, Artifact], run: Run) -> Artifact
             contract=contract.digest,
             recipe=run.recipe.name,
         )
-        bench = LocalBench(contract, base, adapter, section=section, precision=train.precision)
-        with closing(bench):
-            stage.build(section, rows, bench, run, draft)
+
+        def opened(one: Artifact) -> AbstractContextManager[LocalBench]:
+            return closing(
+                LocalBench(contract, base, one, section=section, precision=train.precision)
+            )
+
+        with opened(adapter) as bench:
+            others = [partial(opened, one) for one in adapters[1:]]
+            stage.build(section, rows, bench, run, draft, others)
         draft.environment["device"] = best_device().type
 
     return run.make("evaluate", _provenance(section, inputs, contract, digests, run), build)
@@ -113,7 +122,7 @@ def _provenance(
     files += [("labels", judge.labels.path) for judge in section.judges if judge.labels]
     files += [("labels", one.detector.labels) for one in section.suites if one.detector]
     suites = digests_of(files, run.recipe)
-    artifacts = {name: inputs[name].digest for name in ("dataset", "adapter")}
+    artifacts = {name: one.digest for name, one in inputs.items()}
     train = run.recipe.train
     form = section.model_dump(mode="json")
     for suite in form["suites"]:

@@ -20,6 +20,7 @@ from tutelage.evaluate.ladder import TUNED, Asked, System, ask, choose_shots
 from tutelage.evaluate.memorise import memorised
 from tutelage.evaluate.report import Measured, metrics, scored, summary
 from tutelage.evaluate.sample import Bench, Counter, Sampler
+from tutelage.evaluate.trainings import Opens, Trainings, over_trainings
 from tutelage.evaluate.weigh import weigh
 from tutelage.score.attacks import asked_of
 from tutelage.score.labelled import Labelled
@@ -76,12 +77,21 @@ def load_suites(section: Evaluate, schema: Json, run: Run) -> list[Loaded]:
 
 
 def build(
-    section: Evaluate, train_rows: Sequence[Example], bench: Bench, run: Run, draft: Draft
+    section: Evaluate,
+    train_rows: Sequence[Example],
+    bench: Bench,
+    run: Run,
+    draft: Draft,
+    others: Sequence[Opens] = (),
 ) -> None:
-    """Asks every system every task, scores the answers, and writes the report."""
+    """Asks every system every task, scores the answers, and writes the report.
+
+    `others` open the recipe's other trainings, of which the bench has the first.
+    """
     suites = load_suites(section, bench.contract.output_schema, run)
     systems = _systems(section, train_rows, run)
     total = sum(len(one.tasks) for one in suites for system in systems if one.asks(system))
+    total += sum(len(one.tasks) for one in suites) * len(others)
     sampler = Sampler(section=section, bench=bench, run=run, progress=Counter(total=total))
     answers: dict[str, dict[str, list[Sample]]] = {one.suite.name: {} for one in suites}
     asked: dict[str, dict[str, list[Asked]]] = {one.suite.name: {} for one in suites}
@@ -109,38 +119,42 @@ def build(
         for one in suites
     ]
     measured, judges = judge_all(section, measured, run, draft)
+    trainings = over_trainings(section, measured, others, run, sampler.progress)
     remembers = memorised(section, train_rows, bench, run)
     told: dict[str, Json] = {
+        "contract": bench.contract.digest,
         "memorisation": None if remembers is None else remembers[1],
         "judges": judges,
+        "trainings": trainings.form,
         "detectors": held_against(
             {one.suite.name: one.labelled for one in suites}, measured, run, draft
         ),
     }
     if remembers is not None:
         measured = [*measured, remembers[0]]
-    _write(measured, systems, bench, run, draft, told)
+    _write(measured, systems, run, draft, told, trainings)
 
 
 def _write(
     measured: Sequence[Measured],
     systems: Sequence[System],
-    bench: Bench,
     run: Run,
     draft: Draft,
     told: Mapping[str, Json],
+    trainings: Trainings,
 ) -> None:
     seed = run.seed(BOOTSTRAP)
     found: list[Metric] = [one for suite in measured for one in metrics(suite, seed)]
+    found += trainings.metrics
     write_metrics(draft.folder / METRICS, found)
     samples = [one for suite in measured for some in suite.samples.values() for one in some]
+    samples += trainings.samples
     write_samples(draft.folder / SAMPLES, samples)
     tasks = [task for suite in measured for task in suite.tasks]
     write_rows(draft.folder / TASKS, [replace(task.example, id=task.id) for task in tasks])
     shots = next((system.shots for system in systems if system.shots), ())
     form: dict[str, Json] = {
         "schema": 1,
-        "contract": bench.contract.digest,
         "systems": [system.name for system in systems],
         "few_shot": [example.id for example in shots],
         "suites": [summary(suite, found) for suite in measured],

@@ -12,11 +12,15 @@ from tutelage.core.metric import LOCKED, Metric
 from tutelage.core.power import POWER, items_by_variance, items_for, power_of_share
 from tutelage.core.rule import Bounds, Decided, Outcome, Rule, ahead, decide, evidence, near_bound
 from tutelage.gate.family import Sharper, decide_family
+from tutelage.score.repeated import CROSSED
 
 SYSTEM = "tuned"
 CONFIDENCE = 0.95  # of the bound a rule compares
 MANY = 20_000  # tasks from which a share is as good as normal
 SCORE = "paired score"
+OTHER_SEEDS = (
+    "more trainings (`train.seeds`) or more tasks: the report tells which of both it lacks"
+)
 EXACT = "clopper-pearson"  # the method of bounds whose power is exact, too
 
 
@@ -142,6 +146,8 @@ def _advised(decided: Decided, without_previous: str) -> Judged:
     if bounds.method.startswith(LOCKED):
         return Judged(decided=decided, advice=_unlocking(decided.because))
     distance = ahead(rule, bounds.estimate)
+    if distance > 0 and bounds.method.startswith(CROSSED):
+        return Judged(decided=decided, advice=OTHER_SEEDS)
     if distance <= 0:
         short = f"the estimate itself is {-distance:.4f} short of the threshold"
         return Judged(decided=decided, advice=f"{short}: a better model, not more tasks, passes")

@@ -120,7 +120,7 @@ def _interval(
 ) -> Interval:
     if measure.family == "ratio":
         statistic = STATISTICS[measure.statistic]
-        counts = _gathered(_counts(measure, rows), clusters)
+        counts = _gathered(counts_of(measure, rows), clusters)
         found = ratio_interval(counts, statistic, generator, confidence=confidence, sides=sides)
         return replace(found, n=len(rows))
     if measure.family == "level":
@@ -159,8 +159,8 @@ def _difference(
 ) -> Interval:
     if measure.family == "ratio":
         statistic = STATISTICS[measure.statistic]
-        first = _gathered(_counts(measure, pairs.first), pairs.clusters)
-        second = _gathered(_counts(measure, pairs.second), pairs.clusters)
+        first = _gathered(counts_of(measure, pairs.first), pairs.clusters)
+        second = _gathered(counts_of(measure, pairs.second), pairs.clusters)
         found = paired_ratio_interval(
             first, second, statistic, generator, confidence=confidence, sides=sides
         )
@@ -223,7 +223,7 @@ def _level(
     bound: Bound,
 ) -> Interval:
     kept = [index for index, row in enumerate(rows) if measure.columns[0] in row]
-    table = _counts(measure, [rows[index] for index in kept])
+    table = counts_of(measure, [rows[index] for index in kept])
     names = [clusters[index] for index in kept]
     if measure.statistic in STATISTICS:
         statistic = STATISTICS[measure.statistic]
@@ -239,8 +239,8 @@ def _level_difference(
     name = measure.columns[0]
     both = zip(pairs.first, pairs.second, strict=True)
     kept = [index for index, (one, two) in enumerate(both) if name in one and name in two]
-    first = _counts(measure, [pairs.first[index] for index in kept])
-    second = _counts(measure, [pairs.second[index] for index in kept])
+    first = counts_of(measure, [pairs.first[index] for index in kept])
+    second = counts_of(measure, [pairs.second[index] for index in kept])
     names = [pairs.clusters[index] for index in kept]
     if measure.statistic in STATISTICS:
         statistic = STATISTICS[measure.statistic]
@@ -251,7 +251,7 @@ def _level_difference(
     return level_difference(first[:, 0], second[:, 0], _groups(names), bound)
 
 
-def _counts(measure: Measure, rows: Rows) -> Floats:
+def counts_of(measure: Measure, rows: Rows) -> Floats:
     """`[n, k]`: the counts a ratio sums."""
     columns = measure.columns
     if not columns:

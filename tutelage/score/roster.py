@@ -9,6 +9,7 @@ from tutelage.core.errors import BadRow, RecipeError
 from tutelage.core.recipe import Code as Keys
 from tutelage.core.recipe import Recipe, Suite
 from tutelage.core.recipe.evaluate import MEMORISATION
+from tutelage.core.rule import Rule
 from tutelage.core.sample import Sample
 from tutelage.score.canaries import REPEATS
 from tutelage.score.code import Code
@@ -22,6 +23,7 @@ from tutelage.score.names import NAMES, make, nearest, problem_of
 from tutelage.score.options import HeldOut, Options
 from tutelage.score.people import all_measures
 from tutelage.score.refusal import OverRefusal, Refusal
+from tutelage.score.repeated import TRAININGS, told_apart
 from tutelage.score.schema import Schema
 from tutelage.score.task import Scorer, Scores, Task
 
@@ -171,20 +173,10 @@ def _problems(recipe: Recipe) -> Iterator[tuple[str, str]]:
         if named in scored:
             yield from _unknown("train.early_stopping.metric", named, metric, scored)
     for index, rule in enumerate(recipe.rules()):
-        if rule.suite in given and rule.metric == USES:
-            if rule.slice or rule.baseline or rule.comparison != "<=":
-                yield (
-                    f"gate[{index}]",
-                    f"`{USES}` is a count: write `{rule.suite}.{USES} <= NUMBER`",
-                )
-        elif rule.suite in given:
-            yield from _unknown(f"gate[{index}]", rule.suite, rule.metric, given)
-            measure = given[rule.suite].get(rule.metric)
-            key = rule.slice.partition("=")[0]
-            if rule.slice and key not in slices[rule.suite]:
-                yield f"gate[{index}]", f"`{key}` is not in the slices of suite `{rule.suite}`"
-            if rule.slice and measure is not None and not measure.sliced:
-                yield f"gate[{index}]", f"`{rule.metric}` is measured on whole suites only"
+        if rule.suite in given:
+            known = given[rule.suite], scored.get(rule.suite, {}), slices[rule.suite]
+            for problem in _problems_of(rule, recipe, *known):
+                yield f"gate[{index}]", problem
     for index, goal in enumerate(recipe.goals):
         name, _, metric = goal.metric.partition(".")
         measure = given.get(name, {}).get(metric)
@@ -192,6 +184,44 @@ def _problems(recipe: Recipe) -> Iterator[tuple[str, str]]:
             yield f"goals[{index}].shares", f"`{metric}` is measured on whole suites only"
         if name in given:
             yield from _unknown(f"goals[{index}].metric", name, metric, given)
+
+
+def _problems_of(
+    rule: Rule,
+    recipe: Recipe,
+    given: Mapping[str, Measure],
+    scored: Mapping[str, Measure],
+    slices: Sequence[str],
+) -> Iterator[str]:
+    """What a rule names that its suite has not: `scored` by scorers, `given` by others, too."""
+    if rule.metric == USES:
+        if rule.slice or rule.baseline or rule.comparison != "<=":
+            yield f"`{USES}` is a count: write `{rule.suite}.{USES} <= NUMBER`"
+        return
+    for _, problem in _unknown("", rule.suite, rule.metric, {rule.suite: given}):
+        yield problem
+    measure = given.get(rule.metric)
+    key = rule.slice.partition("=")[0]
+    if rule.slice == TRAININGS:
+        if problem := _untold(rule, recipe, measure, scored):
+            yield problem
+    elif rule.slice and key not in slices:
+        yield f"`{key}` is not in the slices of suite `{rule.suite}`"
+    elif rule.slice and measure is not None and not measure.sliced:
+        yield f"`{rule.metric}` is measured on whole suites only"
+
+
+def _untold(
+    rule: Rule, recipe: Recipe, measure: Measure | None, scored: Mapping[str, Measure]
+) -> str:
+    """Why nothing is known of a metric over the recipe's trainings; empty where it will be."""
+    if recipe.train is None or recipe.train.seeds < 2:
+        return f"`@{TRAININGS}` needs several: set `train.seeds`"
+    if rule.baseline in ("previous", "evaluation"):
+        return f"`@{TRAININGS}` is not compared with `{rule.baseline}`"
+    if measure is not None and (measure.metric not in scored or not told_apart(measure)):
+        return f"`{rule.metric}` is not told over trainings"
+    return ""
 
 
 def _unknown(

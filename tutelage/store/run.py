@@ -33,6 +33,7 @@ class Run:
     folder: Path
     progress: Progress = field(default_factory=Silent)
     force: bool = False  # make every artifact anew
+    training: int = 1  # which of the recipe's trainings, each with random streams of its own
 
     @classmethod
     @contextmanager
@@ -62,15 +63,26 @@ class Run:
 
     def seed(self, name: str) -> int:
         """The seed of a named stream, for torch."""
-        return seeds.seed_of(name, self.recipe.seed)
+        return seeds.seed_of(name, self.root)
 
     def generator(self, name: str) -> np.random.Generator:
         """The generator of a named stream."""
-        return seeds.stream(name, self.recipe.seed)
+        return seeds.stream(name, self.root)
+
+    @property
+    def root(self) -> int:
+        """The root of all random streams: the recipe's seed, or that of one of its trainings."""
+        if self.training == 1:
+            return self.recipe.seed
+        return seeds.seed_of(f"train.seeds.{self.training}", self.recipe.seed)
 
     def seeds(self, *names: str) -> dict[str, int]:
         """The seeds a stage uses, for its provenance."""
         return {name: self.seed(name) for name in names}
+
+    def named(self, stage: str) -> str:
+        """The name of a stage that is gone through once a training: `train`, `train-2`."""
+        return stage if self.training == 1 else f"{stage}-{self.training}"
 
     def make(self, stage: str, provenance: Provenance, build: Callable[[Draft], None]) -> Artifact:
         """The stage's artifact: from the store where it is there, else built.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from tutelage.core.errors import TrainingError
 from tutelage.core.recipe import Train
@@ -13,7 +14,7 @@ from tutelage.train.run import Material, base_and_contract, gathered, provenance
 
 
 def follow(section: Train, run: Run, world: World) -> None:
-    """Trains along, and writes nothing; returns too where there is nothing to train.
+    """Trains along, every training there is, and writes nothing.
 
     Raises: PeerLost where rank 0 is gone; TrainingError where this process would train
         something else; whatever training raises.
@@ -22,14 +23,18 @@ def follow(section: Train, run: Run, world: World) -> None:
     from tutelage.train.meeting import connect, leave, wait_for_news
 
     store = connect(world)
-    announced = wait_for_news(store)
-    if announced is not None:
-        material = _material(section, announced, run, world)
-        group = open_group(world, store)
+    heard = 0
+    while (announced := wait_for_news(store, heard)) is not None:
+        mine = replace(run, training=int(announced["training"]))
+        material = _material(section, announced, mine, world)
+        group = open_group(world, store, heard)
         with together():
-            trained = train_on(section, material, run, announced["adapter"], group)
+            trained = train_on(section, material, mine, announced["adapter"], group)
             gathered(trained.loop.learner)
             group.close()
+        heard += 1
+        if mine.training == section.seeds:
+            break  # what comes after it is rank 0's alone
     leave(store)
 
 

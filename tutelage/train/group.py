@@ -165,8 +165,9 @@ class Group:
         self.patience.close()
 
 
-def open_group(world: World, store: Store) -> Group:
-    """Joins the other ranks: NCCL where there are GPUs, and gloo for what lies in main memory.
+def open_group(world: World, store: Store, number: int = 0) -> Group:
+    """Joins the other ranks for one training of this start, counted from 0: NCCL where there
+    are GPUs, and gloo for what lies in main memory.
 
     Raises: PeerLost where they do not come; UsageError where this rank has no GPU of its own.
     """
@@ -185,7 +186,7 @@ def open_group(world: World, store: Store) -> Group:
     with together():
         dist.init_process_group(
             backend,
-            store=PrefixStore("ranks", store),
+            store=PrefixStore(f"ranks/{number}", store),
             rank=world.rank,
             world_size=world.size,
             timeout=PATIENCE,
@@ -201,8 +202,7 @@ def joined(world: World, announced: Mapping[str, str]) -> Iterator[Group]:
         yield Group()
         return
     store = connect(world)
-    tell(store, {"ready": dict(announced)})
-    group = open_group(world, store)
+    group = open_group(world, store, tell(store, {"ready": dict(announced)}))
     with together():
         yield group
         group.close()

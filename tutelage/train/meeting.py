@@ -20,7 +20,7 @@ from torch._C._distributed_c10d import PrefixStore, Store, TCPStore
 from tutelage.core.errors import PeerLost, TutelageError
 from tutelage.core.world import World
 
-NEWS, BEAT, LEFT = "news", "beat", "left"
+NEWS, TOLD, BEAT, LEFT = "news", "told", "beat", "left"
 BEATS = 5.0  # seconds between two signs of life
 SILENCE = 180.0  # seconds without one, after which rank 0 counts as gone
 LOOK = 0.2
@@ -80,27 +80,33 @@ def hosting(world: World) -> Iterator[None]:
         thread.join()
 
 
-def tell(store: Store, news: Mapping[str, object]) -> None:
-    """What the waiting ones are to know; the first news is the one that counts."""
-    store.compare_set(NEWS, "", json.dumps(dict(news)))
+def tell(store: Store, news: Mapping[str, object]) -> int:
+    """What the waiting ones are to know next; how many news there were before."""
+    number = store.add(TOLD, 1) - 1
+    store.set(f"{NEWS}/{number}", json.dumps(dict(news)))
+    return number
 
 
-def wait_for_news(store: Store, *, silence: float = SILENCE) -> dict[str, str] | None:
-    """What rank 0 announces to train on, whenever it does; None where it trains nothing.
+def wait_for_news(
+    store: Store, heard: int = 0, *, silence: float = SILENCE
+) -> dict[str, str] | None:
+    """What rank 0 announces to train on after so many news, whenever it does; None where it
+    trains nothing more.
 
     Raises: PeerLost where it failed, or no sign of life came for `silence` seconds.
     """
-    heard, last = 0, time.monotonic()
+    seen, last = 0, time.monotonic()
+    key = f"{NEWS}/{heard}"
     while True:
         try:
-            if store.check([NEWS]):
-                news = json.loads(store.get(NEWS))
+            if store.check([key]):
+                news = json.loads(store.get(key))
                 break
             beats = store.add(BEAT, 0)
         except dist.DistError as error:
             raise PeerLost("rank 0 is gone, before anything was trained") from error
-        if beats != heard:
-            heard, last = beats, time.monotonic()
+        if beats != seen:
+            seen, last = beats, time.monotonic()
         elif time.monotonic() - last > silence:
             raise PeerLost(
                 f"rank 0 gave no sign of life for {silence:.0f} seconds",

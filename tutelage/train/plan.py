@@ -53,7 +53,8 @@ class Plan:
     warm_seconds: float  # of the first step
     step_seconds: float  # of a heavy step
     start_seconds: float  # before the first step
-    seconds: float  # of the whole training, start and validations among it
+    seconds: float  # of every training of the recipe, starts and validations among it
+    trainings: int  # that differ in their seeds
     memory: Memory
     memory_bytes: int  # all of it
     available_bytes: int | None
@@ -102,11 +103,14 @@ def _measured(section: Train, material: Material, run: Run, loading: float) -> P
     start = loading + time.perf_counter() - began
     probe = probed(loop)
     activations = max(0, room.peak() - before - memory.counted)
-    memory = replace(memory, activations=activations, process=before)
     trained = sum(weight.numel() for weight in learner.trainable().values())
     steps = len(taught.steps)
     later = sum(weights[i] for step in taught.steps[1:] for i in step)
     held_out = validations(steps, validation_pace(section, steps)) * probe.validation
+    lasts = probe.warm + probe.token * later + held_out
+    memory = replace(memory, activations=activations, process=before)
+    if lasts < section.checkpoint_every_seconds:
+        memory = replace(memory, checkpoint=0)  # none is written beside a step
     free = available is None or memory.total - own <= available
     precision = str(learner.backbone.precision).removeprefix("torch.")
     row_tokens = max(section.rows_tokens, longest)
@@ -124,7 +128,8 @@ def _measured(section: Train, material: Material, run: Run, loading: float) -> P
         warm_seconds=probe.warm,
         step_seconds=probe.steady,
         start_seconds=start,
-        seconds=start + probe.warm + probe.token * later + held_out,
+        seconds=(start + lasts) * section.seeds,
+        trainings=section.seeds,
         memory=memory,
         memory_bytes=memory.total,
         available_bytes=available,

@@ -53,6 +53,7 @@ UNRECORDED = {
     "gradient_checkpointing",
     "parallel",
     "quotas",
+    "seeds",  # how many there are changes none of them
     "sinks",
     "start_from",  # by its digest
     "threads",
@@ -78,7 +79,7 @@ class Material:
 
 
 def run(section: Train, inputs: Mapping[str, Artifact], run: Run) -> Artifact:
-    """Trains what the dataset teaches.
+    """Trains what the dataset teaches, as the run's one of `train.seeds` trainings.
 
     Raises: BaseModelError, ContractError, TrainingError.
     """
@@ -88,7 +89,7 @@ def run(section: Train, inputs: Mapping[str, Artifact], run: Run) -> Artifact:
     def build(draft: Draft) -> None:
         _build(section, material, run, draft, provenance.key)
 
-    artifact = run.make("train", provenance, build)
+    artifact = run.make(run.named("train"), provenance, build)
     run.store.checkpoints(provenance.key).clear()
     return artifact
 
@@ -153,6 +154,7 @@ def _build(section: Train, material: Material, run: Run, draft: Draft, key: str)
     from tutelage.train.sinks import write_metrics
 
     announced = {"dataset": material.dataset.key, "tokens": material.tokens.key, "adapter": key}
+    announced["training"] = str(run.training)
     with joined(World.here(), announced) as group:
         trained = train_on(section, material, run, key, group)
         loop, state = trained.loop, trained.state

@@ -43,7 +43,7 @@ class Journal(AbstractContextManager["Journal"]):
 @contextmanager
 def open_sinks(section: Train, run: Run, done: int) -> Iterator[list[Sink]]:
     """The journal and the recipe's trackers for the block, going on after `done` steps."""
-    folder = run.folder / "train"
+    folder = run.folder / run.named("train")
     with ExitStack() as stack:
         sinks: list[Sink] = [stack.enter_context(Journal(folder / "journal.jsonl", done))]
         for name in section.sinks:

@@ -107,6 +107,16 @@ class Curate(Section):
     )
     screen: Screen = Field(default_factory=Screen, description="Personal data, secrets and such.")
     duplicates: Duplicates = Field(default_factory=Duplicates, description="Repeats among rows.")
+    conflicting: Literal["review", "drop"] = Field(
+        "review",
+        description="Rows that answer one prompt differently: kept for a person to look at, or "
+        "left out unless more than half of them agree.",
+    )
+    invalid_output: Literal["review", "drop"] = Field(
+        "review",
+        description="Rows whose answer `contract.output_schema` does not allow: kept for a person "
+        "to look at, or left out.",
+    )
     leakage: Leakage = Field(default_factory=Leakage, description="Overlap with evaluation items.")
     canaries: Canaries | None = Field(
         None, description="Rows planted to see what is memorised; leave out of what is shipped."

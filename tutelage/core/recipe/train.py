@@ -191,6 +191,13 @@ class Train(Section):
     sinks: tuple[Literal["mlflow", "wandb", "tensorboard"], ...] = Field(
         (), description="Trackers that are told each step beside `journal.jsonl`; no network."
     )
+    seeds: int = Field(
+        1,
+        ge=1,
+        le=32,
+        description="Trainings that differ in their random seeds alone; the first is released, "
+        "the others tell how much chance is in it.",
+    )
     init: Literal["pretrained", "random"] = Field(
         "pretrained", description="`random` starts from untrained weights: the control run."
     )

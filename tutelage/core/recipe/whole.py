@@ -89,6 +89,9 @@ class Recipe(Section):
             yield ("evaluate", *place), problem
         for place, problem in self.train.contradictions() if self.train else ():
             yield ("train", *place), problem
+        if self.curate and self.curate.invalid_output == "drop" and not self.contract.output_schema:
+            problem = "`drop` has no effect without `contract.output_schema`"
+            yield ("curate", "invalid_output"), problem
         yield from self._served()
         yield from self._stopped(suites)
         train = self.train if self.evaluate else None

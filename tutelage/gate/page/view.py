@@ -20,6 +20,7 @@ from tutelage.gate.page.draw import SHARE, WHOLE, percent, points, sentence, sig
 from tutelage.gate.page.mark import Failures, failures
 from tutelage.gate.page.opinions import judged_names, opinions
 from tutelage.gate.page.passes import PassCurve, pass_curve
+from tutelage.gate.page.trainings import trainings
 from tutelage.score.measure import Measure
 from tutelage.score.pairing import SUMMARY, TASKS
 from tutelage.score.people import PEOPLE_FORM
@@ -119,6 +120,7 @@ def page(evidence: Evidence) -> dict[str, Any]:
         "goals": _goals(evidence),
         "suites": _suites(evidence, summary),
         "opinions": opinions(summary, _people(evidence), evidence.metrics),
+        "trainings": trainings(summary),
         "whole": WHOLE.ticks,
         "course": course(evidence.adapter.file(METRICS)),
         "card": facts.dataset_card(evidence.dataset),
@@ -139,6 +141,8 @@ def page(evidence: Evidence) -> dict[str, Any]:
 def _suites(evidence: Evidence, summary: Mapping[str, Any]) -> list[SuiteView]:
     samples: dict[str, dict[str, list[Sample]]] = {}
     for sample in read_samples(evidence.report.file(SAMPLES)):
+        if sample.system not in summary["systems"]:
+            continue  # another training's
         by_system = samples.setdefault(suite_of(sample.task), {})
         by_system.setdefault(sample.system, []).append(sample)
     rows = read_rows(evidence.report.file(TASKS))
