@@ -7,7 +7,7 @@ CODE := tutelage tests scripts examples $(wildcard benchmarks)
 .PHONY: env demo demo-support test test-offline check format docs bench bench-contract bench-detectors \
   bench-rendering bench-train bench-losses bench-packing bench-plan bench-train-kill bench-matrix \
   bench-attention bench-gpu bench-gate bench-curate bench-curate-speed bench-curate-kill \
-  bench-ingest bench-metrics bench-sandbox bench-judges bench-lm-eval bench-worth
+  bench-ingest bench-metrics bench-sandbox bench-judges bench-lm-eval bench-worth bench-injection
 
 env:
 	@scripts/env.sh
@@ -68,6 +68,10 @@ bench-curate-speed: env
 # A curation of a million rows killed again and again, beside one that is not.
 bench-curate-kill: env
 	$(BIN)/python benchmarks/curate_kill.py
+
+# FOLDER holds public sets; benchmarks/injection.py says which. ATTACKS has PyRIT's.
+bench-injection: env
+	$(BIN)/python benchmarks/injection.py $(FOLDER) $(if $(ATTACKS),--attacks $(ATTACKS))
 
 # Trained on raw rows and on the same rows curated, asked alike; about 10 minutes.
 bench-worth: env
