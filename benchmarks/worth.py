@@ -5,11 +5,12 @@
 The first example's rows, with noise at known rates in them: near-repeats, answers that are broken
 off or are prose, second annotations that contradict the first two, wrong answers that nothing
 contradicts, items of a benchmark, e-mail addresses. `raw` takes all as it is; `curated` drops what
-curation finds; `curated half` has half as many of those rows. All are trained and asked alike. The
-test's items are those of the example that were not leaked, and are asked once of each.
+curation finds and is trained for about as many steps; `curated, fewer steps` for as many epochs,
+and `curated half` on half as many of those rows. The test's items are those of the example that
+were not leaked, the same for all.
 
 One JSON line a metric goes to `benchmarks/results/worth.jsonl`: both values, and the paired
-difference with its 95 % interval.
+difference with its 95 % interval; of `curated` over trainings of other seeds, too.
 """
 
 from __future__ import annotations
@@ -21,12 +22,23 @@ import random
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from methods import RESULTS, ROOT, commit, hardware
+
+from tutelage.core.components import crossed
+from tutelage.core.intervals import Interval
+from tutelage.core.seeds import stream
+from tutelage.evaluate.trainings import system_of
+from tutelage.score.measure import Measure, Pairs, difference
+from tutelage.score.pairing import measures_in, pair, samples_in
+from tutelage.score.repeated import pseudovalues
+from tutelage.store.artifact import MANIFEST, Artifact, read_manifest
 
 DATA = ROOT / "examples" / "intents"
 COLUMNS = "{system: instruction, user: input, assistant: output}"
@@ -37,8 +49,20 @@ TIMES = 4  # near-repeats of a repeated row
 POLITE = ("please ", "hey, ", "now ", "could you ", "ok ", "well, ", "quickly ", "for me: ")
 PROSE = "Sure! I can help with that: {}"
 METRICS = ("parse", "valid", "intent", "slot_f1", "exact_match")
-ARMS = ("raw", "curated", "curated half")
+TRAININGS = 3  # of `raw` and `curated`, each of other seeds
+EPOCHS = 2
 Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arm:
+    """What is curated how, and trained how long and how often."""
+
+    name: str
+    curate: str
+    epochs: int = EPOCHS
+    seeds: int = 1
+
 
 RECIPE = """\
 name: worth
@@ -48,7 +72,8 @@ curate:
   sources:
     - {{path: rows.jsonl, format: fields, origin: human, licence: CC0-1.0, fields: {columns}}}
 {curate}
-train: {{base: tutelage/tiny, method: full, optimizer: muon, epochs: 2, step_tokens: 6144}}
+train: {{base: tutelage/tiny, method: full, optimizer: muon, step_tokens: 6144,
+        epochs: {epochs}, seeds: {seeds}}}
 evaluate:
   suites:
     - {{name: calls, path: test.jsonl, format: fields, fields: {columns},
@@ -74,16 +99,16 @@ def main() -> None:
     with ExitStack() as stack:
         folder = given.keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         made = write(folder, given.rows, given.seed)
-        reports = {arm: evaluated(folder, arm, given.seed) for arm in ARMS}
+        reports = measured(folder, given.seed)
+        lines = [
+            {"benchmark": f"worth/{arm}", **line}
+            for arm, report in reports.items()
+            if arm != "raw"
+            for line in compared(reports["raw"], report)
+        ]
     RESULTS.mkdir(exist_ok=True)
     about = {"rows": made, "seed": given.seed, "commit": commit(), "hardware": hardware()}
-    lines = [
-        {"benchmark": f"worth/{arm}", **line, **about}
-        for arm in ARMS
-        if arm != "raw"
-        for line in compared(reports["raw"], reports[arm])
-    ]
-    text = "".join(json.dumps(line) + "\n" for line in lines)
+    text = "".join(json.dumps(line | about) + "\n" for line in lines)
     (RESULTS / "worth.jsonl").write_text(text, encoding="utf-8")
     print(text)
 
@@ -151,50 +176,89 @@ def columns(row: Row) -> Row:
     return {name: row[name] for name in ("instruction", "input", "output")}
 
 
-def evaluated(folder: Path, arm: str, seed: int) -> Path:
-    """The report of one arm."""
-    curate = RAW if arm == "raw" else CURATED % COLUMNS
-    if arm == "curated half":
-        kept = len((folder / "curated.rows").read_text(encoding="utf-8").splitlines())
-        curate += f"  rows: {kept // 2}\n"
-    recipe = folder / f"{arm.replace(' ', '-')}.yaml"
-    recipe.write_text(RECIPE.format(seed=seed, columns=COLUMNS, curate=curate), encoding="utf-8")
-    words = [sys.executable, "-m", "tutelage", "evaluate", str(recipe), "--json"]
+def measured(folder: Path, seed: int) -> dict[str, Path]:
+    """The report of every arm."""
+    raw = Arm(name="raw", curate=RAW, seeds=TRAININGS)
+    curated = Arm(name="curated", curate=CURATED % COLUMNS, seeds=TRAININGS)
+    reports = {raw.name: folders(folder, raw, seed, "evaluate")}
+    kept = counts(folders(folder, curated, seed, "curate")["dataset"])
+    epochs = round(EPOCHS * counts(reports["raw"]["dataset"])["train"] / kept["train"])
+    half = f"{curated.curate}  rows: {kept['kept'] // 2}\n"
+    for arm in (
+        replace(curated, epochs=epochs),
+        replace(curated, name="curated, fewer steps", seeds=1),
+        replace(curated, name="curated half", curate=half, seeds=1),
+    ):
+        reports[arm.name] = folders(folder, arm, seed, "evaluate")
+    return {name: made["report"] for name, made in reports.items()}
+
+
+def folders(folder: Path, arm: Arm, seed: int, command: str) -> dict[str, Path]:
+    """Where the artifacts of an arm lie."""
+    recipe = folder / f"{arm.name.replace(', ', '-').replace(' ', '-')}.yaml"
+    recipe.write_text(
+        RECIPE.format(
+            seed=seed, columns=COLUMNS, curate=arm.curate, epochs=arm.epochs, seeds=arm.seeds
+        ),
+        encoding="utf-8",
+    )
+    words = [sys.executable, "-m", "tutelage", command, str(recipe), "--json"]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     form = json.loads(done.stdout.splitlines()[-1])
     if form["error"]:
-        raise SystemExit(f"{arm}: {form['error']}")
-    folders = {one["kind"]: Path(one["folder"]) for one in form["artifacts"]}
-    manifest = json.loads((folders["dataset"] / "manifest.json").read_text(encoding="utf-8"))
-    print(arm, manifest["counts"], file=sys.stderr)
-    if arm == "curated":
-        (folder / "curated.rows").write_text("\n" * manifest["counts"]["kept"], encoding="utf-8")
-    return folders["report"]
+        raise SystemExit(f"{arm.name}: {form['error']}")
+    found = {one["kind"]: Path(one["folder"]) for one in form["artifacts"]}
+    print(arm.name, arm.epochs, counts(found["dataset"]), file=sys.stderr)
+    return found
+
+
+def counts(folder: Path) -> dict[str, int]:
+    """What an artifact's stage counted."""
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    found: dict[str, int] = manifest["counts"]
+    return found
 
 
 def compared(raw: Path, curated: Path) -> Iterator[dict[str, Any]]:
-    """Each metric of both, with the paired difference."""
-    from tutelage.core.seeds import stream
-    from tutelage.score.measure import difference
-    from tutelage.score.pairing import measures_in, pair, samples_in
-    from tutelage.store.artifact import MANIFEST, Artifact, read_manifest
-
+    """Each metric of the first training of both, paired; then over trainings, where there are."""
     one, two = (
         Artifact(folder=folder, manifest=read_manifest(folder / MANIFEST))
         for folder in (raw, curated)
     )
-    pairs = pair(samples_in(two, "tuned")["calls"], samples_in(one, "tuned")["calls"])
-    for measure in measures_in(two)["calls"]:
-        if measure.metric in METRICS:
-            found = difference(measure, pairs, stream(measure.metric, 0))
-            yield {
-                "metric": measure.metric,
-                "difference": round(found.value, 4),
-                "low": round(found.low, 4),
-                "high": round(found.high, 4),
-                "n": found.n,
-                "method": found.method,
-            }
+    measures = [one for one in measures_in(two)["calls"] if one.metric in METRICS]
+    systems = [system_of(number + 1) for number in range(TRAININGS)]
+    pairs = [
+        pair(second["calls"], first["calls"])
+        for first, second in ((samples_in(one, name), samples_in(two, name)) for name in systems)
+        if second
+    ]
+    for measure in measures:
+        found = difference(measure, pairs[0], stream(measure.metric, 0))
+        yield told(measure, found, 1)
+        if len(pairs) > 1:
+            yield told(measure, over_trainings(measure, pairs), len(pairs))
+
+
+def over_trainings(measure: Measure, pairs: Sequence[Pairs]) -> Interval:
+    """The mean difference over trainings and tasks."""
+    table = [
+        pseudovalues(measure, one.first, one.clusters)
+        - pseudovalues(measure, one.second, one.clusters)
+        for one in pairs
+    ]
+    return crossed(np.stack(table)).interval()
+
+
+def told(measure: Measure, found: Interval, trainings: int) -> dict[str, Any]:
+    return {
+        "metric": measure.metric,
+        "difference": round(found.value, 4),
+        "low": round(found.low, 4),
+        "high": round(found.high, 4),
+        "n": found.n,
+        "trainings": trainings,
+        "method": found.method,
+    }
 
 
 if __name__ == "__main__":
