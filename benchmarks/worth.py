@@ -241,11 +241,11 @@ def compared(raw: Path, curated: Path) -> Iterator[dict[str, Any]]:
 
 def over_trainings(measure: Measure, pairs: Sequence[Pairs]) -> Interval:
     """The mean difference over trainings and tasks."""
-    table = [
-        pseudovalues(measure, one.first, one.clusters)
-        - pseudovalues(measure, one.second, one.clusters)
+    sides = [
+        [pseudovalues(measure, rows, one.clusters) for rows in (one.first, one.second)]
         for one in pairs
     ]
+    table = [first - second for first, second in sides if first is not None and second is not None]
     return crossed(np.stack(table)).interval()
 
 
