@@ -112,6 +112,16 @@ def test_a_difference_is_paired_with_the_baseline() -> None:
     assert found.interval(2).low < 0.25
 
 
+def test_a_share_and_a_difference_of_shares_stay_within_their_bounds() -> None:
+    names = [str(n) for n in range(40)]
+    none, every = [{"exact": 0.0}] * 40, [{"exact": 1.0}] * 40
+    apart = repeated(EXACT, [none, every], names, _none, none)
+    assert apart is not None
+    assert (apart.interval(2).low, apart.interval(2).high) == (-1.0, 1.0)
+    alone = _over([none, every]).interval(2)
+    assert (alone.low, alone.high) == (0.0, 1.0)
+
+
 def _answers(draw: np.random.Generator, share: float, count: int = 300) -> list[dict[str, float]]:
     return [{"exact": float(one)} for one in draw.random(count) < share]
 

@@ -33,7 +33,7 @@ class Repeated:
     spread: Crossed
     measure: Measure
     own: Mapping[Sides, tuple[Interval, ...]]  # each training's interval, for itself alone
-    whole: bool  # whether it is no difference, so that a share stays in [0, 1]
+    whole: bool  # whether it is no difference: a share stays in [0, 1], a difference in [-1, 1]
 
     @property
     def value(self) -> float:
@@ -50,8 +50,8 @@ class Repeated:
         own = self.own[sides]
         low = min(found.low, math.fsum(one.low for one in own) / len(own))
         high = max(found.high, math.fsum(one.high for one in own) / len(own))
-        if self.whole and self.measure.family in ("share", "mean"):
-            low, high = max(0.0, low), min(1.0, high)
+        if self.measure.family in ("share", "mean"):
+            low, high = max(0.0 if self.whole else -1.0, low), min(1.0, high)
         method = f"{CROSSED}, {len(self.values)} trainings" + (ONE_SIDED if sides == 1 else "")
         return Interval(value=self.value, low=low, high=high, n=self.spread.items, method=method)
 
