@@ -63,6 +63,24 @@ def test_bad_rows_are_a_note_where_the_recipe_rejects_them(
     assert "they are left out and kept on file" in said.out
 
 
+def test_synthetic_rows_nobody_reviewed_are_bad(tutelage: Tutelage, project: Path) -> None:
+    row = {
+        "messages": [
+            {"role": "user", "content": "Is it night?"},
+            {"role": "assistant", "content": "{}"},
+        ],
+        "origin": "synthetic",
+        "generator": {"model": "teacher-1"},
+    }
+    with (project / "data" / "train.jsonl").open("a") as file:
+        file.write(json.dumps(row) + "\n")
+    said = tutelage("check")
+    assert said.code == 1
+    assert "line 41  it is synthetic and nobody has reviewed it" in said.err
+    edit(project, "validation: 0.1", "validation: 0.1\n  review: {reviewers: 0}")
+    assert tutelage("check").code == 0
+
+
 PAIR = {
     "messages": [{"role": "user", "content": "Is it night?"}],
     "chosen": [{"role": "assistant", "content": "{}"}],

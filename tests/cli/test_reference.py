@@ -10,7 +10,7 @@ def test_every_command_has_its_section_and_options() -> None:
     text = markdown()
     for name in FILES:
         assert f"### tutelage {name}\n" in text
-    parts = text.count("#### tutelage contract ") + text.count("#### tutelage rate ")
-    assert parts == 4
+    parts = sum(text.count(f"#### tutelage {name} ") for name in ("contract", "rate", "review"))
+    assert parts == 6
     assert text.count("- `--json` ") == len(FILES) + parts
     assert "`serve` one with its `url` once it listens, `chat` one for every answer" in text

@@ -273,8 +273,16 @@ def test_the_keys_of_every_section_are_these() -> None:
     )
     assert keys["Curate"] == (
         "sources rows validation group_by stratify licences opt_out people invalid expected stages "
-        "screen duplicates conflicting invalid_output leakage canaries"
+        "screen duplicates conflicting invalid_output leakage canaries synthesis review"
     )
+    assert keys["Synthesis"] == "teacher seeds instruction guide samples agreement rows"
+    assert keys["Teacher"] == (
+        "endpoint model licence api_key_env temperature max_new_tokens at_once retries "
+        "timeout_seconds prompt_price answer_price"
+    )
+    assert keys["Seeds"] == "sources prompts count each"
+    assert keys["Prompts"] == "path format fields roles prompt licence"
+    assert keys["Review"] == "reviewers key_env"
     assert keys["Screen"] == "actions key_env key_file detectors"
     assert keys["Detector"] == "name url least_score token_env batch timeout_seconds"
     assert keys["Duplicates"] == "near prompts answers jaccard"

@@ -51,7 +51,12 @@ def recipe(folder: Path, seed: int = 1, **curate: Any) -> Recipe:
         {
             "name": "test",
             "seed": seed,
-            "curate": {"sources": sources, "invalid": "reject", **curate},
+            "curate": {
+                "sources": sources,
+                "invalid": "reject",
+                "review": {"reviewers": 0},  # its synthetic rows are old ones
+                **curate,
+            },
             "evaluate": {"suites": [{"name": "s", "path": "test.jsonl", "scorers": ["json"]}]},
         }
     ).at(folder)
@@ -163,7 +168,10 @@ def test_bad_rows_are_kept_on_file_with_their_line(folder: Path) -> None:
             "text": "{",
         },
     ]
-    assert listener.warnings == ["3 bad rows were left out; rejected.jsonl has each with its line"]
+    assert listener.warnings == [
+        "40 rows are a model's and nobody reviewed them: `curate.review`",
+        "3 bad rows were left out; rejected.jsonl has each with its line",
+    ]
 
 
 def test_bad_rows_stop_the_run_where_the_recipe_says_so(folder: Path) -> None:

@@ -7,8 +7,9 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from typing import Any
 
 from tutelage.score.judge import CONSTANT, Pair
 
@@ -60,6 +61,19 @@ def answering(
     reply: Callable[[str], str], failures: Sequence[int] = ()
 ) -> Iterator[tuple[str, list[Mapping[str, object]]]]:
     """A server of chat completions, its address and what it was sent; `failures` come first."""
+
+    def choice(body: Mapping[str, Any]) -> Mapping[str, object]:
+        return {"message": {"role": "assistant", "content": reply(body["messages"][0]["content"])}}
+
+    with serving(choice, failures) as served:
+        yield served
+
+
+@contextmanager
+def serving(
+    choice: Callable[[Mapping[str, Any]], Mapping[str, object]], failures: Sequence[int] = ()
+) -> Iterator[tuple[str, list[Mapping[str, object]]]]:
+    """The same, with a whole request's body for a whole choice; several are served at once."""
     sent: list[Mapping[str, object]] = []
     left = list(failures)
 
@@ -71,7 +85,7 @@ def answering(
             self.end_headers()
             words = body["messages"][0]["content"]
             answer = {
-                "choices": [{"message": {"role": "assistant", "content": reply(words)}}],
+                "choices": [choice(body)],
                 "usage": {"prompt_tokens": len(words.split()), "completion_tokens": 2},
             }
             self.wfile.write(json.dumps(answer).encode())
@@ -79,7 +93,7 @@ def answering(
         def log_message(self, format: str, *args: object) -> None:
             """Nothing is said."""
 
-    server = HTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

@@ -15,6 +15,7 @@ from tutelage.core.recipe import Curate, Evaluate, Reading, Recipe, Suite
 from tutelage.core.row import Example
 from tutelage.curate import screening
 from tutelage.curate.decontaminate import leaks
+from tutelage.curate.reviewed import held
 from tutelage.curate.sources import FIX_SOURCE, FIX_SUITE, Asked
 from tutelage.render.contract import Contract
 from tutelage.render.fit import QUOTA_OF
@@ -101,7 +102,8 @@ class Check:
 
     def _sources(self, section: Curate) -> list[Example]:
         self.attempt("screen", lambda: screening.ready(section.screen, self.recipe))
-        files = self._read("source", section.sources)
+        read = self._read("source", section.sources)
+        files = self.attempt("review", lambda: held(read, section)) or read
         if any(file.refused for file in files):
             error = rows_error(files, "taught", FIX_SOURCE)
             if section.invalid == "fail":

@@ -187,7 +187,8 @@ def _told(example: Example) -> Iterator[tuple[str, str]]:
         ("editor", example.editor),
         ("consent key", example.consent_key),
         ("stage", example.stage),
-        ("edited from", ", ".join(example.parents)),
+        ("edited from" if example.editor else "drafted from", ", ".join(example.parents)),
+        ("reviewed by", ", ".join(f"{one.reviewer} {one.decision}" for one in example.reviews)),
         ("tags", ", ".join(f"{tag} {value}" for tag, value in example.tags.items())),
     ):
         if value:

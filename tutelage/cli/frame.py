@@ -41,6 +41,10 @@ COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "contract": ("contract", "Show a prompt contract, or what differs between two."),
         "plan": ("plan", "Tell memory, disk and time of the training."),
     },
+    "Drafting": {
+        "draft": ("draft", "Have a teacher draft rows, for people to review."),
+        "review": ("review", "Have people review drafts, and take their decisions in."),
+    },
     "Serving": {
         "verify": ("verify", "Compare a release with what it says of itself."),
         "serve": ("serve", "Answer requests, as OpenAI's chat completions."),

@@ -27,15 +27,20 @@ def as_json(command: Command) -> Command:
 
 def of_recipe(command: Command) -> Command:
     """The recipe argument, `--set` and `--json`."""
-    override = click.option(
+    argument = click.argument("recipe", metavar="[RECIPE]", default=RECIPE)
+    return argument(overridden(as_json(command)))
+
+
+def overridden(command: Command) -> Command:
+    """`--set`."""
+    option = click.option(
         "--set",
         "overrides",
         multiple=True,
         metavar="KEY=VALUE",
         help="Override one key, such as train.epochs=2; may be given again.",
     )
-    argument = click.argument("recipe", metavar="[RECIPE]", default=RECIPE)
-    return argument(override(as_json(command)))
+    return option(command)
 
 
 def of_project(command: Command) -> Command:

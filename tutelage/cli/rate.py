@@ -75,7 +75,7 @@ def export_sheets(run: str, project: Path, output: Path, **asked: Any) -> Reply:
     """
     from tutelage.evaluate.rate import export
     from tutelage.evaluate.sheet import Wanted
-    from tutelage.evaluate.table import suffix_of
+    from tutelage.store.sheets import suffix_of
 
     suffix_of(output)
     _check(asked)

@@ -11,7 +11,9 @@ from tutelage.core.errors import StoreError
 
 SCHEMA = 1  # of a manifest; a newer one is refused
 
-Kind = Literal["dataset", "tokens", "adapter", "report", "ratings", "verdict", "release"]
+Kind = Literal[
+    "dataset", "tokens", "adapter", "report", "ratings", "drafts", "reviews", "verdict", "release"
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

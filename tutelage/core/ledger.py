@@ -51,6 +51,12 @@ class Reason(StrEnum):
     INVALID_TOOL_CALL = "invalid_tool_call"
     INVALID_OUTPUT = "invalid_output"
     CONFLICTING_LABEL = "conflicting_label"
+    # drafts of a teacher, and people's review of them
+    NO_ANSWER = "no_answer"
+    INCONSISTENT = "inconsistent"
+    NOT_REVIEWED = "not_reviewed"
+    STALE_REVIEW = "stale_review"
+    FORGED_REVIEW = "forged_review"
     # findings in its texts
     PERSONAL_DATA = "personal_data"
     SECRET = "secret"

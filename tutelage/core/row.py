@@ -9,7 +9,8 @@ from typing import Any, Literal, cast, get_args
 import msgspec
 
 from tutelage.core.conversation import Conversation, Message, messages_from
-from tutelage.core.digest import Json, short_digest
+from tutelage.core.digest import Json, short_digest, strong_digest
+from tutelage.core.review import Review
 
 Origin = Literal["human", "human_edited", "synthetic", "log"]
 Split = Literal["train", "validation", "test"]
@@ -89,6 +90,7 @@ class Example:
     generator: Generator | None = None  # what wrote a synthetic row
     parents: tuple[str, ...] = ()  # ids of the rows it was made from
     editor: str | None = None
+    reviews: tuple[Review, ...] = ()  # of people, where a model drafted it
     tags: Mapping[str, str] = field(default_factory=dict)
     split: Split | None = None
     stage: str | None = None  # the stage that made the row, where one did
@@ -130,6 +132,8 @@ class Example:
             form["generator"] = self.generator.to_dict()
         if self.parents:
             form["parents"] = list(self.parents)
+        if self.reviews:
+            form["reviews"] = [review.to_dict() for review in self.reviews]
         if self.tags:
             form["tags"] = dict(self.tags)
         if self.weight != 1.0:
@@ -155,6 +159,7 @@ class Example:
             generator=Generator.from_dict(form["generator"]) if form.get("generator") else None,
             parents=tuple(form.get("parents") or ()),
             editor=form.get("editor"),
+            reviews=tuple(Review.from_dict(one) for one in form.get("reviews") or ()),
             tags=dict(form.get("tags") or {}),
             split=cast("Split | None", form.get("split")),
             stage=form.get("stage"),
@@ -169,3 +174,9 @@ def row_id(example: Example) -> str:
     tool call's arguments is kept: a model is taught that order.
     """
     return short_digest(msgspec.json.encode(example.content()))
+
+
+def draft_digest(example: Example) -> str:
+    """SHA-256 of a draft: its content, what wrote it and how, its seeds and its licence."""
+    made = example.generator.to_dict() if example.generator else None
+    return strong_digest([example.content(), made, list(example.parents), example.licence])

@@ -17,6 +17,7 @@ from tutelage.curate.planted import canary_form, canary_lines
 from tutelage.curate.quality import taught
 from tutelage.curate.quality_card import cell as _cell
 from tutelage.curate.quality_card import quality_lines
+from tutelage.curate.reviewed import synthetic_lines
 from tutelage.curate.sides import request
 from tutelage.curate.sources import Asked
 from tutelage.curate.split import Placed
@@ -156,6 +157,7 @@ def text(form: Mapping[str, Any]) -> str:
         _section("Sources", _sources(form)),
         _section("Split", _split(form)),
         *([_section("Stages", _stages(form))] if form["stages"] else []),
+        *([_section("Synthetic rows", synthetic_lines(form))] if "synthetic" in form else []),
         _section("Left out", _pairs(form["left_out"], "every row was kept")),
         _section("Kept, for a person to look at", _pairs(form["for_review"], "none")),
         _section("Found in the texts", _findings(form)),

@@ -68,5 +68,8 @@ def _disguised(example: Example, key: bytes) -> Example:
         example,
         author=hidden(example.author),
         editor=hidden(example.editor),
+        reviews=tuple(
+            replace(one, reviewer=disguised(one.reviewer, key)) for one in example.reviews
+        ),
         consent_key=hidden(example.consent_key),
     )

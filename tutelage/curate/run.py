@@ -31,6 +31,7 @@ from tutelage.curate.pairs import Pair, side_by_side
 from tutelage.curate.parts import Parts
 from tutelage.curate.planted import planting_of
 from tutelage.curate.quality import Looked, quality
+from tutelage.curate.reviewed import inputs_of, section_of, synthetic_form
 from tutelage.curate.sides import questions
 from tutelage.curate.sieve import STAGE, Sieve
 from tutelage.curate.sources import (
@@ -69,7 +70,8 @@ def run(section: Curate, inputs: Mapping[str, Artifact], run: Run) -> Artifact:
     provenance = Provenance(
         kind="dataset",
         inputs={name: artifact.digest for name, artifact in inputs.items()}
-        | digests(section, run.recipe),
+        | digests(section, run.recipe)
+        | inputs_of(run),
         section=_section(section, run),
         stage_version=VERSION,
         seeds=run.seeds("curate.rows", "curate.split", "curate.stages"),
@@ -113,7 +115,7 @@ def _section(section: Curate, run: Run) -> dict[str, Any]:
         {**suite.model_dump(mode="json", include={"format", "fields"}), "path": uri_of(suite.path)}
         for suite in suites_of(run.recipe)
     ]
-    return form
+    return section_of(form, section)
 
 
 def _build(section: Curate, run: Run, draft: Draft, parts: Parts) -> None:
@@ -146,8 +148,8 @@ def _build(section: Curate, run: Run, draft: Draft, parts: Parts) -> None:
     _refuse_empty(sieve)
     placed = _placed(sieve, section, run, parts, pairs)
     answers = answered(sieve.kept)
-    sieve.flags += conflicts(sieve.kept, answers)
     unsound = _outside_schema(sieve, run)
+    sieve.flags += [*conflicts(sieve.kept, answers), *(unsound or [])]
     seen = Looked(answers=answers, expected=expected, outside_schema=unsound)
     mixed = _mixed(placed.examples, looked.files, section, run)
     sieve.drop(mixed.left)
@@ -167,7 +169,7 @@ def _build(section: Curate, run: Run, draft: Draft, parts: Parts) -> None:
             quality=quality(mixed.examples, seen),
             canaries=section.canaries,
         )
-    )
+    ) | synthetic_form(run, mixed.examples)
     _tick(run, 5)
     canaries, told = planting_of(section, run)
     ledger += told
@@ -207,9 +209,7 @@ def _repeats(sieve: Sieve, section: Curate, parts: Parts) -> dict[str, int]:
 
 def _outside_schema(sieve: Sieve, run: Run) -> list[LedgerEntry] | None:
     schema = output_schema(run.recipe)
-    found = None if schema is None else list(outside_schema(sieve.kept, schema).values())
-    sieve.flags += found or []
-    return found
+    return None if schema is None else list(outside_schema(sieve.kept, schema).values())
 
 
 def _placed(sieve: Sieve, section: Curate, run: Run, parts: Parts, pairs: list[Pair]) -> Placed:

@@ -14,6 +14,7 @@ from tutelage.core.errors import RecipeError
 from tutelage.core.ledger import Decision, LedgerEntry, Reason
 from tutelage.core.recipe import Benchmark, Curate, Recipe, Suite
 from tutelage.core.row import Example, Source
+from tutelage.curate.reviewed import held
 from tutelage.curate.sieve import STAGE
 from tutelage.store.ingest import (
     Ingested,
@@ -91,7 +92,7 @@ def read(
 
     Raises: RowError with all bad rows of all sources.
     """
-    files = [read_examples(source, recipe, told) for source in section.sources]
+    files = held([read_examples(source, recipe, told) for source in section.sources], section)
     if section.invalid == "fail" and any(file.refused for file in files):
         raise rows_error(files, "taught", FIX_SOURCE)
     return files
@@ -125,9 +126,15 @@ def read_expected(section: Curate, recipe: Recipe) -> list[Example]:
 
     Raises: RowError with all bad rows.
     """
-    if section.expected is None:
-        return []
-    file = _items(section.expected, recipe)
+    return [] if section.expected is None else read_prompts(section.expected, recipe)
+
+
+def read_prompts(prompts: Benchmark, recipe: Recipe) -> list[Example]:
+    """The prompts of a file as Examples, which may have no answers.
+
+    Raises: RowError with all bad rows.
+    """
+    file = _items(prompts, recipe)
     (asked,) = _whole([Asked(name=file.uri, file=file)])
     return asked.tasks
 

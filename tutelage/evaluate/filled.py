@@ -8,9 +8,9 @@ from pathlib import Path
 
 from tutelage.core.errors import BadRow, RowError
 from tutelage.evaluate.sheet import PREFERS, RATER, TUNED, Answered, Key, Shown
-from tutelage.evaluate.table import Row, guarded, read_rows
 from tutelage.score.people import ALIKE
 from tutelage.score.rating import Rating
+from tutelage.store.sheets import Row, read_rows, same_cell
 
 VERDICTS = {"a": 1.0, "b": 0.0, "tie": 0.5}
 MARKS = {str(mark): (mark - 1) / 4 for mark in range(1, 6)}
@@ -108,7 +108,7 @@ def _misfit(row: Row, key: Key, desk: Desk) -> str:
         return f"its sheet has no line `{line[:40]}`"
     hidden, there = _hidden(row, key, desk)
     for column, text in there.texts(hidden.systems).items():
-        if not _same(row.cells[column], text):
+        if not same_cell(row.cells[column], text):
             return f"`{column}` is not what was exported as line `{line}`"
     return ""
 
@@ -155,9 +155,3 @@ def _ratings(row: Row, key: Key, desk: Desk) -> Iterator[Rating]:
 def _hidden(row: Row, key: Key, desk: Desk) -> tuple[Shown, Answered]:
     hidden = key.lines[row.cells["line"].strip()]
     return hidden, desk.answers_of(key.suite)[hidden.task]
-
-
-def _same(cell: str, text: str) -> bool:
-    """Whether a cell still holds a text, whatever a spreadsheet did to its blanks."""
-    words = cell.split()
-    return words == text.split() or words == guarded(text).split()

@@ -17,12 +17,12 @@ from tutelage.core.errors import BadRow, RowError, UsageError
 from tutelage.core.seeds import stream
 from tutelage.evaluate.filled import Desk, read_filled
 from tutelage.evaluate.sheet import Answered, Key, Sheet, Wanted, answered, sheets
-from tutelage.evaluate.table import write_sheet
 from tutelage.score.people import PEOPLE_FORM, people_form
 from tutelage.score.rating import RATINGS, Rating, read_ratings
 from tutelage.store.artifact import Artifact, pretty, read_json
 from tutelage.store.lines import write_lines
 from tutelage.store.rated import Rated
+from tutelage.store.sheets import write_sheet
 from tutelage.store.store import Store
 
 VERSION = 1

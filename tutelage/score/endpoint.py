@@ -2,23 +2,73 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from threading import Lock
+from typing import Protocol
 
 import msgspec
 
 from tutelage.core.digest import Json, strong_digest
 from tutelage.core.errors import MissingCapability
-from tutelage.core.recipe import Judge as Keys
 from tutelage.store.replies import Replies, Reply
 
 TRANSIENT = (408, 409, 425, 429, 500, 502, 503, 504)
 FIRST_PAUSE = 0.5  # seconds before the second try; each further one waits twice as long
 PER = 1_000_000  # tokens a price is for
+
+
+class Keys(Protocol):
+    """What a section of the recipe says of an endpoint: a judge's, a teacher's."""
+
+    @property
+    def called(self) -> str:
+        """What errors call it."""
+
+    @property
+    def place(self) -> str:
+        """Where the recipe has it."""
+
+    @property
+    def endpoint(self) -> str:
+        """Address up to `/v1`."""
+
+    @property
+    def model(self) -> str:
+        """The model as the endpoint names it."""
+
+    @property
+    def api_key_env(self) -> str | None:
+        """Environment variable that holds the key."""
+
+    @property
+    def temperature(self) -> float:
+        """Of its decoding."""
+
+    @property
+    def max_new_tokens(self) -> int:
+        """Tokens of one reply at most."""
+
+    @property
+    def retries(self) -> int:
+        """Further tries where it fails for a while."""
+
+    @property
+    def timeout_seconds(self) -> float:
+        """Wait for one reply."""
+
+    @property
+    def prompt_price(self) -> float:
+        """Of a million tokens it reads."""
+
+    @property
+    def answer_price(self) -> float:
+        """Of a million tokens it writes."""
 
 
 class Said(msgspec.Struct):
@@ -31,6 +81,7 @@ class Choice(msgspec.Struct):
     """One of a reply's answers."""
 
     message: Said
+    finish_reason: str | None = None
 
 
 class Usage(msgspec.Struct):
@@ -59,61 +110,80 @@ class Spent:
 
     def to_dict(self, keys: Keys) -> dict[str, Json]:
         """The counts as plain JSON, with the cost at the recipe's prices."""
-        cost = self.prompt_tokens * keys.prompt_price + self.completion_tokens * keys.answer_price
         return {
             "asked": self.asked,
             "kept": self.kept,
             "tried_again": self.tried_again,
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
-            "cost": round(cost / PER, 6),
+            "cost": cost_of(keys, self.prompt_tokens, self.completion_tokens),
         }
+
+
+def cost_of(keys: Keys, prompt_tokens: int, completion_tokens: int) -> float:
+    """What tokens cost at the recipe's prices."""
+    return round(
+        (prompt_tokens * keys.prompt_price + completion_tokens * keys.answer_price) / PER, 6
+    )
 
 
 @dataclass(slots=True)
 class Endpoint:
-    """Asks a judge's model; every reply is kept by digest of what was asked."""
+    """Asks a model, from several threads too; replies are kept by digest of what was asked."""
 
     keys: Keys
     replies: Replies
     spent: Spent = field(default_factory=Spent)
     pause: Callable[[float], None] = time.sleep
+    _counting: Lock = field(default_factory=Lock)
 
     def ask(self, words: str, repeat: int = 0) -> str:
         """The reply to one message; repeats are replies of their own.
 
         Raises: MissingCapability where the endpoint gives none after all tries.
         """
+        return self.complete([{"role": "user", "content": words}], repeat).text
+
+    def complete(self, messages: Sequence[dict[str, Json]], seed: int) -> Reply:
+        """The reply to a conversation; one with another seed is a reply of its own.
+
+        Raises: MissingCapability where the endpoint gives none after all tries.
+        """
         body: dict[str, Json] = {
             "model": self.keys.model,
-            "messages": [{"role": "user", "content": words}],
+            "messages": list(messages),
             "temperature": self.keys.temperature,
             "max_tokens": self.keys.max_new_tokens,
         }
-        digest = strong_digest([self.keys.endpoint, body, repeat])
+        digest = strong_digest([self.keys.endpoint, body, seed])
         kept = self.replies.find(digest)
         if kept is not None:
-            self.spent.kept += 1
-            return kept.text
-        answered = self._tried({**body, "seed": repeat})
+            with self._counting:
+                self.spent.kept += 1
+            return kept
+        answered = self._tried({**body, "seed": seed})
         usage = answered.usage or Usage()
+        first = answered.choices[0] if answered.choices else Choice(message=Said())
         reply = Reply(
             digest=digest,
-            text=answered.choices[0].message.content or "" if answered.choices else "",
+            text=first.message.content or "",
+            finish=first.finish_reason or "",
             prompt_tokens=usage.prompt_tokens,
             completion_tokens=usage.completion_tokens,
         )
-        self.replies.keep(reply)
-        self.spent.asked += 1
-        self.spent.prompt_tokens += usage.prompt_tokens
-        self.spent.completion_tokens += usage.completion_tokens
-        return reply.text
+        with self._counting:
+            self.replies.keep(reply)
+            self.spent.asked += 1
+            self.spent.prompt_tokens += usage.prompt_tokens
+            self.spent.completion_tokens += usage.completion_tokens
+        return reply
 
     def _tried(self, body: dict[str, Json]) -> Answered:
         problem = ""
         for number in range(self.keys.retries + 1):
             if number:
-                self.spent.tried_again += 1
+                with self._counting:
+                    self.spent.tried_again += 1
                 self.pause(FIRST_PAUSE * 2 ** (number - 1))
             try:
                 return self._once(body)
@@ -121,7 +191,7 @@ class Endpoint:
                 problem = f"it answered {error.code}"
                 if error.code not in TRANSIENT:
                     break
-            except (OSError, msgspec.MsgspecError) as error:
+            except (OSError, http.client.HTTPException, msgspec.MsgspecError) as error:
                 problem = str(error)
         raise self._refusal(problem)
 
@@ -139,7 +209,7 @@ class Endpoint:
 
     def _refusal(self, problem: str) -> MissingCapability:
         return MissingCapability(
-            f"judge `{self.keys.name}` did not answer: {problem}",
-            where=f"evaluate.judges: {self.keys.endpoint}",
+            f"{self.keys.called} did not answer: {problem}",
+            where=f"{self.keys.place}: {self.keys.endpoint}",
             hint="start it and run the same command: what it said is kept and not asked again",
         )

@@ -9,6 +9,7 @@ from tutelage.core.recipe import Recipe, Screen
 from tutelage.screen.screener import pseudonym
 from tutelage.store.ingest import file_of
 
+WHERE = "curate.screen"
 KEY_BYTES = 16  # at least; a shorter key can be tried out
 
 
@@ -25,20 +26,21 @@ def key_of(section: Screen, recipe: Recipe) -> bytes:
     return b""
 
 
-def key_in(variable: str) -> bytes:
+def key_in(variable: str, place: str = WHERE) -> bytes:
     """The key an environment variable holds.
 
     Raises: RecipeError if it is not there, or too short.
     """
     written = os.environ.get(variable, "").encode(errors="surrogateescape")
-    return _long(written, f"environment variable {variable}")
+    return _long(written, f"environment variable {variable}", place)
 
 
-def _long(written: bytes, place: str) -> bytes:
+def _long(written: bytes, holder: str, place: str = WHERE) -> bytes:
     if len(written) < KEY_BYTES:
+        what = "pseudonyms" if place == WHERE else "reviews"
         raise RecipeError(
-            f"the key of pseudonyms in {place} has {len(written)} bytes",
-            where="curate.screen",
+            f"the key of {what} in {holder} has {len(written)} bytes",
+            where=place,
             expected=f"{KEY_BYTES} bytes or more",
             hint="make one with `openssl rand -hex 32`, and keep it out of the recipe",
         )

@@ -14,8 +14,9 @@ from typing import Any
 
 from tutelage.core.artifact import SCHEMA
 from tutelage.core.errors import StoreError
-from tutelage.store.artifact import Artifact, pretty, read_json, read_text
+from tutelage.store.artifact import Artifact, pretty, read_json
 from tutelage.store.disk import write_file
+from tutelage.store.pointed import Pointed
 from tutelage.store.store import Store
 
 FOLDER = "ratings"
@@ -51,28 +52,18 @@ class Rated:
 
     def point(self, report: Artifact, ratings: Artifact) -> None:
         """Makes these the ratings of a report; the report itself stays as it is."""
-        form = {"schema": SCHEMA, "report": report.digest, "key": ratings.key}
-        write_file(self._pointer(report), pretty(form))
+        self._latest.point(report.digest[:DIGITS], ratings, {"report": report.digest})
 
     def latest(self, report: Artifact) -> Artifact | None:
         """The verified ratings of a report, None where nobody has rated it.
 
         Raises: StoreError where they are damaged, or were taken out of the store.
         """
-        pointer = self._pointer(report)
-        if not pointer.exists():
-            return None
-        found = self.store.find(read_text(pointer, "key"))
-        if found is None:
-            raise StoreError(
-                f"the ratings of {report.name} are not in the store",
-                where=str(pointer),
-                hint="import the filled-in sheets again, or remove that file",
-            )
-        return found
+        return self._latest.latest(report.digest[:DIGITS], report.name)
 
     def _key(self, sheet: str) -> Path:
         return self.store.root / FOLDER / "keys" / f"{sheet}.json"
 
-    def _pointer(self, report: Artifact) -> Path:
-        return self.store.root / FOLDER / "of" / f"{report.digest[:DIGITS]}.json"
+    @property
+    def _latest(self) -> Pointed:
+        return Pointed(store=self.store, folder=self.store.root / FOLDER / "of", what=FOLDER)

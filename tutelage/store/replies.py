@@ -24,6 +24,7 @@ class Reply(msgspec.Struct, frozen=True):
     text: str
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    finish: str = ""  # why it ended, where the endpoint says so
 
 
 @dataclass(slots=True)
@@ -58,8 +59,15 @@ class Replies:
         self._known[reply.digest] = reply
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("ab") as stream:
-            torn = stream.tell() and not self.path.read_bytes().endswith(b"\n")
-            stream.truncate(self.path.read_bytes().rfind(b"\n") + 1 if torn else None)
+            if stream.tell() and not _whole(self.path):
+                stream.truncate(self.path.read_bytes().rfind(b"\n") + 1)
             stream.write(msgspec.json.encode(reply) + b"\n")
             stream.flush()
             os.fsync(stream.fileno())
+
+
+def _whole(path: Path) -> bool:
+    """Whether the last line of a file that is not empty has its end."""
+    with path.open("rb") as stream:
+        stream.seek(-1, os.SEEK_END)
+        return stream.read() == b"\n"

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from tutelage.core.errors import StoreError
 from tutelage.core.ledger import Decision, LedgerEntry, Reason
+from tutelage.core.review import FIELDS
 from tutelage.core.row import Example, Source
 from tutelage.core.sample import Sample
 
@@ -24,7 +25,7 @@ LEDGER = "ledger.parquet"
 SAMPLES = "samples.parquet"
 ROW_GROUP = 1024  # rows that are read together, where a file is read part by part
 SCHEMA = 1  # of every file here but rows; a newer one is refused
-SCHEMA_OF_ROWS = 2  # 2: all about a generator, and what a licence rests on; 1 is read as well
+SCHEMA_OF_ROWS = 3  # 2: all about a generator, what a licence rests on; 3: reviews; all are read
 
 VERSION = {"schema": str(SCHEMA)}
 WORDS = pa.map_(pa.string(), pa.string())
@@ -51,6 +52,7 @@ GENERATOR = pa.struct(
         ("licence", pa.string()),
     ]
 )
+REVIEW = pa.struct([(name, pa.string()) for name in FIELDS])
 ROW_SCHEMA = pa.schema(
     [
         ("id", pa.string()),
@@ -67,6 +69,7 @@ ROW_SCHEMA = pa.schema(
         ("generator", GENERATOR),
         ("parents", pa.list_(pa.string())),
         ("editor", pa.string()),
+        ("reviews", pa.list_(REVIEW)),
         ("tags", WORDS),
         ("split", pa.string()),
         ("stage", pa.string()),

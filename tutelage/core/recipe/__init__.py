@@ -9,7 +9,6 @@ from tutelage.core.recipe.contract import Forged as Forged
 from tutelage.core.recipe.contract import Named as Named
 from tutelage.core.recipe.contract import TruncateSide as TruncateSide
 from tutelage.core.recipe.contract import Variant as Variant
-from tutelage.core.recipe.curate import Benchmark as Benchmark
 from tutelage.core.recipe.curate import Curate as Curate
 from tutelage.core.recipe.curate import Duplicates as Duplicates
 from tutelage.core.recipe.curate import Leakage as Leakage
@@ -29,6 +28,7 @@ from tutelage.core.recipe.load import load as load
 from tutelage.core.recipe.load import loads as loads
 from tutelage.core.recipe.load import resolved as resolved
 from tutelage.core.recipe.monitor import Monitor as Monitor
+from tutelage.core.recipe.reading import Benchmark as Benchmark
 from tutelage.core.recipe.reading import Fields as Fields
 from tutelage.core.recipe.reading import Format as Format
 from tutelage.core.recipe.reading import Reading as Reading
@@ -47,6 +47,11 @@ from tutelage.core.recipe.serve import Serve as Serve
 from tutelage.core.recipe.source import Columns as Columns
 from tutelage.core.recipe.source import GeneratedBy as GeneratedBy
 from tutelage.core.recipe.source import SourceFile as SourceFile
+from tutelage.core.recipe.synthesis import Prompts as Prompts
+from tutelage.core.recipe.synthesis import Review as Review
+from tutelage.core.recipe.synthesis import Seeds as Seeds
+from tutelage.core.recipe.synthesis import Synthesis as Synthesis
+from tutelage.core.recipe.synthesis import Teacher as Teacher
 from tutelage.core.recipe.train import EarlyStopping as EarlyStopping
 from tutelage.core.recipe.train import Lora as Lora
 from tutelage.core.recipe.train import NewToken as NewToken

@@ -7,11 +7,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tutelage.core.recipe.reading import Reading
+from tutelage.core.recipe.reading import Benchmark
 from tutelage.core.recipe.safety import Canaries
 from tutelage.core.recipe.screen import Screen
 from tutelage.core.recipe.section import Section
 from tutelage.core.recipe.source import Licence, SourceFile
+from tutelage.core.recipe.synthesis import Review, Synthesis
 
 Loc = tuple[str | int, ...]
 Share = Annotated[float, Field(gt=0)]
@@ -42,14 +43,6 @@ class Duplicates(Section):
     )
     jaccard: float = Field(
         0.7, gt=0, le=1, description="Share of common shingles from which rows repeat each other."
-    )
-
-
-class Benchmark(Reading):
-    """A file of evaluation items that nothing may be learned from."""
-
-    prompt: str | None = Field(
-        None, min_length=1, description="Column of the item's words; rows of examples if left out."
     )
 
 
@@ -121,9 +114,16 @@ class Curate(Section):
     canaries: Canaries | None = Field(
         None, description="Rows planted to see what is memorised; leave out of what is shipped."
     )
+    synthesis: Synthesis | None = Field(
+        None, description="Rows a teacher drafts: `tutelage draft`, then `tutelage review`."
+    )
+    review: Review = Field(
+        default_factory=Review, description="The review synthetic rows must have passed."
+    )
 
     def contradictions(self) -> Iterator[tuple[Loc, str]]:
         """Places of this section that do not go together, and what is wrong."""
+        yield from self._unreviewed()
         names = [stage.name for stage in self.stages]
         called = [source.called for source in self.sources]
         keyed = self.screen.key_env is not None or self.screen.key_file is not None
@@ -141,3 +141,13 @@ class Curate(Section):
                     yield place, f"no source is called `{name}`; expected some of {listed}"
                 elif called.count(name) > 1:
                     yield place, f"several sources are called `{name}`; give them a `name` each"
+
+    def _unreviewed(self) -> Iterator[tuple[Loc, str]]:
+        if self.review.reviewers == 0 and self.review.key_env is not None:
+            yield ("review", "key_env"), "`key_env` has no effect where nobody reviews"
+        if self.synthesis is None:
+            return
+        if self.review.reviewers == 0:
+            yield ("review", "reviewers"), "what `synthesis` drafts is reviewed; expected 1 or more"
+        for place, problem in self.synthesis.contradictions(self.sources, self.licences):
+            yield ("synthesis", *place), problem

@@ -56,6 +56,16 @@ class Judge(Section):
     prompt_price: float = Field(0.0, ge=0, description="Of a million tokens it reads.")
     answer_price: float = Field(0.0, ge=0, description="Of a million tokens it writes.")
 
+    @property
+    def called(self) -> str:
+        """What errors call it."""
+        return f"judge `{self.name}`"
+
+    @property
+    def place(self) -> str:
+        """Where the recipe has it."""
+        return "evaluate.judges"
+
     @field_validator("name")
     @classmethod
     def _is_no_person(cls, name: str) -> str:

@@ -61,3 +61,11 @@ class Reading(Section):
         if self.roles and self.format in SPEAKERLESS:
             raise ValueError(f"`roles` has no effect with `format: {self.format}`: it has no turns")
         return self
+
+
+class Benchmark(Reading):
+    """A file of evaluation items that nothing may be learned from."""
+
+    prompt: str | None = Field(
+        None, min_length=1, description="Column of the item's words; rows of examples if left out."
+    )

@@ -25,7 +25,8 @@ from tutelage.store.ingest.sharegpt import sharegpt
 
 ROW = (  # what our own rows may hold; `curate` gives a row its split
     *("id", "messages", "tools", "chosen", "rejected", "origin", "licence", "licence_basis"),
-    *("source", "author", "consent_key", "generator", "editor", "parents", "tags", "weight"),
+    *("source", "author", "consent_key", "generator", "editor", "parents", "reviews", "tags"),
+    "weight",
 )
 ONE_ANSWER = ("sharegpt", "alpaca", "prompt_completion")  # layouts that know no preference
 

@@ -9,6 +9,7 @@ from typing import Any
 from tutelage.core import licence as licences
 from tutelage.core.ledger import Reason
 from tutelage.core.recipe import Columns, GeneratedBy, Reading, SourceFile
+from tutelage.core.review import ACCEPTED, FIELDS, Review
 from tutelage.core.row import ORIGINS, Example, Generator, Origin
 from tutelage.store.ingest.fault import (
     Fault,
@@ -170,6 +171,24 @@ def _generator(value: object) -> Generator:
     text(form.get("model"), "`model` of `generator`")
     mapping(form.get("parameters") or {}, "`parameters` of `generator`")
     return Generator.from_dict(form)
+
+
+def reviews_of(row: dict[str, Any]) -> tuple[Review, ...]:
+    """What people decided on one of our own rows.
+
+    Raises: Fault for what is no review.
+    """
+    found = []
+    for one in listed(row.get("reviews") or [], "`reviews`"):
+        form = mapping(one, "one of `reviews`")
+        refuse_unknown(form, FIELDS, "one of `reviews`")
+        for name in FIELDS:
+            text(column(form, name), f"`{name}` of one of `reviews`")
+        if form["decision"] not in ACCEPTED:
+            problem = f"a review decides `{form['decision']}`; expected {' or '.join(ACCEPTED)}"
+            raise Fault(Reason.WRONG_TYPE, problem)
+        found.append(Review.from_dict(form))
+    return tuple(found)
 
 
 def must_say(example: Example) -> None:

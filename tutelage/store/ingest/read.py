@@ -22,7 +22,7 @@ from tutelage.store.ingest.laid import Laid
 from tutelage.store.ingest.layouts import lay
 from tutelage.store.ingest.opened import plain_suffix
 from tutelage.store.ingest.options import choice, held_out
-from tutelage.store.ingest.provenance import OF_EVENT, Given, must_say, whence
+from tutelage.store.ingest.provenance import OF_EVENT, Given, must_say, reviews_of, whence
 from tutelage.store.ingest.records import COLUMNAR, Record, Refused, records
 from tutelage.store.ingest.roles import with_roles
 from tutelage.store.ingest.shape import check, check_answer
@@ -229,6 +229,7 @@ class _Reader:
             generator=said.generator,
             editor=said.editor,
             parents=said.parents,
+            reviews=reviews_of(row) if self.layout == "row" else (),
             tags=laid.tags,
             weight=weight(said.weight, "`weight`"),
         )

@@ -60,6 +60,17 @@ def guarded(cell: str) -> str:
     return f"'{cell}" if cell.startswith(FORMULAS) else cell
 
 
+def same_cell(cell: str, text: str) -> bool:
+    """Whether a cell still holds a text, whatever a spreadsheet did to its blanks."""
+    words = cell.split()
+    return words == text.split() or words == guarded(text).split()
+
+
+def unguarded(cell: str) -> str:
+    """The text of a cell that `guarded` wrote."""
+    return cell[1:] if cell[:1] == "'" and cell[1:].startswith(FORMULAS) else cell
+
+
 def read_rows(path: Path) -> list[Row]:
     """The lines of a file.
 

@@ -1,0 +1,42 @@
+"""Curation's own looks at rows in memory: licence and consent, and what is found in texts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tutelage.core.ledger import LedgerEntry
+from tutelage.core.recipe import Curate, Recipe, Screen
+from tutelage.core.row import Example
+from tutelage.curate.consent import withheld
+from tutelage.curate.screening import screen
+from tutelage.screen.screener import Screener
+from tutelage.store.ingest import Ingested
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """Rows as the screen leaves them, and what is decided about them by index."""
+
+    examples: list[Example]
+    drop: dict[int, LedgerEntry]
+    flags: list[LedgerEntry]
+
+
+def found_in(examples: Sequence[Example], section: Screen, key: bytes) -> Looked:
+    """What the detectors find in the rows; what is to be taken out of them is."""
+    looked = screen([_file(examples)], Screener(section, key))
+    (file,) = looked.files
+    return Looked(examples=list(file.examples), drop=looked.drop, flags=looked.flags)
+
+
+def not_allowed(
+    examples: Sequence[Example], section: Curate, recipe: Recipe
+) -> dict[int, LedgerEntry]:
+    """The rows that licence or consent keep out, by index."""
+    back = withheld([_file(examples)], section, recipe)
+    return {**back.licences, **back.opted_out}
+
+
+def _file(examples: Sequence[Example]) -> Ingested:
+    return Ingested(uri="", file_digest="", layout="row", examples=list(examples))
