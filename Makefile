@@ -7,7 +7,8 @@ CODE := tutelage tests scripts examples $(wildcard benchmarks)
 .PHONY: env demo demo-support test test-offline check format docs bench bench-contract bench-detectors \
   bench-rendering bench-train bench-losses bench-packing bench-plan bench-train-kill bench-matrix \
   bench-attention bench-gpu bench-gate bench-curate bench-curate-speed bench-curate-kill \
-  bench-ingest bench-metrics bench-sandbox bench-judges bench-lm-eval bench-worth bench-injection
+  bench-curate-million bench-languages bench-ingest bench-metrics bench-sandbox bench-judges \
+  bench-lm-eval bench-worth bench-injection
 
 env:
 	@scripts/env.sh
@@ -65,6 +66,10 @@ bench-curate: env
 bench-curate-speed: env
 	$(BIN)/python benchmarks/curate_speed.py $(RIVALS)
 
+# A million rows end to end: seconds, and the memory of all processes.
+bench-curate-million: env
+	$(BIN)/python benchmarks/curate_million.py
+
 # A curation of a million rows killed again and again, beside one that is not.
 bench-curate-kill: env
 	$(BIN)/python benchmarks/curate_kill.py
@@ -76,6 +81,10 @@ bench-injection: env
 # Trained on raw rows and on the same rows curated, asked alike; about 10 minutes.
 bench-worth: env
 	$(BIN)/python benchmarks/worth.py
+
+# FOLDER holds translated interfaces; benchmarks/languages.py says which.
+bench-languages: env
+	$(BIN)/python benchmarks/languages.py $(FOLDER)
 
 bench-ingest: env
 	$(BIN)/python benchmarks/ingest.py

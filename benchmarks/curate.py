@@ -20,7 +20,10 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import numpy as np
 from curate_plant import Plants, plant
 from curate_values import DELIMITED, VALUES
 from methods import RESULTS, commit, hardware
@@ -30,11 +33,12 @@ from tutelage.core.intervals import wilson
 from tutelage.core.recipe import Curate, Screen
 from tutelage.curate.decontaminate import Leaks, leaks
 from tutelage.curate.dedup import Repeats, exact, near
-from tutelage.curate.sides import questions
+from tutelage.curate.passes import Passes
+from tutelage.curate.screening import Annotating, screen
+from tutelage.curate.shelf import Rows, Shelf, packed
 from tutelage.curate.sources import Asked
 from tutelage.screen.near import SHINGLE, Pairs, comparables, near_groups, side
 from tutelage.screen.pii import find_pii
-from tutelage.screen.screener import Screener
 from tutelage.screen.secrets import find_secrets
 from tutelage.store.ingest import Ingested
 
@@ -122,19 +126,23 @@ def main() -> None:
 
 def pass_through(plants: Plants, sheet: Sheet) -> None:
     """All that is looked for in a row, timed; then what became of short rows and of leaks."""
-    rows, asked = plants.rows, suites(plants)
+    asked = suites(plants)
     spent: dict[str, float] = {}
-    before = resident()
-    with timed(spent, "screen"):
-        list(Screener(Screen()).screen(rows))
-    with timed(spent, "exact"):
-        gone = exact(rows)
-    with timed(spent, "requests"):
-        requests = questions(rows)
-    with timed(spent, "near"):
-        repeats = near(rows, SECTION.duplicates, requests)
-    with timed(spent, "leaks"):
-        found = leaks(rows, asked, SECTION, requests)
+    with TemporaryDirectory() as folder:
+        shelf = Shelf(Path(folder))
+        for one in plants.rows:
+            shelf.add(packed(one))  # as reading leaves them
+        rows, passes = Rows(shelf, np.arange(len(shelf))), Passes(folder=Path(folder))
+        before = resident()
+        with timed(spent, "screen"):
+            screen(shelf, [len(shelf)], Annotating(section=Screen(), key=b""), passes)
+        with timed(spent, "exact"):
+            gone = exact(rows)
+        with timed(spent, "near"):
+            repeats = near(rows, SECTION.duplicates, passes)
+        with timed(spent, "leaks"):
+            found = leaks(rows, asked, SECTION, passes)
+        shelf.close()
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
     for name, seconds in spent.items():
         sheet.note(f"{name}/speed", len(rows) / seconds, "rows a second", len(rows))

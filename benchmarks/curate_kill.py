@@ -38,7 +38,7 @@ curate:
 evaluate: {suites: [{name: items, path: items.jsonl, scorers: [rouge]}]}
 """
 TALK = "stderr.txt"
-PARTS = ("screen", "near", "leaks", "groups", "held_out")
+PARTS = ("screen", "sketches", "near", "leaks", "requests", "held_out")
 
 
 @dataclass(slots=True)

@@ -17,7 +17,8 @@ from pathlib import Path
 
 from examples.sources.prepare import main as prepare
 from tutelage.core.recipe import load
-from tutelage.curate.run import CARD, run
+from tutelage.curate.run import run
+from tutelage.curate.written import CARD
 from tutelage.store.run import Run
 
 ROOT = Path(__file__).parent.parent

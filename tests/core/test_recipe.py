@@ -273,7 +273,8 @@ def test_the_keys_of_every_section_are_these() -> None:
     )
     assert keys["Curate"] == (
         "sources rows validation group_by stratify licences opt_out people invalid expected stages "
-        "screen duplicates conflicting invalid_output leakage canaries synthesis review"
+        "screen duplicates conflicting invalid_output leakage canaries synthesis review card "
+        "scale"
     )
     assert keys["Synthesis"] == "teacher seeds instruction guide samples agreement rows"
     assert keys["Teacher"] == (
@@ -283,6 +284,8 @@ def test_the_keys_of_every_section_are_these() -> None:
     assert keys["Seeds"] == "sources prompts count each"
     assert keys["Prompts"] == "path format fields roles prompt licence"
     assert keys["Review"] == "reviewers key_env"
+    assert keys["Card"] == "tokenizer"
+    assert keys["Scale"] == "runner address workers part_rows"
     assert keys["Screen"] == "actions key_env key_file detectors"
     assert keys["Detector"] == "name url least_score token_env batch timeout_seconds"
     assert keys["Duplicates"] == "near prompts answers jaccard"

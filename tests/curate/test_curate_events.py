@@ -9,6 +9,7 @@ from tutelage.core.conversation import Message
 from tutelage.core.recipe import Recipe
 from tutelage.core.row import Example, Generator, Origin, Source
 from tutelage.curate import run as door
+from tutelage.curate.written import CARD_JSON
 from tutelage.store.run import Run
 from tutelage.store.tables import LEDGER, ROWS, read_ledger, read_rows
 
@@ -59,7 +60,7 @@ def test_the_dataset_and_its_card_show_the_rows_own_origins(tmp_path: Path) -> N
     kept = {str(one.source): one for one in read_rows(artifact.file(ROWS))}
     assert set(kept) == {"own.jsonl:1", "event:chatcmpl-1", "event:chatcmpl-2"}
     assert kept["event:chatcmpl-1"].consent_key == "user-7"
-    card = json.loads(artifact.file(door.CARD_JSON).read_text())
+    card = json.loads(artifact.file(CARD_JSON).read_text())
     assert card["origins"] == {"human": 1, "human_edited": 1, "log": 1}
     assert card["licences"] == {"CC-BY-4.0": 2, "CC0-1.0": 1}
     (_, feedback) = card["sources"]

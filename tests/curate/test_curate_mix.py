@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tutelage.core.conversation import Message
@@ -12,7 +14,9 @@ from tutelage.core.errors import RecipeError, RowError
 from tutelage.core.ledger import Reason
 from tutelage.core.recipe import Curate, loads
 from tutelage.core.row import Example, Source, Split
-from tutelage.curate.mix import Mixed, mix, share_out
+from tutelage.curate.mix import Mixed, share_out
+from tutelage.curate.mix import mix as mixed_of
+from tutelage.curate.shelf import Rows
 
 
 def example(asked: str, split: Split) -> Example:
@@ -40,7 +44,34 @@ def rows(**counts: int) -> tuple[list[Example], list[str]]:
     return made, names
 
 
-def taught(mixed: Mixed, names: dict[str, str]) -> list[tuple[str | None, str]]:
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The rows with their stages, beside what is told of them."""
+
+    examples: list[Example]
+    mixed: Mixed
+
+    @property
+    def counts(self) -> Any:
+        return self.mixed.counts
+
+    @property
+    def left(self) -> Any:
+        return self.mixed.left
+
+
+def mix(examples: list[Example], names: list[str], section: Curate, seed: int) -> Taken:
+    held = np.array([one.split == "validation" for one in examples])
+    mixed = mixed_of(Rows.of(examples), held, names, section, seed)
+    stages = mixed.stages or [None] * len(mixed.order)
+    staged = [
+        replace(examples[index], stage=stage)
+        for index, stage in zip(mixed.order.tolist(), stages, strict=True)
+    ]
+    return Taken(staged, mixed)
+
+
+def taught(mixed: Taken, names: dict[str, str]) -> list[tuple[str | None, str]]:
     return [(one.stage, names[one.id]) for one in mixed.examples if one.split == "train"]
 
 
@@ -104,7 +135,8 @@ def test_the_order_of_a_file_does_not_matter() -> None:
 
 def test_without_stages_every_row_is_taken_as_it_is() -> None:
     examples, names = rows(a=5)
-    assert mix(examples, names, section([], "a"), seed=7) == Mixed(examples=examples)
+    taken = mix(examples, names, section([], "a"), seed=7)
+    assert (taken.examples, taken.left, taken.counts) == (examples, {}, {})
 
 
 def test_shares_come_to_whole_rows_whose_sum_is_exact() -> None:

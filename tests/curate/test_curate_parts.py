@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
 
+import numpy as np
 import pytest
 
 from tutelage.core.conversation import Message
@@ -20,6 +21,9 @@ from tutelage.core.row import Example, Source
 from tutelage.curate import run as door
 from tutelage.curate.decontaminate import Leaks
 from tutelage.curate.parts import Parts
+from tutelage.curate.passes import Passes
+from tutelage.curate.runner import uncollected
+from tutelage.curate.shelf import Packed, Rows
 from tutelage.curate.sieve import entry
 from tutelage.store.artifact import Artifact
 from tutelage.store.run import Run
@@ -130,7 +134,7 @@ def test_memory_is_searched_for_cycles_again_after_a_run_that_failed(tmp_path: P
         curate(recipe(tmp_path, url))
 
     assert gc.isenabled()
-    with door.uncollected():
+    with uncollected():
         assert not gc.isenabled()
 
 
@@ -154,3 +158,39 @@ def test_a_part_is_read_as_it_was_made_and_made_again_where_it_is_damaged(tmp_pa
         parts.clear()
         assert parts.kept("leaks", 0, Leaks, leaking) == leaking()
         assert list(run.store.root.glob("checkpoints/*/leaks/step-*")) == []  # made in no time
+
+
+class Counting:
+    """A task that notes which parts it was given, and ends half way where it is told to."""
+
+    def __init__(self, ends_at: int = -1) -> None:
+        self.given: list[int] = []
+        self.ends_at = ends_at
+
+    def __call__(self, part: Packed) -> np.ndarray:
+        if part.first == self.ends_at:
+            raise KeyboardInterrupt
+        self.given.append(part.first)
+        return np.arange(part.first, part.first + part.count)
+
+
+def test_a_pass_goes_on_from_the_parts_an_earlier_one_has_finished(tmp_path: Path) -> None:
+    said = Message(role="user", content="a")
+    rows = Rows.of(
+        Example(messages=(said,), origin="human", licence="MIT", source=Source(uri="a", line=line))
+        for line in range(7)
+    )
+    with Run.open(recipe(tmp_path, "http://localhost:1/")) as run:
+        parts = Parts(run=run, key="k" * 64)
+
+        def passed(task: Counting, part_rows: int) -> list[list[int]]:
+            passes = Passes(parts=parts, part_rows=part_rows, worth_seconds=0)
+            return [one.tolist() for one in passes.arrays("sketches", task, rows)]
+
+        broken, again, other = Counting(ends_at=4), Counting(), Counting()
+        with pytest.raises(KeyboardInterrupt):
+            passed(broken, 2)
+        assert passed(again, 2) == [[0, 1], [2, 3], [4, 5], [6]]
+        assert (broken.given, again.given) == ([0, 2], [4, 6])
+        assert passed(other, 4) == [[0, 1, 2, 3], [4, 5, 6]]
+        assert other.given == [0, 4]  # parts of another size are no use

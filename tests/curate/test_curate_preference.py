@@ -13,6 +13,7 @@ from tutelage.curate.checks import conflicts
 from tutelage.curate.decontaminate import leaks
 from tutelage.curate.dedup import exact, near
 from tutelage.curate.sources import Asked
+from tutelage.curate.written import CARD, CARD_JSON
 from tutelage.store.artifact import Artifact
 from tutelage.store.ingest import Ingested
 from tutelage.store.run import Run
@@ -104,11 +105,11 @@ def curated(folder: Path) -> Artifact:
 def test_the_card_names_the_layout_of_every_source_and_counts_the_pairs(tmp_path: Path) -> None:
     artifact = curated(tmp_path)
 
-    form = json.loads(artifact.file(door.CARD_JSON).read_bytes())
+    form = json.loads(artifact.file(CARD_JSON).read_bytes())
     assert [one["layout"] for one in form["sources"]] == ["preference", "alpaca"]
     assert form["preference_pairs"] == 20
     assert form["lengths"]["answer_words"]["most"] == 3
-    text = artifact.file(door.CARD).read_text(encoding="utf-8")
+    text = artifact.file(CARD).read_text(encoding="utf-8")
     assert "Of those kept 20 are preference pairs; `train` does not teach them." in text
     assert "| pairs.jsonl | preference | human | CC0-1.0 | 20 | 0 | 20 |" in text
 

@@ -10,17 +10,22 @@ from typing import Any
 
 import pytest
 
+from tests.micro import micro_base
 from tutelage.core.conversation import Message, ToolCall
-from tutelage.core.errors import RowError
+from tutelage.core.errors import BaseModelError, RowError
 from tutelage.core.ledger import Decision, Reason
 from tutelage.core.recipe import Recipe
 from tutelage.core.row import Example, Source
 from tutelage.curate import run as door
 from tutelage.curate.checks import answered
 from tutelage.curate.coverage import by_chance, coverage, distance
+from tutelage.curate.measured import measured as sizes_of
 from tutelage.curate.page import page
 from tutelage.curate.quality import Looked, quality
+from tutelage.curate.shelf import Rows
 from tutelage.curate.sieve import entry
+from tutelage.curate.tokens import whole_sum
+from tutelage.curate.written import CARD, CARD_HTML, CARD_JSON
 from tutelage.store.artifact import Artifact
 from tutelage.store.run import Run
 
@@ -38,7 +43,8 @@ def example(asked: str, said: str = "Yes", **tags: str) -> Example:
 
 
 def measured(*rows: Example, **looked: Any) -> dict[str, Any]:
-    return quality(rows, Looked(answers=answered(list(rows)), **looked))
+    held = Rows.of(rows)
+    return quality(held, sizes_of(rows), Looked(answers=answered(held), **looked))
 
 
 def test_the_distance_of_two_histograms_is_the_share_that_would_have_to_be_others() -> None:
@@ -67,7 +73,7 @@ def test_coverage_stands_beside_the_prompts_expected_in_production() -> None:
     rows = [example("book a table", intent="book"), example("book me a table", intent="book")]
     expected = [example("book a flight", intent="book"), example("cancel it", intent="cancel")]
 
-    found = coverage(rows, expected)
+    found = coverage(sizes_of(rows, words=True), expected)
 
     assert found["expected"] == 2
     assert found["by"]["intent"]["rows"] == {"book": 2}
@@ -80,7 +86,7 @@ def test_coverage_stands_beside_the_prompts_expected_in_production() -> None:
 
 
 def test_without_expected_prompts_coverage_is_the_rows_alone() -> None:
-    found = coverage([example("book a table", difficulty="hard")], [])
+    found = coverage(sizes_of([example("book a table", difficulty="hard")]), [])
 
     assert found["by"]["difficulty"] == {"rows": {"hard": 1}}
     assert "unknown_words" not in found
@@ -179,9 +185,9 @@ def test_the_card_sets_the_rows_beside_a_sample_of_production(tmp_path: Path) ->
 
     made = curate(recipe(tmp_path, expected=named))
 
-    form = json.loads((made.folder / door.CARD_JSON).read_text(encoding="utf-8"))
+    form = json.loads((made.folder / CARD_JSON).read_text(encoding="utf-8"))
     assert form["quality"]["coverage"]["by"]["intent"]["expected"] == {"stop | it": 4}
-    card = (made.folder / door.CARD).read_text(encoding="utf-8")
+    card = (made.folder / CARD).read_text(encoding="utf-8")
     assert "Beside 4 prompts expected in production: 33.3%" in card
     assert "| stop \\| it | 0.0% | 100.0% |" in card
     other = curate(recipe(tmp_path))
@@ -217,7 +223,7 @@ class Sound(HTMLParser):
 def test_the_card_is_a_page_as_well_and_words_of_rows_are_no_markup(tmp_path: Path) -> None:
     made = curate(recipe(tmp_path))
 
-    text = (made.folder / door.CARD_HTML).read_text(encoding="utf-8")
+    text = (made.folder / CARD_HTML).read_text(encoding="utf-8")
     parser = Sound()
     parser.feed(text)
     assert parser.open == []
@@ -232,3 +238,46 @@ def test_a_page_has_every_cell_as_the_card_wrote_it() -> None:
     assert "<h1>A</h1>" in text
     assert "<td>x | &lt;i&gt; &amp; &#96;z&#96;</td><td class=number>3</td>" in text
     assert "<li><code>one</code></li>" in text
+
+
+def test_languages_are_counted_by_row() -> None:
+    rows = [example("Where is the parcel that you have sent to me?", "It is on its way to you.")]
+    rows += [example("Wo ist das Paket, und wann wird es bei mir sein?", "Es ist auf dem Weg.")]
+    rows += [example("AKJ-2231-X", "{}")]
+
+    assert measured(*rows)["languages"] == {"looked_at": 3, "rows": {"de": 1, "en": 1, "und": 1}}
+
+
+def test_tokens_are_counted_by_the_tokenizer_the_recipe_names(tmp_path: Path) -> None:
+    micro_base(tmp_path / "base")
+    plain, counted = curate(recipe(tmp_path)), curate(recipe(tmp_path, card={"tokenizer": "base"}))
+
+    form = json.loads(counted.file(CARD_JSON).read_bytes())["quality"]
+    of_bytes = form["lengths"]["answers"]["bytes"]  # its tokens are bytes
+    tokens = form["tokens"]["answers"]
+    assert {name: tokens[name] for name in of_bytes} == of_bytes
+    assert tokens["sum_low"] == tokens["sum"] == tokens["sum_high"]  # every row was looked at
+    assert "| answers, tokens |" in counted.file(CARD).read_text(encoding="utf-8")
+    assert "| answers, tokens |" not in plain.file(CARD).read_text(encoding="utf-8")
+    assert counted.key != plain.key
+
+    with pytest.raises(BaseModelError, match="no folder") as caught:
+        curate(recipe(tmp_path, card={"tokenizer": "./nowhere"}))
+    assert caught.value.where == "curate.card.tokenizer"
+
+
+def test_a_sample_tells_the_sum_of_all_rows_within_its_interval() -> None:
+    draw = random.Random(7)
+    tokens = [draw.randint(1, 200) for _ in range(20_000)]
+    held = 0
+    for _ in range(300):
+        whole, low, high = whole_sum(draw.sample(tokens, 400), len(tokens))
+        held += low <= sum(tokens) <= high
+        assert low < whole < high
+    assert 0.9 < held / 300 < 0.99
+
+
+def test_one_group_of_one_row_is_a_row(tmp_path: Path) -> None:
+    text = curate(recipe(tmp_path)).file(CARD).read_text(encoding="utf-8")
+
+    assert "the largest has 1 row. A group" in text

@@ -12,6 +12,7 @@ from tutelage.core.ledger import Decision
 from tutelage.core.progress import StageState, Tick
 from tutelage.core.recipe import Curate, Recipe, loads
 from tutelage.curate import run as door
+from tutelage.curate.written import CARD, CARD_JSON, REJECTED
 from tutelage.store.artifact import Artifact
 from tutelage.store.run import Run
 from tutelage.store.tables import DROPPED, LEDGER, ROWS, read_ledger, read_rows
@@ -90,7 +91,7 @@ def test_every_row_read_is_kept_or_dropped_and_the_ledger_says_why(folder: Path)
 
     kept = read_rows(artifact.file(ROWS))
     dropped = read_rows(artifact.file(DROPPED))
-    rejected = artifact.file(door.REJECTED).read_text(encoding="utf-8").splitlines()
+    rejected = artifact.file(REJECTED).read_text(encoding="utf-8").splitlines()
     ledger = read_ledger(artifact.file(LEDGER))
     decisions = Counter(entry.decision for entry in ledger)
     read = 40 + 3 + 7
@@ -144,7 +145,7 @@ def test_bad_rows_are_kept_on_file_with_their_line(folder: Path) -> None:
     listener = Listener()
     artifact = curate(recipe(folder), listener)
 
-    lines = artifact.file(door.REJECTED).read_text(encoding="utf-8").splitlines()
+    lines = artifact.file(REJECTED).read_text(encoding="utf-8").splitlines()
     assert [json.loads(line) for line in lines] == [
         {
             "schema": 1,
@@ -292,7 +293,7 @@ def test_so_many_rows_are_taken_by_a_seeded_shuffle(folder: Path) -> None:
 def test_the_card_counts_sources_licences_and_tags(folder: Path) -> None:
     artifact = curate(recipe(folder))
 
-    form = json.loads(artifact.file(door.CARD_JSON).read_bytes())
+    form = json.loads(artifact.file(CARD_JSON).read_bytes())
     assert form["rows"] == {"read": 50, "kept": 44, "dropped": 6}
     assert form["licences"] == {"CC-BY-4.0": 40, "CC0-1.0": 4}
     assert form["origins"] == {"human": 4, "synthetic": 40}
@@ -301,7 +302,7 @@ def test_the_card_counts_sources_licences_and_tags(folder: Path) -> None:
         (43, 3, 40),
         (7, 0, 4),
     ]
-    text = artifact.file(door.CARD).read_text(encoding="utf-8")
+    text = artifact.file(CARD).read_text(encoding="utf-8")
     assert "50 rows read, 44 kept, 6 left out." in text
     assert "CC-BY-4.0 asks for credit" in text
     assert "- `topic`: 2 values in 44 rows: plain 40, odd 4" in text

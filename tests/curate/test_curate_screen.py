@@ -11,6 +11,7 @@ import pytest
 from tutelage.core.errors import RecipeError, RowError
 from tutelage.core.recipe import Recipe, loads
 from tutelage.curate import run as door
+from tutelage.curate.written import CARD, CARD_JSON, REJECTED
 from tutelage.store.artifact import Artifact
 from tutelage.store.run import Run
 from tutelage.store.tables import DROPPED, LEDGER, ROWS, read_ledger, read_rows
@@ -52,7 +53,7 @@ def told(artifact: Artifact) -> list[tuple[str, str, str]]:
 def test_without_a_word_in_the_recipe_findings_are_counted_and_rows_stay(tmp_path: Path) -> None:
     artifact = curate(recipe(tmp_path))
 
-    card = json.loads(artifact.file(door.CARD_JSON).read_bytes())
+    card = json.loads(artifact.file(CARD_JSON).read_bytes())
     assert [
         (one["kind"], one["action"], one["rows"], one["times"]) for one in card["findings"]
     ] == [
@@ -64,7 +65,7 @@ def test_without_a_word_in_the_recipe_findings_are_counted_and_rows_stay(tmp_pat
     assert artifact.counts["found.pii.email.report"] == 2
     assert artifact.counts["report.personal_data"] == 3
     assert artifact.counts["kept"] == len(ROWS_TEXT)
-    assert "| pii | email | report | 2 | 2 |" in artifact.file(door.CARD).read_text()
+    assert "| pii | email | report | 2 | 2 |" in artifact.file(CARD).read_text()
     assert ("report", "secret", "rows.jsonl:3 aws_key 1") in told(artifact)
 
 
@@ -91,7 +92,7 @@ def test_each_action_does_what_it_says_and_the_ledger_has_it(
     ]
     everything = b"".join(path.read_bytes() for path in artifact.folder.iterdir())
     assert b"ann@x.org" not in everything
-    assert b"[EMAIL]" in artifact.file(door.REJECTED).read_bytes()
+    assert b"[EMAIL]" in artifact.file(REJECTED).read_bytes()
 
 
 def test_another_key_makes_another_dataset_and_neither_is_written_down(
@@ -165,7 +166,7 @@ def test_benchmarks_are_kept_clear_of_and_leaks_stand_side_by_side(tmp_path: Pat
 
     artifact = curate(recipe(tmp_path, rows, leakage=leakage))
 
-    card = json.loads(artifact.file(door.CARD_JSON).read_bytes())
+    card = json.loads(artifact.file(CARD_JSON).read_bytes())
     assert [one["suite"] for one in card["kept_clear_of"]] == ["bench.jsonl"]
     assert [
         (one["decision"], one["row"], one["item"], one["item_text"]) for one in card["leak_pairs"]
@@ -173,7 +174,7 @@ def test_benchmarks_are_kept_clear_of_and_leaks_stand_side_by_side(tmp_path: Pat
         ("drop", "rows.jsonl:1", "bench.jsonl:1", LONG),
         ("review", "rows.jsonl:2", "bench.jsonl:2", f"|<b>hi</b> {OTHER}"),
     ]
-    assert r"\|&lt;b&gt;hi&lt;/b&gt;" in artifact.file(door.CARD).read_text()
+    assert r"\|&lt;b&gt;hi&lt;/b&gt;" in artifact.file(CARD).read_text()
 
 
 def test_a_benchmark_without_the_column_is_refused_row_by_row(tmp_path: Path) -> None:
@@ -215,7 +216,7 @@ def test_repeats_of_one_side_are_counted_and_go_only_where_asked(tmp_path: Path)
     for alone, kept in (("report", 4), ("review", 4), ("drop", 2)):
         duplicates = {"prompts": alone, "answers": alone}
         artifact = curate(recipe(tmp_path, rows, duplicates=duplicates))
-        card = json.loads(artifact.file(door.CARD_JSON).read_bytes())
+        card = json.loads(artifact.file(CARD_JSON).read_bytes())
         assert card["repeats"] == counted
         assert artifact.counts["kept"] == kept
         found = [one for one in told(artifact) if one[1].startswith("repeated")]

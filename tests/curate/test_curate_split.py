@@ -1,11 +1,12 @@
 """Which rows are held out, and what never straddles the line."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from tutelage.core.conversation import Message
 from tutelage.core.recipe import Curate, SourceFile
 from tutelage.core.row import Example, Source
-from tutelage.curate.split import place, split
+from tutelage.curate.split import Placed, place
+from tutelage.curate.split import split as placed_of
 
 LONG = "please book a quiet table for my family near the old harbour on the first sunday of may"
 
@@ -23,6 +24,27 @@ def example(user: str, answer: str = "Yes", *, author: str | None = None) -> Exa
 def section(validation: float = 0.2) -> Curate:
     source = SourceFile(path="rows.jsonl", origin="human", licence="CC0-1.0")
     return Curate(sources=(source,), validation=validation)
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """The rows with their sides, beside what is told of them."""
+
+    examples: list[Example]
+    placed: Placed
+
+    @property
+    def groups(self) -> tuple[int, int]:
+        return self.placed.groups, self.placed.largest
+
+
+def split(rows: list[Example], section: Curate, seed: int) -> Split:
+    placed = placed_of(rows, section, seed)
+    sides = [
+        replace(row, split="validation" if held else "train")
+        for row, held in zip(rows, placed.held.tolist(), strict=True)
+    ]
+    return Split(sides, placed)
 
 
 def sides_of(rows: list[Example], seed: int = 3) -> dict[str, str | None]:
@@ -48,7 +70,7 @@ def test_near_duplicate_requests_stand_on_one_side() -> None:
     ]
     placed = split([example(text, f"{at}") for at, text in enumerate(texts)], section(), seed=3)
 
-    assert (placed.groups, placed.largest) == (40, 2)
+    assert placed.groups == (40, 2)
     for index in range(0, 80, 2):
         assert placed.examples[index].split == placed.examples[index + 1].split
 
@@ -59,7 +81,7 @@ def test_an_author_stands_on_one_side_unless_the_recipe_says_otherwise() -> None
     by_author = split(rows, section(), seed=3)
     by_example = split(rows, section().model_copy(update={"group_by": "example"}), seed=3)
 
-    assert (by_author.groups, by_example.groups) == (10, 60)
+    assert (by_author.groups[0], by_example.groups[0]) == (10, 60)
     held = {one.author for one in by_author.examples if one.split == "validation"}
     assert held & {one.author for one in by_author.examples if one.split == "train"} == set()
     assert held
@@ -109,14 +131,18 @@ def test_a_large_stratum_has_a_group_held_out_and_the_balance_is_told() -> None:
     missed = 0
     for seed in range(40):
         placed = split([*rows, *rare], section(0.1), seed)
-        hard = placed.strata["difficulty hard"]
+        hard = placed.placed.strata["difficulty hard"]
         assert hard["validation"] >= 1
         assert hard["train"] + hard["validation"] == 30
         missed += all(place(f"asks rarenumber{index}", seed) >= 0.1 for index in range(30))
     assert missed  # by its place alone no group of some seed was held out
 
-    assert placed.strata["length 0-7"]["train"] + placed.strata["length 0-7"]["validation"] == 430
+    assert (
+        placed.placed.strata["length 0-7"]["train"]
+        + placed.placed.strata["length 0-7"]["validation"]
+        == 430
+    )
     assert (
         "difficulty hard"
-        not in split(rare, section().model_copy(update={"stratify": ("origin",)}), 1).strata
+        not in split(rare, section().model_copy(update={"stratify": ("origin",)}), 1).placed.strata
     )

@@ -4,8 +4,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tutelage.screen.items import Wanted
 from tutelage.screen.minhash import ANCHORS, bands, candidates, sketch
-from tutelage.screen.near import comparable, jaccard, near_groups, near_items, near_pairs, side
+from tutelage.screen.near import comparable, jaccard, near_groups, near_pairs, side
 from tutelage.screen.ngrams import Grams, ngrams
 
 
@@ -150,7 +151,8 @@ def test_rows_like_an_item_are_found_however_many_they_are() -> None:
     rows = [*[f"row number {index} says another thing altogether" for index in range(99)], item]
     near = [*rows, f"{item} please", "book a table"]
 
-    found = near_items(side(near), side(["quite another item of the suite", item]), 0.7)
+    wanted = Wanted.of(side(["quite another item of the suite", item]), side(near).spans)
+    found = wanted.near(near, 0.7)
 
     assert [(row, at, round(share, 2)) for row, at, share in found] == [(99, 1, 1), (100, 1, 0.86)]
 

@@ -25,9 +25,34 @@ if TYPE_CHECKING:
 @click.command("curate")
 @of_recipe
 @forced
+@click.option(
+    "--learning-curve",
+    "curve",
+    is_flag=True,
+    help="Then train on parts of the rows as RECIPE says, and tell what twice the rows would give.",
+)
+@click.option(
+    "--unlikely",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Then list the N rows whose answers the base of RECIPE expects least.",
+)
 @click.pass_obj
-def curate_command(session: Session, recipe: str, overrides: tuple[str, ...], force: bool) -> Reply:
+def curate_command(
+    session: Session,
+    recipe: str,
+    overrides: tuple[str, ...],
+    force: bool,
+    curve: bool,
+    unlikely: int | None,
+) -> Reply:
     """Check, clean and split the rows of RECIPE: a dataset."""
+    if curve and unlikely:
+        raise UsageError("`--learning-curve` and `--unlikely` are two questions; ask one at a time")
+    if curve or unlikely:
+        from tutelage.cli.learning import asked
+
+        return asked(session, load_recipe(recipe, overrides), force, unlikely)
     return _walk(session, recipe, overrides, force, "curate")
 
 

@@ -8,20 +8,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tutelage.core.ledger import Decision, LedgerEntry
 from tutelage.core.recipe import Canaries
-from tutelage.core.row import Example
+from tutelage.curate.measured import Measured
 from tutelage.curate.pairs import Pair
 from tutelage.curate.planted import canary_form, canary_lines
-from tutelage.curate.quality import taught
 from tutelage.curate.quality_card import cell as _cell
 from tutelage.curate.quality_card import quality_lines
 from tutelage.curate.reviewed import synthetic_lines
-from tutelage.curate.sides import request
-from tutelage.curate.sources import Asked
+from tutelage.curate.sources import Asked, Taken
 from tutelage.curate.split import Placed
-from tutelage.store.ingest import Ingested
 
 SCHEMA = 1
 VALUES_COUNTED = 1000  # a tag with more values than this names rows, it does not group them
@@ -33,10 +31,12 @@ class Curated:
     """All that the card tells of."""
 
     name: str
-    files: Sequence[Ingested]
+    sources: Sequence[Taken]
+    kept_of: Sequence[int]  # rows kept of each source
     suites: Sequence[Asked]
+    rows: Measured  # of the rows kept
     placed: Placed
-    ledger: Sequence[LedgerEntry]
+    ledger: Sequence[LedgerEntry]  # without the rows that nothing happened to
     stages: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # taught rows by source
     findings: Sequence[Mapping[str, str | int]] = ()
     repeats: Mapping[str, int] = field(default_factory=dict)  # of one side alone
@@ -47,29 +47,30 @@ class Curated:
 
 def card(curated: Curated) -> dict[str, Any]:
     """The card as plain JSON; equal datasets have equal cards."""
-    kept = curated.placed.examples
+    rows = curated.rows
+    kept = len(rows.messages)
     left_out = _reasons(curated.ledger, Decision.DROP)
     return {
         "schema": SCHEMA,
         "name": curated.name,
         "rows": {
-            "read": len(kept) + sum(left_out.values()),
-            "kept": len(kept),
+            "read": kept + sum(left_out.values()),
+            "kept": kept,
             "dropped": sum(left_out.values()),
         },
-        "splits": _counts(example.split or "" for example in kept),
+        "splits": rows.counted("splits"),
         "stages": {name: dict(counts) for name, counts in curated.stages.items()},
         "strata": {name: dict(sides) for name, sides in curated.placed.strata.items()},
         "groups": {"count": curated.placed.groups, "largest": curated.placed.largest},
-        "sources": [_source(file, kept) for file in curated.files],
-        "origins": _counts(example.origin for example in kept),
-        "licences": _counts(example.licence for example in kept),
-        "preference_pairs": sum(bool(example.chosen) for example in kept),
-        "generators": _counts(
-            example.generator.model for example in kept if example.generator is not None
-        ),
-        "consent_keys": len({example.consent_key for example in kept if example.consent_key}),
-        "authors": len({example.author for example in kept if example.author}),
+        "sources": [
+            _source(taken, own) for taken, own in zip(curated.sources, curated.kept_of, strict=True)
+        ],
+        "origins": rows.counted("origins"),
+        "licences": rows.counted("licences"),
+        "preference_pairs": sum(rows.counted("pairs").values()),
+        "generators": rows.counted("generators"),
+        "consent_keys": len(rows.keys),
+        "authors": len(rows.authors),
         "left_out": left_out,
         "for_review": _reasons(curated.ledger, Decision.REVIEW),
         "findings": [dict(one) for one in curated.findings],
@@ -85,33 +86,30 @@ def card(curated: Curated) -> dict[str, Any]:
             for asked in curated.suites
         ],
         "lengths": {
-            "request_words": _spread([len(request(example).split()) for example in kept]),
-            "answer_words": _spread([len(taught(example).split()) for example in kept]),
-            "messages": _spread([len(example.messages) for example in kept]),
+            "request_words": _spread(rows.sizes_of("requests", "words")),
+            "answer_words": _spread(rows.sizes_of("answers", "words")),
+            "messages": _spread(rows.messages),
         },
-        "tags": _tags(kept),
+        "tags": _tags(rows),
         "quality": dict(curated.quality),
         **canary_form(curated.canaries),
     }
 
 
-def _source(file: Ingested, kept: Sequence[Example]) -> dict[str, Any]:
-    read = {example.source for example in file.examples}
-    own = [example for example in kept if example.source in read]
+def _source(taken: Taken, kept: int) -> dict[str, Any]:
+    file = taken.file
     return {
         "path": file.uri,
         "sha256": file.file_digest,
         "layout": file.layout,
-        "licences": sorted({example.licence for example in file.examples}),
-        "origins": sorted({example.origin for example in file.examples}),
-        "licence_bases": sorted(
-            {example.licence_basis for example in file.examples if example.licence_basis}
-        ),
+        "licences": sorted(taken.licences),
+        "origins": sorted(taken.origins),
+        "licence_bases": sorted(taken.bases),
         "files": file.files,
         "unused": dict(sorted(file.unused.items())),
-        "read": len(file.examples) + len(file.refused),
+        "read": taken.rows + len(file.refused),
         "rejected": len(file.refused),
-        "kept": len(own),
+        "kept": kept,
     }
 
 
@@ -123,18 +121,14 @@ def _counts(names: Iterable[str]) -> dict[str, int]:
     return dict(sorted(Counter(names).items()))
 
 
-def _spread(values: Sequence[int]) -> dict[str, float]:
+def _spread(values: NDArray[np.int64]) -> dict[str, float]:
     levels = {"least": 0, "median": 50, "p95": 95, "most": 100}
     return {name: float(np.percentile(values, level)) for name, level in levels.items()}
 
 
-def _tags(kept: Sequence[Example]) -> dict[str, Any]:
-    values: dict[str, Counter[str]] = {}
-    for example in kept:
-        for name, value in example.tags.items():
-            values.setdefault(name, Counter())[value] += 1
+def _tags(rows: Measured) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for name, counts in sorted(values.items()):
+    for name, counts in rows.tags().items():
         grouping = len(counts) <= min(VALUES_COUNTED, max(1, sum(counts.values()) // 2))
         ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         found[name] = {
@@ -220,10 +214,15 @@ def _split(form: Mapping[str, Any]) -> list[str]:
     groups = form["groups"]
     sides = [f"- {name}: {count:,} rows" for name, count in form["splits"].items()]
     told = (
-        f"- {groups['count']:,} groups, each on one side; the largest has {groups['largest']:,} "
-        "rows. A group is rows with the same or nearly the same request, or of one author."
+        f"- {groups['count']:,} groups, each on one side; the largest has "
+        f"{_rows(groups['largest'])}. A group is rows with the same or nearly the same request, "
+        "or of one author."
     )
     return [*sides, told, *_balance(form)]
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"
 
 
 def _balance(form: Mapping[str, Any]) -> list[str]:

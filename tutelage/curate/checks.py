@@ -2,58 +2,85 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
 from tutelage.core.digest import Json
 from tutelage.core.ledger import Decision, LedgerEntry, Reason
 from tutelage.core.recipe import Curate
 from tutelage.core.row import Example
-from tutelage.curate.sides import answer_key, pair_key, prompt_key
+from tutelage.curate.shelf import Rows
+from tutelage.curate.sides import pair_key
 from tutelage.curate.sieve import Sieve, entry
+from tutelage.curate.traits import firsts, known, named
 from tutelage.score.schema import Schema
 from tutelage.score.task import answer_text, tasks_of
-
-Answers = dict[str, dict[str, list[Example]]]  # rows by prompt, then by answer
-
-
-def answered(examples: list[Example]) -> Answers:
-    """The rows of each prompt by their answers; no preference rows."""
-    answers: Answers = {}
-    for example in examples:
-        if not example.chosen:
-            own = answers.setdefault(prompt_key(example), {})
-            own.setdefault(answer_key(example), []).append(example)
-    return answers
+from tutelage.screen.ngrams import Indices
 
 
-def conflicts(examples: list[Example], answers: Answers | None = None) -> list[LedgerEntry]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """Rows of which prompts are answered, and how. Shapes: each `[M]`; no preference rows."""
+
+    rows: Rows
+    prompt: Indices  # index of the first row with the same prompt
+    answer: Indices  # index of the first row with the same prompt and the same answer
+
+    def unlike(self) -> Indices:
+        """Indices of the rows that answer otherwise than the first row with their prompt does."""
+        return np.flatnonzero(self.answer != self.prompt)
+
+    def beside(self) -> Indices:
+        """The first row that answers its prompt otherwise, for each row; -1 where none does."""
+        otherwise = self.unlike()
+        second = np.full(len(self.rows), -1, dtype=np.int64)  # of each prompt
+        second[self.prompt[otherwise[::-1]]] = otherwise[::-1]
+        return np.where(self.answer == self.prompt, second[self.prompt], self.prompt)
+
+
+def answered(examples: Sequence[Example]) -> Answers:
+    """The rows by their prompts and answers."""
+    rows = Rows.of(examples)
+    told = known(rows)
+    plain = rows.take(~told.paired[rows.places])
+    prompts, answers = told.prompts[plain.places], told.answers[plain.places]
+    both = np.concatenate([prompts, answers], axis=1)
+    return Answers(rows=plain, prompt=firsts(prompts), answer=firsts(both))
+
+
+def conflicts(examples: Sequence[Example], answers: Answers | None = None) -> list[LedgerEntry]:
     """Rows that answer one prompt differently, for a person to look at; they are kept.
 
     Prompts and answers are compared without case and blanks. Of preference rows several
     pairs for one prompt are the point: only those that prefer the opposite are found. `answers`
     is what `answered` gives, if it is known.
     """
-    others: dict[int, Example] = {}
-    for own in (answered(examples) if answers is None else answers).values():
-        for key, rows in own.items() if len(own) > 1 else ():
-            other = next(those[0] for one, those in own.items() if one != key)
-            others |= {id(one): other for one in rows}
+    rows = Rows.of(examples)
+    told = answered(rows) if answers is None else answers
+    beside = told.beside()
     found = []
-    for example in examples if others else ():
-        beside = others.get(id(example))
-        if beside is not None:
-            detail = f"answers the prompt of {beside.source} otherwise"
-            found.append(entry(example, Decision.REVIEW, Reason.CONFLICTING_LABEL, detail, beside))
-    return found + _opposite([example for example in examples if example.chosen])
+    for index in np.flatnonzero(beside >= 0).tolist():
+        own, other = named(told.rows, index), named(told.rows, int(beside[index]))
+        detail = f"answers the prompt of {other.source} otherwise"
+        found.append(entry(own, Decision.REVIEW, Reason.CONFLICTING_LABEL, detail, other))
+    return found + _opposite(rows.take(known(rows).paired[rows.places]))
 
 
-def _opposite(pairs: list[Example]) -> list[LedgerEntry]:
+def _opposite(pairs: Rows) -> list[LedgerEntry]:
     """Preference rows of which another prefers what they reject."""
-    known = {pair_key(example): example for example in pairs}
+    forward: dict[str, int] = {}
+    backward = []
+    for index, example in enumerate(pairs):
+        forward[pair_key(example)] = index
+        backward.append(pair_key(example, swapped=True))
     found = []
-    for example in pairs:
-        other = known.get(pair_key(example, swapped=True))
-        if other is not None:
+    for index, key in enumerate(backward):
+        if key in forward:
+            own, other = named(pairs, index), named(pairs, forward[key])
             detail = f"prefers what {other.source} rejects"
-            found.append(entry(example, Decision.REVIEW, Reason.CONFLICTING_LABEL, detail, other))
+            found.append(entry(own, Decision.REVIEW, Reason.CONFLICTING_LABEL, detail, other))
     return found
 
 
@@ -65,33 +92,33 @@ def drop_unsound(sieve: Sieve, section: Curate, schema: Json) -> None:
         sieve.drop(outvoted(sieve.kept))
 
 
-def outvoted(examples: list[Example]) -> dict[int, LedgerEntry]:
+def outvoted(examples: Sequence[Example]) -> dict[int, LedgerEntry]:
     """Rows, by their index, that answer a prompt otherwise than most rows do that ask it; where
     no answer is given by more than half of them, all.
 
     Compared as in `conflicts`, every repeat a vote. No preference rows.
     """
-    found: dict[int, LedgerEntry] = {}
-    losing: dict[int, Example] = {}
-    for own in answered(examples).values():
-        if len(own) < 2:
-            continue
-        votes = sum(map(len, own.values()))
-        most = max(own, key=lambda key: len(own[key]))
-        lost = [key for key in own if key != most or 2 * len(own[most]) <= votes]
-        for key in lost:
-            other = next(rows[0] for one, rows in own.items() if one != key)
-            losing |= {id(row): own[most][0] if key != most else other for row in own[key]}
-    for place, example in enumerate(examples if losing else ()):
-        beside = losing.get(id(example))
-        if beside is not None:
-            detail = f"answers the prompt of {beside.source} otherwise"
-            found[place] = entry(example, Decision.DROP, Reason.CONFLICTING_LABEL, detail, beside)
+    rows = Rows.of(examples)
+    told = answered(rows)
+    places = np.flatnonzero(~known(rows).paired[rows.places])
+    alike = np.bincount(told.answer, minlength=len(places))[told.answer]
+    most = 2 * alike > np.bincount(told.prompt, minlength=len(places))[told.prompt]
+    winner = np.full(len(places), -1, dtype=np.int64)  # of each prompt, a row with its answer
+    winner[told.prompt[most]] = told.answer[most]
+    beside = told.beside()
+    found = {}
+    for index in np.flatnonzero(~most).tolist():
+        won = int(winner[told.prompt[index]])
+        own = named(told.rows, index)
+        other = named(told.rows, won if won >= 0 else int(beside[index]))
+        detail = f"answers the prompt of {other.source} otherwise"
+        place = int(places[index])
+        found[place] = entry(own, Decision.DROP, Reason.CONFLICTING_LABEL, detail, other)
     return found
 
 
 def outside_schema(
-    examples: list[Example], schema: Json, decision: Decision = Decision.REVIEW
+    examples: Sequence[Example], schema: Json, decision: Decision = Decision.REVIEW
 ) -> dict[int, LedgerEntry]:
     """Rows, by their index, whose answer does not satisfy the contract's output schema.
 
@@ -101,14 +128,18 @@ def outside_schema(
     """
     scorer = Schema(schema)
     valid: dict[str, bool] = {}
-    found = {}
-    places = [place for place, example in enumerate(examples) if not example.chosen]
-    asked = tasks_of("rows", [examples[place] for place in places])
-    for place, task in zip(places, asked, strict=True):
-        answer = answer_text(task.example.messages[-1])
-        if answer not in valid:
-            valid[answer] = not scorer.problem(task)
-        if not valid[answer]:
-            detail = "answers what contract.output_schema does not allow"
-            found[place] = entry(task.example, decision, Reason.INVALID_OUTPUT, detail)
+    found, begins = {}, 0
+    for part in Rows.of(examples).parts():
+        several = list(part.examples())
+        places = [place for place, example in enumerate(several) if not example.chosen]
+        asked = tasks_of("rows", [several[place] for place in places])
+        for place, task in zip(places, asked, strict=True):
+            answer = answer_text(task.example.messages[-1])
+            if answer not in valid:
+                valid[answer] = not scorer.problem(task)
+            if not valid[answer]:
+                detail = "answers what contract.output_schema does not allow"
+                told = entry(task.example, decision, Reason.INVALID_OUTPUT, detail)
+                found[begins + place] = told
+        begins += len(several)
     return found

@@ -10,35 +10,35 @@ from tutelage.core.recipe import Curate, Recipe
 from tutelage.core.row import Example
 from tutelage.curate.sieve import entry
 from tutelage.screen.people import disguised
-from tutelage.store.ingest import Ingested
 from tutelage.store.opt_outs import OptOuts, read_opt_outs
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Withheld:
     """Rows that may not be used, by their place among the rows of all files."""
 
+    outs: OptOuts
+    allowed: tuple[str, ...] | None
     licences: dict[int, LedgerEntry] = field(default_factory=dict)
     opted_out: dict[int, LedgerEntry] = field(default_factory=dict)  # their words are not kept
 
+    @classmethod
+    def by(cls, section: Curate, recipe: Recipe) -> Withheld:
+        """Rows whose licence is not on the recipe's list, or that somebody has taken back.
 
-def withheld(files: list[Ingested], section: Curate, recipe: Recipe) -> Withheld:
-    """Rows whose licence is not on the recipe's list, or that somebody has taken back.
+        Raises: RowError for a list of opt-outs that cannot be read whole.
+        """
+        outs = OptOuts() if section.opt_out is None else read_opt_outs(section.opt_out, recipe)
+        return cls(outs=outs, allowed=section.licences)
 
-    Raises: RowError for a list of opt-outs that cannot be read whole.
-    """
-    outs = OptOuts() if section.opt_out is None else read_opt_outs(section.opt_out, recipe)
-    found = Withheld()
-    examples = (example for file in files for example in file.examples)
-    for place, example in enumerate(examples):
-        if because := outs.because(example):
+    def look(self, example: Example, place: int) -> None:
+        """Notes the row if it may not be used."""
+        if because := self.outs.because(example):
             detail = f"is taken back by {because}"
-            told = entry(example, Decision.DROP, Reason.OPTED_OUT, detail)
-            found.opted_out[place] = told
-        elif detail := _unlicensed(example, section.licences):
+            self.opted_out[place] = entry(example, Decision.DROP, Reason.OPTED_OUT, detail)
+        elif detail := _unlicensed(example, self.allowed):
             told = entry(example, Decision.DROP, Reason.LICENCE_NOT_ALLOWED, detail)
-            found.licences[place] = told
-    return found
+            self.licences[place] = told
 
 
 def _unlicensed(example: Example, allowed: tuple[str, ...] | None) -> str:
@@ -52,15 +52,9 @@ def _unlicensed(example: Example, allowed: tuple[str, ...] | None) -> str:
     return ""
 
 
-def under_pseudonyms(files: list[Ingested], key: bytes) -> list[Ingested]:
-    """The files with pseudonyms in the place of authors, editors and consent keys."""
-    return [
-        replace(file, examples=[_disguised(example, key) for example in file.examples])
-        for file in files
-    ]
+def under_pseudonyms(example: Example, key: bytes) -> Example:
+    """The row with pseudonyms in the place of its author, editor and consent key."""
 
-
-def _disguised(example: Example, key: bytes) -> Example:
     def hidden(name: str | None) -> str | None:
         return disguised(name, key) if name else name
 

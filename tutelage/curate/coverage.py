@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from tutelage.core.row import Example
+from tutelage.curate.measured import Measured, measured
 from tutelage.curate.sides import request
 from tutelage.curate.sources import TAGS
-from tutelage.curate.split import length_of
 from tutelage.screen.ngrams import ngrams_of
 
 Histogram = dict[str, int]
 
 
-def coverage(rows: Sequence[Example], expected: Sequence[Example]) -> dict[str, Any]:
+def coverage(rows: Measured, expected: Sequence[Example]) -> dict[str, Any]:
     """Rows by length and tags, beside the expected prompts; and their distances.
 
     The distance is total variation: the share of prompts that would have to be others. Two samples
     of one and the same traffic differ, too; `by_chance` is how much they would on average.
     """
     found: dict[str, Any] = {"expected": len(expected), "by": {}}
+    asked = measured(expected, words=True)
     for name in ("length", *TAGS):
-        own, wanted = _histogram(rows, name), _histogram(expected, name)
+        own, wanted = _histogram(rows, name), _histogram(asked, name)
         if not own and not wanted:
             continue
         form: dict[str, Any] = {"rows": own}
@@ -60,20 +60,18 @@ def by_chance(one: Mapping[str, int], other: Mapping[str, int]) -> float:
     return math.fsum(math.sqrt(2 / math.pi * p * (1 - p) * scale) for p in shares) / 2
 
 
-def _histogram(examples: Sequence[Example], name: str) -> Histogram:
+def _histogram(rows: Measured, name: str) -> Histogram:
     if name == "length":
-        counts = Counter(length_of(one) for one in examples)
+        counts = rows.counted("lengths")
         return {at: counts[at] for at in sorted(counts, key=_begin)}
-    tagged: Iterable[str] = (one.tags[name] for one in examples if name in one.tags)
-    return dict(sorted(Counter(tagged).items()))
+    return rows.counted(f"tag {name}")
 
 
 def _begin(length: str) -> int:
     return int(length.rstrip("+").split("-")[0])
 
 
-def _unknown(rows: Sequence[Example], expected: Sequence[Example]) -> float:
+def _unknown(rows: Measured, expected: Sequence[Example]) -> float:
     """The share of the words of expected prompts that no request of the rows has."""
-    known = np.unique(ngrams_of([request(one) for one in rows], 1).hashes)
     asked = ngrams_of([request(one) for one in expected], 1).hashes
-    return float(np.mean(~np.isin(asked, known))) if len(asked) else 0.0
+    return float(np.mean(~np.isin(asked, rows.words))) if len(asked) else 0.0

@@ -19,10 +19,14 @@ import numpy as np
 from tutelage.core.ledger import Decision, LedgerEntry, Reason
 from tutelage.core.recipe import Curate
 from tutelage.core.row import Example
+from tutelage.curate.passes import Passes
+from tutelage.curate.shelf import Packed, Rows
 from tutelage.curate.sides import asked, questions, texts, turns
 from tutelage.curate.sieve import entry
 from tutelage.curate.sources import Asked
-from tutelage.screen.near import SHINGLE, comparable, near_items, side
+from tutelage.curate.traits import named
+from tutelage.screen.items import Wanted
+from tutelage.screen.near import SHINGLE, comparable, side
 from tutelage.screen.ngrams import (
     Grams,
     Hashes,
@@ -66,24 +70,90 @@ class Hit(NamedTuple):
     words: int
 
 
-def leaks(
-    examples: list[Example],
-    suites: list[Asked],
-    section: Curate,
-    requests: list[str] | None = None,
-) -> Leaks:
-    """The rows that hold items of the suites and benchmarks, which are the tasks.
+class Spans(NamedTuple):
+    """The spans of n words by which items are looked for, and those that are fixed text."""
 
-    `requests` is what `questions` gives of the rows, if it is known.
-    """
-    found = Leaks()
-    tasks = tasks_of(suites)
-    if tasks and examples:
-        asked_for = questions(examples) if requests is None else requests
-        items = questions(tasks)
-        _exact(examples, tasks, (asked_for, items), found)
-        _near(examples, tasks, (asked_for, items), section.duplicates.jaccard, found)
-        _spans(examples, tasks, section.leakage.coverage, found)
+    words: int
+    items: Items
+    shared: Hashes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What is found in a part of the rows, by index among all of them."""
+
+    exact: list[tuple[int, int]] = field(default_factory=list)  # row and item
+    near: list[tuple[int, int, float]] = field(default_factory=list)  # and Jaccard index
+    hits: list[Hit] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looking:
+    """Looks for items in rows: by what they ask, near-duplicates of it, and spans."""
+
+    spans: tuple[Spans, ...]
+    threshold: float = 1.0
+    asks: Mapping[str, int] = field(default_factory=dict)  # items by what they ask
+    wanted: Wanted | None = None
+
+    def __call__(self, part: Packed) -> Found:
+        examples, first, found = part.texts(), part.first, Found()
+        if self.wanted is not None:
+            keys = questions(examples)
+            for index, own in enumerate(keys):
+                hit = self.asks.get(own)
+                hit = self._in_a_turn(examples[index]) if hit is None else hit
+                if hit is not None:
+                    found.exact.append((first + index, hit))
+            for row, item, share in self.wanted.near(keys, self.threshold):
+                found.near.append((first + row, item, share))
+        for one in self.spans:
+            found.hits.extend(_in_parts(examples, one, first))
+        return found
+
+    def _in_a_turn(self, example: Example) -> int | None:
+        """The item that one of several turns asks; a greeting of a few words is no leak."""
+        if len(example.messages) < 3 and not example.chosen:
+            return None
+        said = turns(example)
+        for turn in said if len(said) > 1 else ():
+            key = comparable(turn)
+            if key in self.asks and key.count(" ") >= SHINGLE - 1:
+                return self.asks[key]
+        return None
+
+
+def leaks(
+    examples: Sequence[Example],
+    suites: Sequence[Asked],
+    section: Curate,
+    passes: Passes | None = None,
+) -> Leaks:
+    """The rows that hold items of the suites and benchmarks, which are the tasks."""
+    found, tasks = Leaks(), tasks_of(suites)
+    if not tasks or not len(examples):
+        return found
+    rows, passes = Rows.of(examples), passes or Passes()
+    looked, items = _sampled(rows), questions(tasks)
+    asks: dict[str, int] = {}
+    for place, key in enumerate(items):
+        asks.setdefault(key, place)
+    work = Looking(
+        spans=tuple(_spans(looked, tasks, (SPAN, SHORT_SPAN))),
+        threshold=section.duplicates.jaccard,
+        asks=asks,
+        wanted=Wanted.of(side(items), side(questions(looked)).spans),
+    )
+    parts: list[Found] = list(passes.each(work, rows))
+    for row, item in (one for part in parts for one in part.exact):
+        detail = f"asks what {tasks[item].source} asks"
+        told = entry(named(rows, row), Decision.DROP, Reason.LEAK_EXACT, detail, tasks[item])
+        found.note(row, told, item)
+    for row, item, share in (one for part in parts for one in part.near):
+        detail = f"asks much like {tasks[item].source}, Jaccard {share:.2f}"
+        told = entry(named(rows, row), Decision.DROP, Reason.LEAK_NEAR, detail, tasks[item])
+        found.note(row, told, item)
+    _note_hits(rows, tasks, parts, section.leakage.coverage, found)
     return found
 
 
@@ -92,96 +162,64 @@ def tasks_of(suites: Sequence[Asked]) -> list[Example]:
     return [task for one in suites for task in one.tasks]
 
 
-def apart(examples: Sequence[Example]) -> list[Example]:
-    """The rows held out."""
-    return [one for one in examples if one.split != "train"]
+def held_out(train: Rows, apart: Rows, section: Curate, passes: Passes) -> Leaks:
+    """The rows to train on that hold a row held out, by index; the tasks are those held out.
 
-
-def held_out(examples: list[Example], section: Curate) -> Leaks:
-    """The rows to train on that hold a row held out, which are the tasks.
-
-    The split kept like requests together, so that long spans alone are looked for.
+    The split kept like requests together, so that long spans alone are looked for: a short
+    request has too few words to tell a leak from a way of asking.
     """
     found = Leaks()
-    train = [index for index, one in enumerate(examples) if one.split == "train"]
-    tasks = apart(examples)
-    if tasks and train:
-        inner = Leaks()
-        rows = [examples[index] for index in train]
-        # a short request has too few words to tell a leak from a way of asking
-        _spans(rows, tasks, section.leakage.coverage, inner, (SPAN,))
-        found.drop = {train[index]: told for index, told in inner.drop.items()}
-        found.items = {train[index]: item for index, item in inner.items.items()}
-    return found
+    if len(train) and len(apart):
+        work = Looking(spans=tuple(_spans(_sampled(train), apart, (SPAN,))))
+        parts: list[Found] = list(passes.each(work, train))
+        _note_hits(train, apart, parts, section.leakage.coverage, found)
+    return Leaks(drop=found.drop, items={row: found.items[row] for row in found.drop})
 
 
-def _exact(
-    examples: list[Example], tasks: list[Example], keys: tuple[list[str], list[str]], found: Leaks
+def _note_hits(
+    rows: Rows, tasks: Sequence[Example], parts: Sequence[Found], share: float, found: Leaks
 ) -> None:
-    items: dict[str, int] = {}
-    for place, key in enumerate(keys[1]):
-        items.setdefault(key, place)
-    for index, (example, own) in enumerate(zip(examples, keys[0], strict=True)):
-        hit = items[own] if own in items else _in_a_turn(example, items)
-        if hit is not None:
-            detail = f"asks what {tasks[hit].source} asks"
-            told = entry(example, Decision.DROP, Reason.LEAK_EXACT, detail, tasks[hit])
-            found.note(index, told, hit)
+    hits = [hit for part in parts for hit in part.hits]
+    names = {item: tasks[item] for item in {hit.item for hit in hits}}
+    for hit in sorted(hits, key=lambda one: (one.row, -one.share, one.item)):
+        task = names[hit.item]
+        decision = Decision.DROP if hit.share >= share else Decision.REVIEW
+        detail = f"holds {hit.share:.0%} of the {hit.words}-word spans of {task.source}"
+        told = entry(named(rows, hit.row), decision, Reason.LEAK_NGRAM, detail, task)
+        found.note(hit.row, told, hit.item)
 
 
-def _in_a_turn(example: Example, items: Mapping[str, int]) -> int | None:
-    """The item that one of several turns asks; a greeting of a few words is no leak by itself."""
-    if len(example.messages) < 3 and not example.chosen:
-        return None
-    said = turns(example)
-    for turn in said if len(said) > 1 else ():
-        key = comparable(turn)
-        if key in items and key.count(" ") >= SHINGLE - 1:
-            return items[key]
-    return None
+def _sampled(rows: Rows) -> list[Example]:
+    return rows.some(np.array(sample(len(rows)), dtype=np.int64))
 
 
 def _spans(
-    examples: list[Example],
-    tasks: list[Example],
-    share: float,
-    found: Leaks,
-    sizes: tuple[int, ...] = (SPAN, SHORT_SPAN),
-) -> None:
-    for hit in sorted(
-        _hits(examples, tasks, sizes), key=lambda one: (one.row, -one.share, one.item)
-    ):
-        example, task = examples[hit.row], tasks[hit.item]
-        decision = Decision.DROP if hit.share >= share else Decision.REVIEW
-        detail = f"holds {hit.share:.0%} of the {hit.words}-word spans of {task.source}"
-        found.note(hit.row, entry(example, decision, Reason.LEAK_NGRAM, detail, task), hit.item)
-
-
-def _hits(examples: list[Example], tasks: list[Example], sizes: tuple[int, ...]) -> Iterator[Hit]:
-    """Rows with a span of an item; the items are looked for by the longest spans they have."""
-    item_texts, item_of = _owned([list(asked(task)) for task in tasks])
-    looked = [list(texts(examples[index])) for index in sample(len(examples))]
+    looked: Sequence[Example], tasks: Sequence[Example], sizes: tuple[int, ...]
+) -> Iterator[Spans]:
+    """The spans of items, which are looked for by the longest they have; `looked` are rows."""
+    item_texts, item_of = _owned(list(asked(task)) for task in tasks)
+    row_texts = _owned(list(texts(example)) for example in looked)
     left = np.ones(len(tasks), dtype=np.bool_)
     for size in sizes:
-        shared = np.union1d(_shared(*_owned(looked), size), _shared(item_texts, item_of, size))
-        bare = _bare(item_texts, shared, size)
-        spans = _by_owner(bare, item_of, len(tasks))
+        shared = np.union1d(_shared(*row_texts, size), _shared(item_texts, item_of, size))
+        spans = _by_owner(_bare(item_texts, shared, size), item_of, len(tasks))
         items = Items.of(spans.take(left[spans.text]))
         left &= items.spans == 0
         if len(items.hashes):
-            yield from _in_parts(examples, items, shared, size)
+            yield Spans(words=size, items=items, shared=shared)
         if not left.any():
             return
 
 
-def _in_parts(examples: list[Example], items: Items, shared: Hashes, size: int) -> Iterator[Hit]:
+def _in_parts(examples: Sequence[Example], spans: Spans, first: int) -> Iterator[Hit]:
     for begin in range(0, len(examples), ROWS_AT_ONCE):
         part = examples[begin : begin + ROWS_AT_ONCE]
-        row_texts, row_of = _owned([texts(example) for example in part])
-        held = overlaps(_bare(row_texts, shared, size), items, row_of + begin)
+        row_texts, row_of = _owned(texts(example) for example in part)
+        bare = _bare(row_texts, spans.shared, spans.words)
+        held = overlaps(bare, spans.items, row_of + first + begin)
         told = (held.row.tolist(), held.item.tolist(), held.coverage.tolist())
         for row, item, share in zip(*told, strict=True):
-            yield Hit(row, item, share, size)
+            yield Hit(row, item, share, spans.words)
 
 
 def _shared(own: Sequence[str], owner: Indices, size: int) -> Hashes:
@@ -209,16 +247,3 @@ def _owned(texts_of: Iterable[Iterable[str]]) -> tuple[list[str], Indices]:
 
 def _by_owner(grams: Grams, owner: Indices, owners: int) -> Grams:
     return Grams(hashes=grams.hashes, text=owner[grams.text], first=grams.first, texts=owners)
-
-
-def _near(
-    examples: list[Example],
-    tasks: list[Example],
-    keys: tuple[list[str], list[str]],
-    threshold: float,
-    found: Leaks,
-) -> None:
-    for row, item, share in near_items(side(keys[0]), side(keys[1]), threshold):
-        detail = f"asks much like {tasks[item].source}, Jaccard {share:.2f}"
-        told = entry(examples[row], Decision.DROP, Reason.LEAK_NEAR, detail, tasks[item])
-        found.note(row, told, item)

@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tutelage.core.errors import BadRow, RecipeError, RowError
 from tutelage.core.ledger import Decision, LedgerEntry, Reason
 from tutelage.core.recipe import Curate, Stage
-from tutelage.core.row import Example, Source, Split
+from tutelage.curate.shelf import Rows
 from tutelage.curate.sieve import entry
 from tutelage.curate.split import rank
-from tutelage.store.ingest import Ingested
+from tutelage.curate.traits import named
+from tutelage.screen.ngrams import Indices
 
 Counts = dict[str, int]  # rows by source
 
@@ -24,15 +26,18 @@ Counts = dict[str, int]  # rows by source
 class Mixed:
     """Rows in the order of their stages, the rest, and counts by stage and source."""
 
-    examples: list[Example]
+    order: Indices  # of the rows that were given
+    stages: Sequence[str] = ()  # of each row in that order, none where there are no stages
     left: dict[int, LedgerEntry] = field(default_factory=dict)  # by index in what was given
     counts: Mapping[str, Counts] = field(default_factory=dict)  # of the rows that are taught
 
 
-def mix(examples: Sequence[Example], names: Sequence[str], section: Curate, seed: int) -> Mixed:
+def mix(
+    rows: Rows, held: NDArray[np.bool_], names: Sequence[str], section: Curate, seed: int
+) -> Mixed:
     """Gives every row its stage by `curate.stages`; without stages all rows are taken.
 
-    `names` says which source each row is from.
+    `names` says which source each row is from, `held` which are held out.
 
     Of each source the rows with the least seeded hash go first, so that the order of a file
     does not matter and a row that is added moves few others. Rows held out are mixed in the
@@ -42,27 +47,27 @@ def mix(examples: Sequence[Example], names: Sequence[str], section: Curate, seed
         the length of two is open.
     """
     if not section.stages:
-        return Mixed(examples=list(examples))
+        return Mixed(order=np.arange(len(rows)))
     stage_of: dict[int, str] = {}
     taught: Mapping[str, Counts] = {}
-    for side in ("train", "validation"):
-        waiting = _ranked(examples, names, side, seed)
-        has = Counter({name: len(rows) for name, rows in waiting.items()})
-        held = side == "validation"
-        wanted = _shrunk(section, has) if held else _planned(section.stages, has)
+    for apart in (False, True):
+        waiting = _ranked(rows, np.flatnonzero(held == apart), names, seed)
+        has = Counter({name: len(own) for name, own in waiting.items()})
+        wanted = _shrunk(section, has) if apart else _planned(section.stages, has)
         for stage, counts in wanted.items():
             for source, count in counts.items():
                 chosen, waiting[source] = waiting[source][:count], waiting[source][count:]
                 stage_of |= dict.fromkeys(chosen, stage)
-        taught = taught if held else wanted
-    order = [stage.name for stage in section.stages]
-    kept = sorted(stage_of, key=lambda index: (order.index(stage_of[index]), index))
+        taught = taught if apart else wanted
+    order = {stage.name: number for number, stage in enumerate(section.stages)}
+    kept = sorted(stage_of, key=lambda index: (order[stage_of[index]], index))
     detail = "is in no stage's share of its source"
     return Mixed(
-        examples=[replace(examples[index], stage=stage_of[index]) for index in kept],
+        order=np.array(kept, dtype=np.int64),
+        stages=[stage_of[index] for index in kept],
         left={
-            index: entry(example, Decision.DROP, Reason.NOT_MIXED, detail)
-            for index, example in enumerate(examples)
+            index: entry(named(rows, index), Decision.DROP, Reason.NOT_MIXED, detail)
+            for index in range(len(rows))
             if index not in stage_of
         },
         counts=taught,
@@ -70,7 +75,7 @@ def mix(examples: Sequence[Example], names: Sequence[str], section: Curate, seed
 
 
 def over_limit(
-    kept: Sequence[Example], rows: int | None, generator: np.random.Generator
+    kept: Rows, rows: int | None, generator: np.random.Generator
 ) -> dict[int, LedgerEntry]:
     """The rows beyond `curate.rows`, after a seeded shuffle."""
     if rows is None or rows >= len(kept):
@@ -78,18 +83,9 @@ def over_limit(
     shuffled = generator.permutation(len(kept))
     detail = f"is not among the {rows:,} rows of curate.rows"
     return {
-        index: entry(kept[index], Decision.DROP, Reason.OVER_LIMIT, detail)
+        index: entry(named(kept, index), Decision.DROP, Reason.OVER_LIMIT, detail)
         for index in shuffled[rows:].tolist()
     }
-
-
-def source_of(files: Sequence[Ingested], section: Curate) -> dict[tuple[str, Source], str]:
-    """The name of the source each row was read from, by its id and its place."""
-    names: dict[tuple[str, Source], str] = {}
-    for file, source in zip(files, section.sources, strict=True):
-        for example in file.examples:
-            names.setdefault((example.id, example.source), source.called)
-    return names
 
 
 def share_out(mix: Mapping[str, float], rows: int) -> Counts:
@@ -177,14 +173,12 @@ def _shrunk(section: Curate, has: Mapping[str, int]) -> dict[str, Counts]:
     return found
 
 
-def _ranked(
-    examples: Sequence[Example], names: Sequence[str], side: Split, seed: int
-) -> dict[str, list[int]]:
-    """Indices of the rows of each source on this side, in a seeded order."""
-    found: defaultdict[str, list[int]] = defaultdict(list)
-    for index, example in enumerate(examples):
-        if example.split == side:
-            found[names[index]].append(index)
-    for rows in found.values():
-        rows.sort(key=lambda index: rank(examples[index].id, seed))
-    return found
+def _ranked(rows: Rows, indices: Indices, names: Sequence[str], seed: int) -> dict[str, list[int]]:
+    """The rows of each source on one side, in a seeded order."""
+    found: defaultdict[str, list[tuple[tuple[int, str], int]]] = defaultdict(list)
+    for index in indices.tolist():
+        found[names[index]].append((rank(named(rows, index).id, seed), index))
+    ranked: defaultdict[str, list[int]] = defaultdict(list)
+    for name, own in found.items():
+        ranked[name] = [index for _, index in sorted(own)]
+    return ranked

@@ -12,13 +12,17 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
+from tutelage.store.checkpoint import Checkpoints
 from tutelage.store.run import Run
 
 FILE = "part.json"
+ARRAY = "part.npy"
 WORTH_SECONDS = 0.5  # what is made in less is made again
 T = TypeVar("T")
 
@@ -41,7 +45,7 @@ class Parts:
         worth_seconds: float = WORTH_SECONDS,
     ) -> T:
         """What an earlier try came to, else what `make` gives, kept if that took so long."""
-        parts = self.run.store.checkpoints(self.key, part=name, kept=None)
+        parts = self._of(name)
         if parts.has(number):
             try:
                 return msgspec.json.decode((parts.at(number).folder / FILE).read_bytes(), type=kind)
@@ -52,6 +56,28 @@ class Parts:
         if time.perf_counter() - began >= worth_seconds:
             parts.save(number, lambda folder: _write(folder, made))
         return made
+
+    def found(self, name: str, kind: type[T]) -> dict[int, T]:
+        """All that is finished of a kind, by number."""
+        return {
+            one.step: msgspec.json.decode((one.folder / FILE).read_bytes(), type=kind)
+            for one in self._of(name).newest()
+        }
+
+    def keep(self, name: str, number: int, made: object) -> None:
+        """Keeps one."""
+        self._of(name).save(number, lambda folder: _write(folder, made))
+
+    def arrays(self, name: str) -> dict[int, Path]:
+        """The files of arrays that are finished, by number."""
+        return {one.step: one.folder / ARRAY for one in self._of(name).newest()}
+
+    def keep_array(self, name: str, number: int, made: NDArray[Any]) -> None:
+        """Keeps an array."""
+        self._of(name).save(number, lambda folder: np.save(folder / ARRAY, made))
+
+    def _of(self, name: str) -> Checkpoints:
+        return self.run.store.checkpoints(self.key, part=name, kept=None)
 
     def clear(self) -> None:
         """Removes them all: the dataset is made, or is to be made anew."""

@@ -7,12 +7,11 @@ distances, and its share has an interval.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from tutelage.core.intervals import wilson
@@ -20,15 +19,12 @@ from tutelage.core.ledger import LedgerEntry
 from tutelage.core.row import Example
 from tutelage.curate.checks import Answers
 from tutelage.curate.coverage import Histogram, coverage
+from tutelage.curate.measured import UNITS, Measured, taught
+from tutelage.curate.shelf import Rows
 from tutelage.curate.sides import request
-from tutelage.screen.ngrams import (
-    Grams,
-    among,
-    fixed,
-    lengths,
-    ngrams_of,
-    words_of,
-)
+from tutelage.curate.tokens import Count, whole_sum
+from tutelage.screen.language import language
+from tutelage.screen.ngrams import Grams, Indices, among, fixed, ngrams_of, words_of
 from tutelage.screen.refusal import refuses
 
 SAMPLED = 4096  # rows looked at where every row would take long
@@ -36,7 +32,6 @@ SPAN = 8  # words, of which boilerplate is made
 SPANS_SHOWN = 5
 SHOWN_CHARACTERS = 120
 EDGES = (0, 1, 4, 16, 64, 256, 1024, 4096, 16384)  # words at which the bins of a histogram begin
-FORMS = ("{", "[")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,46 +41,58 @@ class Looked:
     answers: Answers  # of each prompt, before rows were mixed
     expected: Sequence[Example] = ()  # a sample of prompts of production
     outside_schema: Sequence[LedgerEntry] | None = None  # None where the contract has no schema
+    tokens: Count | None = None  # counts them, where the recipe names a tokenizer
 
 
-def quality(rows: Sequence[Example], looked: Looked) -> dict[str, Any]:
+def quality(rows: Rows, sizes: Measured, looked: Looked) -> dict[str, Any]:
     """All of it as plain JSON; equal rows have equal measures."""
-    requests = [request(one) for one in rows]
-    said = [taught(one) for one in rows]
-    texts = {"requests": requests, "answers": said}
+    some = rows.some(_sampled(len(rows)))
+    texts = {"requests": [request(one) for one in some], "answers": [taught(one) for one in some]}
     return {
-        "lengths": {name: _lengths(own) for name, own in texts.items()},
-        "coverage": coverage(rows, looked.expected),
-        "diversity": {name: _diversity(_sample(own)) for name, own in texts.items()},
+        "lengths": {name: _lengths(sizes, name) for name in texts},
+        "coverage": coverage(sizes, looked.expected),
+        "diversity": {name: _diversity(own) for name, own in texts.items()},
         "boilerplate": {name: _boilerplate(own) for name, own in texts.items()},
-        "answers": _answers(rows, said, looked.outside_schema),
+        "answers": _answers(sizes, texts["answers"], looked.outside_schema),
         "label_noise": _noise(looked.answers),
+        "languages": _languages(texts),
+        "tokens": _tokens(texts, len(rows), looked.tokens),
     }
 
 
-def taught(example: Example) -> str:
-    """The words that are taught; of a preference row those preferred."""
-    turns = example.chosen or example.messages
-    return "\n".join(message.content for message in turns if message.taught)
+def _languages(texts: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """Rows by the language of request and answer together."""
+    both = zip(texts["requests"], texts["answers"], strict=True)
+    counts = Counter(language(f"{asked}\n{said}") for asked, said in both)
+    ranked = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
+    return {"looked_at": sum(counts.values()), "rows": dict(ranked)}
 
 
-def _sample(texts: Sequence[str]) -> Sequence[str]:
-    return texts[:: -(-len(texts) // SAMPLED) or 1]
+def _tokens(texts: Mapping[str, Sequence[str]], rows: int, count: Count | None) -> dict[str, Any]:
+    """Tokens of the texts, and how many all rows have by that; empty where nothing counts them."""
+    found: dict[str, Any] = {}
+    if count is None:
+        return found
+    for side, own in texts.items():
+        counts = count(own)
+        whole, low, high = whole_sum(counts, rows)
+        spread = {**_spread(counts), "sum": whole, "sum_low": low, "sum_high": high}
+        found[side] = {"looked_at": len(counts), **spread}
+    return found
 
 
-def _lengths(texts: Sequence[str]) -> dict[str, Any]:
+def _sampled(count: int) -> Indices:
+    return np.arange(0, count, -(-count // SAMPLED) or 1)
+
+
+def _lengths(sizes: Measured, side: str) -> dict[str, Any]:
     """Characters, UTF-8 bytes and words. A tokenizer of bytes makes no more tokens than bytes."""
-    counts = np.array([len(text.split()) for text in texts], dtype=np.int64)
-    octets = [len(text.encode(errors="replace")) for text in texts]
     names = [*(f"{low}-{high - 1}" for low, high in pairwise(EDGES)), f"{EDGES[-1]}+"]
-    bins = np.histogram(counts, bins=[*EDGES, np.iinfo(np.int64).max])[0]
+    edges = [*EDGES, np.iinfo(np.int64).max]
+    bins = np.histogram(sizes.sizes_of(side, "words"), bins=edges)[0]
     found: Histogram = {name: int(n) for name, n in zip(names, bins, strict=True) if n}
-    return {
-        "words": _spread(counts),
-        "characters": _spread(lengths(texts)),
-        "bytes": _spread(np.array(octets, dtype=np.int64)),
-        "histogram_of_words": found,
-    }
+    spreads = {unit: _spread(sizes.sizes_of(side, unit)) for unit in UNITS}
+    return {**spreads, "histogram_of_words": found}
 
 
 def _spread(values: Any) -> dict[str, float]:
@@ -112,16 +119,15 @@ def _diversity(texts: Sequence[str]) -> dict[str, Any]:
 
 def _boilerplate(texts: Sequence[str]) -> dict[str, Any]:
     """Runs of eight words that one text in a hundred has, and how much of the texts they are."""
-    looked = _sample(texts)
-    grams = ngrams_of(looked, SPAN)
+    grams = ngrams_of(texts, SPAN)
     spans = fixed(grams)
     hits = grams.take(among(grams.hashes, spans))
-    words = int(np.sum([len(text.split()) for text in looked]))
+    words = int(np.sum([len(text.split()) for text in texts]))
     return {
-        "texts": len(looked),
+        "texts": len(texts),
         "texts_with_any": len(np.unique(hits.text)),
         "share_of_words": min(1.0, _covered(hits) / max(words, 1)),
-        "often": _often(looked, hits),
+        "often": _often(texts, hits),
     }
 
 
@@ -156,36 +162,18 @@ def _overlap(one: str, other: str) -> bool:
 
 
 def _answers(
-    rows: Sequence[Example], said: Sequence[str], outside: Sequence[LedgerEntry] | None
+    sizes: Measured, looked: Sequence[str], outside: Sequence[LedgerEntry] | None
 ) -> dict[str, Any]:
     """Answers by their form, and those that say nothing."""
-    forms = Counter(_form(example, text) for example, text in zip(rows, said, strict=True))
-    looked = _sample(said)
     refusals = sum(map(refuses, looked))
     share = wilson(refusals, len(looked))
     held = {} if outside is None else {"outside_schema": len(outside)}
     return {
-        "forms": dict(sorted(forms.items())),
+        "forms": sizes.counted("forms"),
         "looked_at_for_refusals": len(looked),
         "refused": {"rows": refusals, "share": share.value, "low": share.low, "high": share.high},
         **held,
     }
-
-
-def _form(example: Example, text: str) -> str:
-    """How an answer is written."""
-    turns = example.chosen or example.messages
-    if any(message.tool_calls for message in turns if message.taught):
-        return "tool call"
-    if not any(map(str.isalnum, text)):
-        return "without a word"
-    if text.lstrip()[:1] not in FORMS:
-        return "text"
-    try:
-        msgspec.json.decode(text)
-    except (msgspec.MsgspecError, RecursionError):
-        return "text that begins like JSON"
-    return "JSON"
 
 
 def _noise(answers: Answers) -> dict[str, Any]:
@@ -194,16 +182,13 @@ def _noise(answers: Answers) -> dict[str, Any]:
     Exact repeats are gone, so that the rows of such a prompt differ in their answers or, where
     near-duplicates stay, in nothing but their writing.
     """
-    again = [own for own in answers.values() if _rows(own) > 1]
-    unlike = [own for own in again if len(own) > 1]
+    rows = np.bincount(answers.prompt, minlength=len(answers.prompt))  # by the prompt's first row
+    unlike = np.unique(answers.prompt[answers.unlike()])
+    prompts = int(np.sum(rows > 0))
     return {
-        "prompts": len(answers),
-        "asked_again": len(again),
+        "prompts": prompts,
+        "asked_again": int(np.sum(rows > 1)),
         "answered_otherwise": len(unlike),
-        "rows_answered_otherwise": sum(map(_rows, unlike)),
-        "share_of_prompts": len(unlike) / max(len(answers), 1),
+        "rows_answered_otherwise": int(rows[unlike].sum()),
+        "share_of_prompts": len(unlike) / max(prompts, 1),
     }
-
-
-def _rows(answers: Mapping[str, Iterable[Example]]) -> int:
-    return sum(len(list(own)) for own in answers.values())

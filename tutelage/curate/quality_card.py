@@ -13,13 +13,14 @@ VALUES_DRAWN = 12  # of a histogram
 def quality_lines(form: Mapping[str, Any]) -> list[str]:
     """What `quality` gives, drawn."""
     return [
-        *_spreads(form["lengths"]),
+        *_spreads(form["lengths"], form["tokens"]),
         *_histograms(form["lengths"]),
         *_coverage(form["coverage"]),
         *_diversity(form),
         *_boilerplate(form["boilerplate"]),
         *_answers(form["answers"]),
         *_noise(form["label_noise"]),
+        *_languages(form["languages"]),
     ]
 
 
@@ -28,17 +29,28 @@ def cell(text: str) -> str:
     return html.escape(text, quote=False).replace("|", "\\|").replace("`", "\\`")
 
 
-def _spreads(lengths: Mapping[str, Any]) -> Iterator[str]:
+def _spreads(lengths: Mapping[str, Any], tokens: Mapping[str, Any]) -> Iterator[str]:
     yield "| | least | 5 % | median | 95 % | 99 % | most | sum |"
     yield "|---|---:|---:|---:|---:|---:|---:|---:|"
     for side, units in lengths.items():
         for unit in ("words", "characters", "bytes"):
             values = " | ".join(f"{value:,.0f}" for value in units[unit].values())
             yield f"| {side}, {unit} | {values} |"
+        if side in tokens:
+            names = ("least", "p5", "median", "p95", "p99", "most", "sum")
+            values = " | ".join(f"{tokens[side][name]:,.0f}" for name in names)
+            yield f"| {side}, tokens | {values} |"
     yield ""
+    if tokens:
+        one = tokens["answers"]
+        yield (
+            f"Tokens are counted in {one['looked_at']:,} rows; their sums are of all rows by that "
+            f"(answers {one['sum_low']:,.0f} to {one['sum_high']:,.0f}), without a template's."
+        )
+        return
     yield (
         "How many tokens these are a base's tokenizer decides; one of bytes makes at most as many "
-        "as there are bytes. `tutelage plan` counts them for the recipe's base."
+        "as there are bytes. `curate.card.tokenizer` counts them, and `tutelage plan` does."
     )
 
 
@@ -118,4 +130,14 @@ def _noise(form: Mapping[str, Any]) -> Iterator[str]:
         f"- label noise: of {form['prompts']:,} prompts {form['asked_again']:,} are asked by "
         f"several rows and {form['answered_otherwise']:,} answered in several ways, by "
         f"{form['rows_answered_otherwise']:,} rows ({form['share_of_prompts']:.2%} of the prompts)"
+    )
+
+
+def _languages(form: Mapping[str, Any]) -> Iterator[str]:
+    whole = form["looked_at"]
+    listed = [f"{name} {count / whole:.1%}" for name, count in form["rows"].items()]
+    more = f" and {len(listed) - VALUES_DRAWN} more" if len(listed) > VALUES_DRAWN else ""
+    yield (
+        f"- languages, of {whole:,} rows looked at: {', '.join(listed[:VALUES_DRAWN])}{more} "
+        "(`und`: too few words tell it)"
     )

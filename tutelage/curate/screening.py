@@ -6,22 +6,26 @@ import difflib
 import hashlib
 import hmac
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from itertools import pairwise
+
+import numpy as np
 
 from tutelage.core.errors import BadRow, RecipeError
 from tutelage.core.ledger import Decision, LedgerEntry, Reason
 from tutelage.core.recipe import Recipe, Screen
 from tutelage.core.row import Example
-from tutelage.curate.parts import WORTH_SECONDS, Parts
+from tutelage.curate.passes import Passes
+from tutelage.curate.runner import Here
+from tutelage.curate.shelf import Packed, Rows, Shelf, packed
 from tutelage.curate.sieve import entry
 from tutelage.curate.sources import Asked
+from tutelage.curate.traits import Traits, joined, traits_of
 from tutelage.screen.people import key_of
 from tutelage.screen.screener import DETECTORS, Found, Marks, Screened, Screener
 from tutelage.store.ingest import Ingested
 
-PART_ROWS = 1 << 15  # looked at before what is found is put on file
 REASONS = {
     "pii": Reason.PERSONAL_DATA,
     "secrets": Reason.SECRET,
@@ -65,52 +69,109 @@ def mark(key: bytes) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Annotated:
+    """What is told of a part of the rows, by index in it."""
+
+    marks: Marks
+    traits: Traits
+    changed: dict[int, bytes] = field(default_factory=dict)  # packed rows, as they may be kept
+    drop: dict[int, LedgerEntry] = field(default_factory=dict)
+    flags: list[LedgerEntry] = field(default_factory=list)
+    tally: Tally = field(default_factory=Tally)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Annotating:
+    """Looks at every text of rows, takes out what may not stay, and notes what rows are known by.
+
+    A part may bring its marks with it: what an earlier try has found.
+    """
+
+    section: Screen
+    key: bytes
+
+    def __call__(self, part: Packed) -> Annotated:
+        screener, examples = Screener(self.section, self.key), part.examples()
+        marks: Marks = screener.look(examples) if part.more is None else part.more
+        after = list(screener.screen(examples, marks))
+        told = Annotated(marks=marks, traits=traits_of([one.example for one in after]))
+        for index, one in enumerate(after):
+            if one.example is not examples[index]:
+                told.changed[index] = packed(one.example)
+            told.tally.rows.update(one.found.keys())
+            told.tally.times.update(one.found)
+            if one.has("drop"):
+                told.drop[index] = _dropped(one)
+            else:
+                told.flags.extend(_told(one))
+        return told
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What was found in a part, as it is put on file: places, no words."""
+
+    rows: int
+    marks: Marks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """The files with their rows as they may be kept, and what is decided about them."""
+    """What is decided about the rows of a shelf, which now holds them as they may be kept."""
 
-    files: list[Ingested]
-    drop: dict[int, LedgerEntry]  # by place among the rows of all files
-    flags: list[LedgerEntry]
-    tally: Tally
+    drop: dict[int, LedgerEntry] = field(default_factory=dict)  # by place
+    flags: list[LedgerEntry] = field(default_factory=list)
+    tally: Tally = field(default_factory=Tally)
 
 
-def screen(files: list[Ingested], screener: Screener, parts: Parts | None = None) -> Outcome:
+def screen(shelf: Shelf, ends: Sequence[int], work: Annotating, passes: Passes) -> Outcome:
     """Rewrites, flags and drops the rows in which something is found; how often what was.
 
-    What is found is kept in `parts`, so that rows are looked at once however often the run is
-    killed; where a detector answers from elsewhere, every part is worth it.
+    `ends` are the places at which the rows of each file end: a part is of one file. What is found
+    is kept, so that rows are looked at once however often the run is killed; where a detector
+    answers from elsewhere, every part is worth it, and they are looked at one after the other.
     """
-    tally, place = Tally(), 0
-    drop: dict[int, LedgerEntry] = {}
-    flags: list[LedgerEntry] = []
-    written = []
-    for file in files:
-        examples = []
-        for one in _looked(file.examples, screener, parts, place):
-            examples.append(one.example)
-            tally.rows.update(one.found.keys())
-            tally.times.update(one.found)
-            if one.has("drop"):
-                drop[place] = _dropped(one)
-            else:
-                flags += _told(one)
-            place += 1
-        written.append(replace(file, examples=examples))
-    return Outcome(files=written, drop=drop, flags=flags, tally=tally)
+    stretches = list(_stretches(ends, passes.part_rows))
+    have = _finished(stretches, passes)
+    rows = Rows(shelf, np.arange(len(shelf)))
+    parts = (rows.packed(np.arange(begin, end), have.get(begin), begin) for begin, end in stretches)
+    asks = bool(work.section.detectors)
+    runner = Here() if asks else passes.runner
+    outcome, traits = Outcome(), []
+    for (begin, end), (told, seconds) in zip(stretches, runner.map(work, parts), strict=True):
+        if (
+            passes.parts is not None
+            and begin not in have
+            and (asks or seconds >= passes.worth_seconds)
+        ):
+            passes.parts.keep("screen", begin, Kept(rows=end - begin, marks=told.marks))
+        for index, line in told.changed.items():
+            shelf.replace(begin + index, line)
+        outcome.drop.update({begin + index: one for index, one in told.drop.items()})
+        outcome.flags.extend(told.flags)
+        outcome.tally.rows.update(told.tally.rows)
+        outcome.tally.times.update(told.tally.times)
+        traits.append(told.traits)
+        passes.told(end - begin)
+    shelf.traits = joined(traits or [traits_of([])])
+    return outcome
 
 
-def _looked(
-    examples: list[Example], screener: Screener, parts: Parts | None, place: int
-) -> Iterator[Screened]:
-    """The rows of a file as the screener leaves them, a part at a time; parts lie by `place`."""
-    for begin in range(0, len(examples), PART_ROWS):
-        part = examples[begin : begin + PART_ROWS]
-        if parts is None:
-            yield from screener.screen(part)
-            continue
-        worth = 0.0 if screener.asks else WORTH_SECONDS
-        look = partial(screener.look, part)
-        yield from screener.screen(part, parts.kept("screen", place + begin, Marks, look, worth))
+def _finished(stretches: Sequence[tuple[int, int]], passes: Passes) -> dict[int, Marks]:
+    """What an earlier try has found, in parts as large as they are now."""
+    kept = {} if passes.parts is None else passes.parts.found("screen", Kept)
+    return {
+        begin: kept[begin].marks
+        for begin, end in stretches
+        if begin in kept and kept[begin].rows == end - begin
+    }
+
+
+def _stretches(ends: Sequence[int], rows: int) -> Iterator[tuple[int, int]]:
+    """Where each part begins and ends."""
+    for start, stop in pairwise([0, *ends]):
+        for begin in range(start, stop, rows):
+            yield begin, min(begin + rows, stop)
 
 
 def screened(asked: list[Asked], screener: Screener) -> list[Asked]:

@@ -1,56 +1,85 @@
-"""What a step of curation leaves: Examples kept, Examples dropped, and the ledger so far."""
+"""What a step of curation leaves: rows kept, rows dropped, and the ledger so far."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
 
 from tutelage.core.ledger import Decision, LedgerEntry, Reason
-from tutelage.core.row import Example
+from tutelage.curate.shelf import Rows
+from tutelage.curate.traits import named
+from tutelage.screen.ngrams import Indices
 
 STAGE = "curate"
 
 
+class Nameable(Protocol):
+    """An Example, or what is left of one in memory."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+
+    @property
+    def source(self) -> object:
+        """Where it was read."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Sieve:
-    """Examples in the order they were read, and what was decided about them so far."""
+    """Rows in the order they were read, and what was decided about them so far."""
 
-    kept: list[Example]
-    asked: list[str] = field(default_factory=list)  # of those kept what they ask, once it is known
-    dropped: list[Example] = field(default_factory=list)
+    kept: Rows
+    dropped: list[int] = field(default_factory=list)  # by place on the shelf
     entries: list[LedgerEntry] = field(default_factory=list)
     flags: list[LedgerEntry] = field(default_factory=list)  # for review
 
     def drop(self, left_out: Mapping[int, LedgerEntry]) -> None:
-        """Takes Examples out by their index in `kept`; their entries go to the ledger."""
-        for index in sorted(left_out):
-            self.entries.append(left_out[index])
-            self.dropped.append(self.kept[index])
-        self.kept = [one for index, one in enumerate(self.kept) if index not in left_out]
-        self.asked = [one for index, one in enumerate(self.asked) if index not in left_out]
+        """Takes rows out by their index in `kept`; their entries go to the ledger."""
+        gone = sorted(left_out)
+        self.entries += [left_out[index] for index in gone]
+        self.dropped += self.kept.places[gone].tolist() if gone else []
+        stays = np.ones(len(self.kept), dtype=np.bool_)
+        stays[gone] = False
+        self.kept = self.kept.take(stays)
 
     def withdraw(self, left_out: Mapping[int, LedgerEntry]) -> None:
-        """Takes Examples out that may not even be kept among those dropped."""
+        """Takes rows out that may not even be kept among those dropped."""
         before = len(self.dropped)
         self.drop(left_out)
         del self.dropped[before:]
 
-    def ledger(self) -> list[LedgerEntry]:
-        """One entry for each row, kept or dropped, and the flags of the rows kept."""
-        kept = {example.id for example in self.kept}
-        flags = [flag for flag in self.flags if flag.row in kept]
-        clean = [entry(example, Decision.KEEP, Reason.CLEAN) for example in self.kept]
-        return [*self.entries, *flags, *clean]
+    def decided(self) -> list[LedgerEntry]:
+        """The entries of rows dropped, and the flags of the rows kept."""
+        flagged = {flag.row for flag in self.flags}
+        kept = {row for row in self._ids() if row in flagged}
+        return [*self.entries, *(flag for flag in self.flags if flag.row in kept)]
+
+    def clean(self) -> Iterator[LedgerEntry]:
+        """An entry for each row that is kept."""
+        for index in range(len(self.kept)):
+            yield entry(named(self.kept, index), Decision.KEEP, Reason.CLEAN)
+
+    def left_out(self) -> Rows:
+        """The rows dropped, in the order they were."""
+        places: Indices = np.array(self.dropped, dtype=np.int64)
+        return Rows(self.kept.shelf, places)
+
+    def _ids(self) -> Iterator[str]:
+        return (named(self.kept, index).id for index in range(len(self.kept)))
 
 
 def entry(
-    example: Example,
+    example: Nameable,
     decision: Decision,
     reason: Reason,
     detail: str = "",
-    other: Example | None = None,
+    other: Nameable | None = None,
 ) -> LedgerEntry:
-    """What was decided about an Example, and which other one it was for.
+    """What was decided about a row, and which other one it was for.
 
     Repeated rows share an id, so the detail names the place where each was read.
     """

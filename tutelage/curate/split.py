@@ -6,16 +6,21 @@ that are added move none of those that were there, save those whose group they j
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
 import xxhash
+from numpy.typing import NDArray
 
 from tutelage.core.recipe import Curate
 from tutelage.core.row import Example
+from tutelage.curate.alike import alike
+from tutelage.curate.passes import Passes
+from tutelage.curate.shelf import Packed, Rows
 from tutelage.curate.sides import questions, request
-from tutelage.screen.near import near_pairs, side
+from tutelage.curate.traits import Keys, firsts, keys_of, known
+from tutelage.screen.ngrams import Indices
 
 BUCKETS = (8, 32, 128, 512)  # words of a request, at which the next length begins
 EXPECTED = 3  # held-out groups a stratum must expect before one of it is held out in any case
@@ -23,49 +28,78 @@ EXPECTED = 3  # held-out groups a stratum must expect before one of it is held o
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placed:
-    """Examples with their split, and the groups they were held together by."""
+    """Which rows are held out, and the groups they were held together by."""
 
-    examples: list[Example]
+    held: NDArray[np.bool_]  # [rows]
     groups: int
     largest: int  # rows of the largest group
     strata: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # rows by side
 
+    def without(self, gone: Sequence[int]) -> Placed:
+        """The same once these rows are gone."""
+        return replace(self, held=np.delete(self.held, gone))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where rows stand by their own names. Shapes: each `[N]`, `authors` `[N, 2]`."""
+
+    at: NDArray[np.float64]  # between 0 and 1
+    authors: Keys  # 0 where none is named
+    kinds: NDArray[np.int32]  # which of `named`
+    named: list[tuple[str, ...]]  # what rows are, by each thing that sides have shares of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placing:
+    """Where a part's rows stand."""
+
+    section: Curate
+    seed: int
+
+    def __call__(self, part: Packed) -> Standing:
+        examples = part.texts()
+        names = _names(examples, self.section)
+        distinct: dict[tuple[str, ...], int] = {}
+        kinds = [tuple(_kinds(one, self.section.stratify)) for one in examples]
+        authors = keys_of([one.author or "" for one in examples])
+        authors[[one.author is None for one in examples]] = 0
+        return Standing(
+            at=np.array([place(name, self.seed) for _, name in names]),
+            authors=authors,
+            kinds=np.array([distinct.setdefault(one, len(distinct)) for one in kinds], np.int32),
+            named=list(distinct),
+        )
+
 
 def split(
-    examples: list[Example],
-    section: Curate,
-    seed: int,
-    requests: Sequence[str] | None = None,
-    groups: Sequence[int] | None = None,
+    examples: Sequence[Example], section: Curate, seed: int, passes: Passes | None = None
 ) -> Placed:
-    """Gives every Example its side of the line.
+    """Gives every row its side of the line.
 
-    `requests` is what `questions` gives and `groups` what `grouped` does, where they are known.
-
-    Examples with the same request or near-duplicate requests form a group, and so do
+    Rows with the same request or near-duplicate requests form a group, and so do
     those of one author with `group_by: author`. A group is held out if the seeded hash of its
     name falls below `validation`. Its name is its least author's, else its least request. A
     stratum so large that it should have several groups held out has one at least.
     """
-    requests = questions(examples) if requests is None else requests
-    groups = grouped(examples, section, requests) if groups is None else groups
-    sizes = Counter(groups)
-    places = {
-        group: place(name, seed)
-        for group, name in _names(examples, groups, section, requests).items()
-    }
-    kinds = [_kinds(example, section.stratify) for example in examples]
-    strata = _strata(examples, groups, kinds)
-    held_out = _held_out(places, strata, section.validation)
-    placed = [
-        replace(example, split="validation" if group in held_out else "train")
-        for example, group in zip(examples, groups, strict=True)
-    ]
+    rows, passes = Rows.of(examples), passes or Passes()
+    if not len(rows):
+        return Placed(held=np.zeros(0, dtype=np.bool_), groups=0, largest=0)
+    stands = _joined(list(passes.each(Placing(section=section, seed=seed), rows)))
+    groups = _grouped(rows, stands.authors, section, passes)
+    named, first, member, sizes = np.unique(
+        groups, return_index=True, return_inverse=True, return_counts=True
+    )
+    at = stands.at[first]
+    for group, name in _shared_names(rows, member, sizes, section).items():
+        at[group] = place(name, seed)
+    strata = stands.kinds[_least(rows, member, len(named))]
+    held = _held_out(at, strata, section.validation)[member]
     return Placed(
-        examples=placed,
-        groups=len(places),
-        largest=max(sizes.values(), default=0),
-        strata=_balance(placed, kinds),
+        held=held,
+        groups=len(named),
+        largest=int(sizes.max()),
+        strata=_balance(held, stands),
     )
 
 
@@ -74,48 +108,91 @@ def place(name: str, seed: int) -> float:
     return xxhash.xxh64_intdigest(name.encode(errors="replace"), seed=seed) / 2**64
 
 
+def _joined(parts: Sequence[Standing]) -> Standing:
+    distinct: dict[tuple[str, ...], int] = {}
+    kinds = []
+    for part in parts:
+        codes = [distinct.setdefault(one, len(distinct)) for one in part.named]
+        kinds.append(np.array(codes, np.int32)[part.kinds])
+    return Standing(
+        at=np.concatenate([part.at for part in parts]),
+        authors=np.concatenate([part.authors for part in parts]),
+        kinds=np.concatenate(kinds),
+        named=list(distinct),
+    )
+
+
+def _grouped(rows: Rows, authors: Keys, section: Curate, passes: Passes) -> Indices:
+    """The group of each row, named by the index of one of its members."""
+    parent = list(range(len(rows)))
+
+    def root(index: int) -> int:
+        while parent[index] != index:
+            parent[index] = parent[parent[index]]
+            index = parent[index]
+        return index
+
+    def join(first: Indices, second: Indices) -> None:
+        for one, other in zip(first.tolist(), second.tolist(), strict=True):
+            parent[root(other)] = root(one)
+
+    (pairs,) = alike(rows, ((0,),), section.duplicates.jaccard, passes, "requests")
+    join(pairs.first, pairs.second)
+    same = firsts(known(rows).requests[rows.places])
+    again = np.flatnonzero(same != np.arange(len(same)))
+    join(same[again], again)
+    if section.group_by == "author":
+        own = firsts(authors)
+        again = np.flatnonzero((own != np.arange(len(own))) & authors.any(axis=1))
+        join(own[again], again)
+    return np.array([root(index) for index in range(len(rows))], dtype=np.int64)
+
+
 def _held_out(
-    places: Mapping[int, float], strata: Mapping[int, str], validation: float
-) -> set[int]:
+    at: NDArray[np.float64], strata: NDArray[np.int32], validation: float
+) -> NDArray[np.bool_]:
     """The groups held out: by their place, and the first of a stratum that has none by chance."""
-    if validation <= 0 or len(places) < 2:
-        return set()
-    found = {group for group, at in places.items() if at < validation}
-    members: defaultdict[str, list[int]] = defaultdict(list)
-    for group in places:
-        members[strata[group]].append(group)
-    for groups in members.values():
-        if validation * len(groups) >= EXPECTED and found.isdisjoint(groups):
-            found.add(min(groups, key=places.__getitem__))
-    if not found:
-        found.add(min(places, key=places.__getitem__))
-    if len(found) == len(places):
-        found.remove(max(places, key=places.__getitem__))
+    found = at < validation
+    if validation <= 0 or len(at) < 2:
+        return np.zeros(len(at), dtype=np.bool_)
+    counts = np.bincount(strata)
+    lacking = np.bincount(strata[found], minlength=len(counts)) == 0
+    for stratum in np.flatnonzero(lacking & (validation * counts >= EXPECTED)).tolist():
+        groups = np.flatnonzero(strata == stratum)
+        found[groups[np.argmin(at[groups])]] = True
+    if not found.any():
+        found[np.argmin(at)] = True
+    if found.all():
+        found[np.argmax(at)] = False
     return found
 
 
-def _names(
-    examples: Sequence[Example], groups: Sequence[int], section: Curate, requests: Sequence[str]
-) -> dict[int, str]:
-    """What each group is called: by an author where one holds it together, else by a request."""
-    found: dict[int, tuple[bool, str]] = {}
-    for example, group, asked in zip(examples, groups, requests, strict=True):
+def _names(examples: Sequence[Example], section: Curate) -> list[tuple[bool, str]]:
+    """What each row is called by itself, and whether by its request: by its author if it may be."""
+    found = []
+    for example, asked in zip(examples, questions(examples), strict=True):
         by_author = section.group_by == "author" and example.author is not None
-        name = f"author {example.author}" if by_author else f"asks {asked}"
-        own = (not by_author, name)
-        found[group] = min(found.get(group, own), own)
+        found.append((not by_author, f"author {example.author}" if by_author else f"asks {asked}"))
+    return found
+
+
+def _shared_names(rows: Rows, member: Indices, sizes: Indices, section: Curate) -> dict[int, str]:
+    """What each group of several rows is called: by an author where one holds it together."""
+    several = np.flatnonzero(sizes[member] > 1)
+    found: dict[int, tuple[bool, str]] = {}
+    for part in rows.take(several).parts():
+        groups = member[several[part.first : part.first + part.count]].tolist()
+        for group, own in zip(groups, _names(part.texts(), section), strict=True):
+            found[group] = min(found.get(group, own), own)
     return {group: name for group, (_, name) in found.items()}
 
 
-def _strata(
-    examples: Sequence[Example], groups: Sequence[int], kinds: Sequence[Sequence[str]]
-) -> dict[int, str]:
-    """The stratum of each group: that of its least row."""
-    least: dict[int, int] = {}
-    for index, group in enumerate(groups):
-        if group not in least or examples[index].id < examples[least[group]].id:
-            least[group] = index
-    return {group: ", ".join(kinds[index]) for group, index in least.items()}
+def _least(rows: Rows, member: Indices, groups: int) -> Indices:
+    """Of each group the index of the row with the least id."""
+    ids = known(rows).ids[rows.places]
+    order = np.lexsort((ids[:, 1], ids[:, 0], member))
+    opens = np.searchsorted(member[order], np.arange(groups))
+    return order[opens]
 
 
 def _kinds(example: Example, by: Sequence[str]) -> list[str]:
@@ -139,46 +216,19 @@ def length_of(example: Example) -> str:
     return f"{begin}+" if end is None else f"{begin}-{end - 1}"
 
 
-def _balance(
-    placed: Sequence[Example], kinds: Sequence[Sequence[str]]
-) -> dict[str, dict[str, int]]:
+def _balance(held: NDArray[np.bool_], stands: Standing) -> dict[str, dict[str, int]]:
     """Rows on each side, by each thing of `stratify`."""
-    found: defaultdict[str, dict[str, int]] = defaultdict(lambda: {"train": 0, "validation": 0})
-    for example, own in zip(placed, kinds, strict=True):
-        for kind in own:
-            found[kind][example.split or "train"] += 1
+    whole = np.bincount(stands.kinds, minlength=len(stands.named)).tolist()
+    apart = np.bincount(stands.kinds[held], minlength=len(stands.named)).tolist()
+    found: dict[str, dict[str, int]] = {}
+    for kinds, rows, others in zip(stands.named, whole, apart, strict=True):
+        for kind in kinds:
+            sides = found.setdefault(kind, {"train": 0, "validation": 0})
+            sides["train"] += rows - others
+            sides["validation"] += others
     return dict(sorted(found.items()))
 
 
 def rank(row: str, seed: int) -> tuple[int, str]:
     """Where a row stands in an order drawn from the seed, whatever other rows there are."""
     return xxhash.xxh64_intdigest(row.encode(), seed=seed), row
-
-
-def grouped(examples: Sequence[Example], section: Curate, requests: Sequence[str]) -> list[int]:
-    """The group of each Example, named by the index of one of its members."""
-    parent = list(range(len(examples)))
-
-    def root(index: int) -> int:
-        while parent[index] != index:
-            parent[index] = parent[parent[index]]
-            index = parent[index]
-        return index
-
-    def join(pairs: Iterable[tuple[int, int]]) -> None:
-        for first, second in pairs:
-            parent[root(second)] = root(first)
-
-    alike = near_pairs([side(requests)], section.duplicates.jaccard)
-    join(zip(alike.first.tolist(), alike.second.tolist(), strict=True))
-    join(_same(requests))
-    if section.group_by == "author":
-        join(_same([one.author for one in examples]))
-    return [root(index) for index in range(len(examples))]
-
-
-def _same(keys: Sequence[str | None]) -> Iterable[tuple[int, int]]:
-    first: dict[str, int] = {}
-    for index, key in enumerate(keys):
-        if key is not None:
-            yield first.setdefault(key, index), index

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 
 import numpy as np
@@ -64,7 +65,7 @@ def bands(sketched: Sketch) -> Sketch:
     return values
 
 
-def candidates(banded: Sketch, texts: Indices) -> Indices:
+def candidates(banded: Iterable[Sketch], texts: Indices) -> Indices:
     """Pairs of texts that agree in one band at least, the earlier text first.
 
     Texts at Jaccard 0.7 are found with probability 0.993, at 0.8 with 0.99999; most
@@ -72,12 +73,14 @@ def candidates(banded: Sketch, texts: Indices) -> Indices:
     texts only the first are paired with the rest, which bounds the work: put texts
     that others should be compared with first.
 
-    Shapes: `banded` `[BANDS, T]`, `texts` `[N]` the columns to look at, ascending; returns
-        `[P, 2]`.
+    A band is looked at and let go before the next one is asked for.
+
+    Shapes: `banded` gives `[T]` for each band, `texts` `[N]` are the columns to look at,
+        ascending; returns `[P, 2]`.
     Source: 40 bands of 6 out of 240 hashes, see the design's measurements of recall.
     """
     waiting: list[Indices] = [np.zeros(0, dtype=np.int64)]
-    columns = banded.shape[1]
+    columns = int(texts[-1]) + 1 if len(texts) else 0
     for band in banded:
         first, second = _agreeing(band[texts], texts)
         waiting.append(first * columns + second)

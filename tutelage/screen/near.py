@@ -31,11 +31,9 @@ from tutelage.screen.ngrams import (
     words,
     words_of,
 )
-from tutelage.screen.overlap import Items, overlaps
 
 SHINGLE = 5  # words
 BATCH_CHARACTERS = 1 << 19  # of texts sketched together: what a core's cache holds
-ROWS_AT_ONCE = 4096  # compared with items together
 PAIRS_AT_ONCE = 1 << 14  # verified together
 ENDINGS = " .!?"
 
@@ -104,18 +102,18 @@ def near_groups(
 
     Shapes: the sides have the same number of texts.
     """
-    sketched = _sketched(sides, groups)
+    sketched = sketched_of(sides, groups)
     firsts = [_firsts(one.texts) for one in sides]
     found = []
     for number, group in enumerate(groups):
         chosen = [(sides[index].texts, sketched.bare[index]) for index in group]
         present = sketched.present[number]
-        twins = _twins([firsts[index] for index in group], present)
+        twins = twins_of([firsts[index] for index in group], present)
         own = np.flatnonzero(present & (twins == np.arange(len(twins))))
         pairs = candidates(sketched.banded[number], own)
-        least = _verified(chosen, pairs, threshold)
+        least = verified(chosen, pairs, threshold)
         alike = least >= threshold
-        found.append(_spread(pairs[alike], least[alike], twins))
+        found.append(spread(pairs[alike], least[alike], twins))
     return found
 
 
@@ -128,7 +126,8 @@ class Sketched:
     bare: list[dict[int, str]]  # of each side, the texts that fixed text was taken from
 
 
-def _sketched(sides: Sequence[Side], groups: Sequence[Sequence[int]]) -> Sketched:
+def sketched_of(sides: Sequence[Side], groups: Sequence[Sequence[int]]) -> Sketched:
+    """The bands of texts for each group of their sides."""
     texts = len(sides[0].texts)
     banded = [np.empty((BANDS, texts), dtype=np.uint32) for _ in groups]
     present = [np.zeros(texts, dtype=np.bool_) for _ in groups]
@@ -151,16 +150,27 @@ def _bare_sketch(one: Side, salt: int, part: slice, bare: dict[int, str]) -> Ske
     """The sketch of some texts without fixed text; those that hold any are noted."""
     texts = one.texts[part]
     grams = ngrams(texts, SHINGLE, whole_short=True)
-    held = np.unique(grams.text[among(grams.hashes, one.spans)])
+    held, freed = _freed_some(texts, grams, one.spans)
     if not len(held):
         return sketch(grams, salt)
-    chosen = [texts[index] for index in held.tolist()]
-    freed = without(chosen, ngrams(chosen, SHINGLE), one.spans, SHINGLE)
     bare |= {part.start + index: text for index, text in zip(held.tolist(), freed, strict=True)}
     clean = ~np.isin(grams.text, held)
     least = sketch(grams.take(clean), salt)
     least[:, held] = sketch(ngrams(freed, SHINGLE, whole_short=True), salt)
     return least
+
+
+def bare_of(one: Side) -> dict[int, str]:
+    """The texts of a side that hold fixed text, without it."""
+    grams = ngrams(one.texts, SHINGLE, whole_short=True)
+    held, freed = _freed_some(one.texts, grams, one.spans)
+    return dict(zip(held.tolist(), freed, strict=True))
+
+
+def _freed_some(texts: Sequence[str], grams: Grams, spans: Hashes) -> tuple[Indices, list[str]]:
+    held = np.unique(grams.text[among(grams.hashes, spans)])
+    chosen = [texts[index] for index in held.tolist()]
+    return held, without(chosen, ngrams(chosen, SHINGLE), spans, SHINGLE)
 
 
 def _ends(sides: Sequence[Side]) -> Iterator[int]:
@@ -176,7 +186,7 @@ def _firsts(texts: Sequence[str]) -> Indices:
     return np.array([first.setdefault(text, index) for index, text in enumerate(texts)], np.int64)
 
 
-def _twins(firsts: Sequence[Indices], present: NDArray[np.bool_]) -> Indices:
+def twins_of(firsts: Sequence[Indices], present: NDArray[np.bool_]) -> Indices:
     """The first text with the same sides as each; a text without a shingle is its own."""
     same = firsts[0]
     for other in firsts[1:]:
@@ -187,7 +197,7 @@ def _twins(firsts: Sequence[Indices], present: NDArray[np.bool_]) -> Indices:
     return np.where(present, same, np.arange(len(present)))
 
 
-def _spread(pairs: Indices, least: NDArray[np.float64], twins: Indices) -> Pairs:
+def spread(pairs: Indices, least: NDArray[np.float64], twins: Indices) -> Pairs:
     """The pairs with the twins of both texts, ordered."""
     others = np.flatnonzero(twins != np.arange(len(twins)))
     order = others[np.argsort(twins[others], kind="stable")]  # by the text they repeat
@@ -202,7 +212,7 @@ def _spread(pairs: Indices, least: NDArray[np.float64], twins: Indices) -> Pairs
     return Pairs(first=first[ordered], second=second[ordered], jaccard=value[ordered])
 
 
-def _verified(
+def verified(
     sides: Sequence[tuple[Sequence[str], Mapping[int, str]]], pairs: Indices, threshold: float
 ) -> NDArray[np.float64]:
     """The Jaccard index of each pair in the side least alike; of no use below the threshold."""
@@ -212,45 +222,17 @@ def _verified(
         for whole, bare in sides:
             for freed in ({}, bare) if bare else ({},):
                 still = begin + np.flatnonzero(least[part] >= threshold)
-                least[still] = np.minimum(least[still], _jaccards(whole, freed, pairs[still]))
+                least[still] = np.minimum(least[still], jaccards(whole, freed, pairs[still]))
     return least
 
 
-def _jaccards(texts: Sequence[str], bare: Mapping[int, str], pairs: Indices) -> NDArray[np.float64]:
+def jaccards(texts: Sequence[str], bare: Mapping[int, str], pairs: Indices) -> NDArray[np.float64]:
+    """The Jaccard index of pairs of texts, some of which `bare` replaces."""
     named, places = np.unique(pairs, return_inverse=True)
     looked = [bare.get(index, texts[index]) for index in named.tolist()]
     grams = ngrams(looked, SHINGLE, whole_short=True).distinct()
     first, second = places.reshape(pairs.shape).T
     return jaccard(grams, first, second)
-
-
-def near_items(rows: Side, items: Side, threshold: float) -> Iterator[tuple[int, int, float]]:
-    """Each row and item with a Jaccard index of `threshold` at least, ordered by row.
-
-    Against few items every shingle they share is counted, so that no pair is missed: a row of
-    that index holds its share of the item's shingles.
-    """
-    spans = np.union1d(rows.spans, items.spans)
-    texts = _freed(items.texts, spans)
-    wanted = Items.of(ngrams(texts, SHINGLE, whole_short=True))
-    for begin in range(0, len(rows.texts), ROWS_AT_ONCE):
-        part = rows.texts[begin : begin + ROWS_AT_ONCE]
-        freed = _freed(part, spans)
-        grams = ngrams(freed, SHINGLE, whole_short=True)
-        held = overlaps(grams, wanted, np.arange(len(part)))
-        some = held.coverage >= threshold
-        pairs = np.stack([held.item[some], held.row[some] + len(texts)], axis=1)
-        least = np.minimum(
-            _jaccards([*texts, *freed], {}, pairs),
-            _jaccards([*items.texts, *part], {}, pairs),
-        )
-        for (item, row), share in zip(pairs.tolist(), least.tolist(), strict=True):
-            if share >= threshold:
-                yield begin + row - len(texts), item, share
-
-
-def _freed(texts: Sequence[str], spans: Hashes) -> Sequence[str]:
-    return without(texts, ngrams(texts, SHINGLE), spans, SHINGLE) if len(spans) else texts
 
 
 def jaccard(grams: Grams, first: Indices, second: Indices) -> NDArray[np.float64]:

@@ -26,7 +26,6 @@ SAMPLES = "samples.parquet"
 ROW_GROUP = 1024  # rows that are read together, where a file is read part by part
 SCHEMA = 1  # of every file here but rows; a newer one is refused
 SCHEMA_OF_ROWS = 3  # 2: all about a generator, what a licence rests on; 3: reviews; all are read
-
 VERSION = {"schema": str(SCHEMA)}
 WORDS = pa.map_(pa.string(), pa.string())
 CALL = pa.struct([("id", pa.string()), ("name", pa.string()), ("arguments", pa.string())])
@@ -99,7 +98,35 @@ SAMPLE_SCHEMA = pa.schema(
 
 def write_rows(path: Path, examples: Iterable[Example]) -> None:
     """Writes the rows of a dataset, in order."""
-    _write(path, ROW_SCHEMA, [_row(example) for example in examples])
+    with rows_writer(path) as append:
+        append(rows_table(examples))
+
+
+def rows_table(examples: Iterable[Example]) -> pa.Table:
+    """Rows as `rows_writer` takes them."""
+    return pa.Table.from_pylist([_row(example) for example in examples], schema=ROW_SCHEMA)
+
+
+@contextmanager
+def rows_writer(path: Path) -> Iterator[Callable[[pa.Table], None]]:
+    """Writes the rows of a dataset table by table; the file does not tell how they were cut."""
+    waiting: list[pa.Table] = []
+
+    def write(table: pa.Table) -> None:
+        for begin in range(0, len(table), ROW_GROUP):
+            file.write_table(table.slice(begin, ROW_GROUP).combine_chunks())
+
+    def append(table: pa.Table) -> None:
+        waiting.append(table)
+        whole = pa.concat_tables(waiting)
+        ready = len(whole) - len(whole) % ROW_GROUP
+        write(whole.slice(0, ready))
+        waiting[:] = [whole.slice(ready)]
+
+    with pq.ParquetWriter(path, ROW_SCHEMA, compression="zstd") as file:
+        yield append
+        for rest in waiting:
+            write(rest)
 
 
 def read_rows(path: Path) -> list[Example]:

@@ -9,9 +9,11 @@ from tutelage.core.recipe.contract import Forged as Forged
 from tutelage.core.recipe.contract import Named as Named
 from tutelage.core.recipe.contract import TruncateSide as TruncateSide
 from tutelage.core.recipe.contract import Variant as Variant
+from tutelage.core.recipe.curate import Card as Card
 from tutelage.core.recipe.curate import Curate as Curate
 from tutelage.core.recipe.curate import Duplicates as Duplicates
 from tutelage.core.recipe.curate import Leakage as Leakage
+from tutelage.core.recipe.curate import Scale as Scale
 from tutelage.core.recipe.curate import Stage as Stage
 from tutelage.core.recipe.evaluate import Choices as Choices
 from tutelage.core.recipe.evaluate import Code as Code

@@ -61,6 +61,41 @@ class Leakage(Section):
     )
 
 
+class Scale(Section):
+    """Who works on the rows, and on how many at once; the dataset is the same whoever does."""
+
+    runner: Literal["local", "daft", "ray"] = Field(
+        "local",
+        description="Processes of this machine, Daft on it, or a Ray cluster; the last two are "
+        "the extra `scale`.",
+    )
+    address: str | None = Field(
+        None, min_length=1, description="Address of the Ray cluster; one is started if left out."
+    )
+    workers: int | None = Field(
+        None, ge=1, description="Processes at work; one a core, or one for few rows, if left out."
+    )
+    part_rows: int = Field(
+        8192, ge=1, description="Rows of a part, which a process has in memory at a time."
+    )
+
+    def contradictions(self) -> Iterator[tuple[Loc, str]]:
+        """Places of this section that do not go together, and what is wrong."""
+        if self.address is not None and self.runner != "ray":
+            yield ("address",), "`address` has no effect: `runner` is not `ray`"
+
+
+class Card(Section):
+    """What the Dataset card tells beyond counts."""
+
+    tokenizer: str | None = Field(
+        None,
+        min_length=1,
+        description="Base whose tokenizer the card counts tokens by: `tutelage/tiny`, a folder or "
+        "a Hugging Face id; words and bytes alone if left out.",
+    )
+
+
 class Curate(Section):
     """Sources to a Dataset."""
 
@@ -120,6 +155,8 @@ class Curate(Section):
     review: Review = Field(
         default_factory=Review, description="The review synthetic rows must have passed."
     )
+    card: Card = Field(default_factory=Card, description="What the card tells beyond counts.")
+    scale: Scale = Field(default_factory=Scale, description="Who works on the rows.")
 
     def contradictions(self) -> Iterator[tuple[Loc, str]]:
         """Places of this section that do not go together, and what is wrong."""
@@ -131,6 +168,8 @@ class Curate(Section):
             yield ("people",), "pseudonyms need a key: `screen: {key_env: NAME}`, or `key_file`"
         for place, problem in self.screen.contradictions(keyed=self.people == "pseudonymise"):
             yield ("screen", *place), problem
+        for place, problem in self.scale.contradictions():
+            yield ("scale", *place), problem
         for number, stage in enumerate(self.stages):
             if stage.name in names[:number]:
                 yield ("stages", number, "name"), f"stage `{stage.name}` is named twice"

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from tutelage.core.ledger import LedgerEntry
 from tutelage.core.recipe import Curate, Recipe, Screen
 from tutelage.core.row import Example
-from tutelage.curate.consent import withheld
-from tutelage.curate.screening import screen
-from tutelage.screen.screener import Screener
-from tutelage.store.ingest import Ingested
+from tutelage.curate.consent import Withheld
+from tutelage.curate.passes import Passes
+from tutelage.curate.screening import Annotating, screen
+from tutelage.curate.shelf import Rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,18 +25,17 @@ class Looked:
 
 def found_in(examples: Sequence[Example], section: Screen, key: bytes) -> Looked:
     """What the detectors find in the rows; what is to be taken out of them is."""
-    looked = screen([_file(examples)], Screener(section, key))
-    (file,) = looked.files
-    return Looked(examples=list(file.examples), drop=looked.drop, flags=looked.flags)
+    rows = Rows.of(examples)
+    work = Annotating(section=section, key=key)
+    looked = screen(rows.shelf, [len(rows)], work, Passes())
+    return Looked(examples=list(rows), drop=looked.drop, flags=looked.flags)
 
 
 def not_allowed(
     examples: Sequence[Example], section: Curate, recipe: Recipe
 ) -> dict[int, LedgerEntry]:
     """The rows that licence or consent keep out, by index."""
-    back = withheld([_file(examples)], section, recipe)
+    back = Withheld.by(section, recipe)
+    for place, one in enumerate(examples):
+        back.look(one, place)
     return {**back.licences, **back.opted_out}
-
-
-def _file(examples: Sequence[Example]) -> Ingested:
-    return Ingested(uri="", file_digest="", layout="row", examples=list(examples))

@@ -14,7 +14,7 @@ from tutelage.core.errors import RecipeError
 from tutelage.core.ledger import Decision, LedgerEntry
 from tutelage.core.recipe import Curate, Recipe, Synthesis
 from tutelage.curate import screening
-from tutelage.curate.run import uncollected
+from tutelage.curate.runner import uncollected
 from tutelage.curate.sources import digests, output_schema, suites_of
 from tutelage.curate.synthesis.ground import STREAM, Drawn, before, draw, ground
 from tutelage.curate.synthesis.sift import Draft as Drafted

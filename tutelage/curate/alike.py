@@ -1,0 +1,210 @@
+"""Rows that are alike in sides of theirs, however many rows: bands on disk, pairs verified by part.
+
+What `screen.near` does of texts in memory, done of rows that are not: sketches are made part by
+part and their bands laid aside, candidates chosen a band at a time, and each pair verified by
+whoever works on the rows.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tutelage.core.row import Example
+from tutelage.curate.passes import Passes
+from tutelage.curate.shelf import Packed, Rows, nameless
+from tutelage.curate.sides import numbers, questions, sides
+from tutelage.curate.traits import firsts, known
+from tutelage.screen.minhash import BANDS, Sketch, candidates
+from tutelage.screen.near import (
+    Pairs,
+    Side,
+    bare_of,
+    side,
+    sketched_of,
+    spread,
+    twins_of,
+    verified,
+)
+from tutelage.screen.ngrams import Hashes, Indices, sample
+
+SIDES = ("requests", "contexts", "said")  # the keys of request, context and answer
+PAIRS_AT_ONCE = 1 << 13  # of which the rows travel together
+EXCHANGED = 0.05  # share of a text's words that may give way to others
+
+
+class Banded:
+    """Bands of rows for several groups of sides, in a file without a name or in memory."""
+
+    def __init__(self, groups: int, folder: Path | None) -> None:
+        self._file = nameless(folder)
+        self._counts: list[int] = []
+        self._present: list[NDArray[np.bool_]] = []
+        self._rows = groups * BANDS
+
+    def add(self, sketched: NDArray[np.uint32]) -> None:
+        """Those of a part, as `Sketching` gives them."""
+        self._file.write(np.ascontiguousarray(sketched[:, :-1]).tobytes())
+        self._counts.append(sketched.shape[2])
+        self._present.append(sketched[:, -1].astype(np.bool_))
+
+    def present(self, group: int) -> NDArray[np.bool_]:
+        """Which rows have a shingle in a group of sides."""
+        return np.concatenate([one[group] for one in self._present])
+
+    def bands(self, group: int) -> Iterator[Sketch]:
+        """Each band of a group, one at a time."""
+        for band in range(group * BANDS, (group + 1) * BANDS):
+            begin, found = 0, []
+            for count in self._counts:
+                self._file.seek((begin * self._rows + band * count) * 4)
+                found.append(np.frombuffer(self._file.read(count * 4), dtype=np.uint32))
+                begin += count
+            yield np.concatenate(found)
+
+    def close(self) -> None:
+        """Lets go of the file, which is then gone."""
+        self._file.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sketching:
+    """The bands of a part's rows: `[groups, BANDS + 1, rows]`, last whether there is a shingle."""
+
+    spans: tuple[Hashes, ...]  # of each side, runs that are fixed text
+    groups: tuple[tuple[int, ...], ...]
+
+    def __call__(self, part: Packed) -> NDArray[np.uint32]:
+        compared = _sides(part.texts(), self.spans)
+        sketched = sketched_of(compared, self.groups)
+        return np.stack(
+            [
+                np.concatenate([banded, present[None].astype(np.uint32)])
+                for banded, present in zip(sketched.banded, sketched.present, strict=True)
+            ]
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verifying:
+    """The Jaccard index of pairs of rows in the side of a group that is least alike."""
+
+    spans: tuple[Hashes, ...]
+    group: tuple[int, ...]
+    threshold: float
+
+    def __call__(self, part: Packed) -> NDArray[np.float64]:
+        compared = _sides(part.texts(), self.spans)
+        chosen = [(compared[one].texts, bare_of(compared[one])) for one in self.group]
+        return verified(chosen, part.more, self.threshold)
+
+
+class TellingApart:
+    """Which pairs of rows that are alike by shingles still say different things."""
+
+    def __call__(self, part: Packed) -> NDArray[np.bool_]:
+        examples = part.texts()
+        looks = sides(examples, questions(examples))
+        counted = [numbers(one) for one in examples]
+        return np.array(
+            [
+                counted[one] != counted[other]
+                # a pair the other way round says the opposite
+                or looks.chosen[one] != looks.chosen[other]
+                or _exchanged(looks.request[one], looks.request[other]) > EXCHANGED
+                or _exchanged(looks.answer[one], looks.answer[other]) > EXCHANGED
+                for one, other in part.more.tolist()
+            ],
+            dtype=np.bool_,
+        )
+
+
+def _exchanged(one: str, other: str) -> float:
+    """The share of words that stand in one text and for which the other has different ones."""
+    here, there = Counter(one.split()), Counter(other.split())
+    swapped = min((here - there).total(), (there - here).total())
+    return swapped / max(here.total(), there.total(), 1)
+
+
+def alike(
+    rows: Rows, groups: Sequence[tuple[int, ...]], threshold: float, passes: Passes, name: str
+) -> list[Pairs]:
+    """For each group of sides (0 request, 1 context, 2 answer) the pairs alike in every one of it.
+
+    Rows that others should be compared with stand first. `name` is that of the finished parts.
+    """
+    if not len(rows):
+        return [_no_pairs() for _ in groups]
+    last = max(max(group) for group in groups)
+    looked = rows.some(np.array(sample(len(rows))))
+    spans = tuple(one.spans for one in _looked(looked)[: last + 1])
+    banded = Banded(len(groups), passes.folder)
+    try:
+        for made in passes.arrays(name, Sketching(spans=spans, groups=tuple(groups)), rows):
+            banded.add(made)
+        return [
+            _pairs(rows, banded, number, Verifying(spans=spans, group=group, threshold=threshold),
+                   passes)
+            for number, group in enumerate(groups)
+        ]  # fmt: skip
+    finally:
+        banded.close()
+
+
+def unlike(rows: Rows, pairs: Indices, passes: Passes) -> NDArray[np.bool_]:
+    """Which pairs, alike by shingles, still say different things. Shapes: `[P, 2]` to `[P]`."""
+    told = list(passes.over(TellingApart(), _paired(rows, pairs)))
+    return np.concatenate([np.zeros(0, dtype=np.bool_), *told])
+
+
+def _pairs(rows: Rows, banded: Banded, number: int, verifying: Verifying, passes: Passes) -> Pairs:
+    present, told = banded.present(number), known(rows)
+    same = [firsts(getattr(told, SIDES[one])[rows.places]) for one in verifying.group]
+    twins = twins_of(same, present)
+    own = np.flatnonzero(present & (twins == np.arange(len(twins))))
+    pairs = candidates(banded.bands(number), own)
+    checked = list(passes.over(verifying, _paired(rows, pairs)))
+    least = np.concatenate([np.zeros(0), *checked])
+    close = least >= verifying.threshold
+    return spread(pairs[close], least[close], twins)
+
+
+def _paired(rows: Rows, pairs: Indices) -> Iterator[Packed]:
+    """The rows of some pairs at a time, once each, with the pairs among them."""
+    ordered = [*range(0, len(pairs), PAIRS_AT_ONCE), len(pairs)]
+    for begin, end in pairwise(ordered):
+        held, within = np.unique(pairs[begin:end], return_inverse=True)
+        yield rows.packed(held, more=within.reshape(-1, 2), first=begin)
+
+
+def _sides(examples: Sequence[Example], spans: Sequence[Hashes]) -> list[Side]:
+    """The sides of rows that `spans` are known of."""
+    return [
+        Side(texts=texts, spans=own)
+        for texts, own in zip(_texts(examples, len(spans)), spans, strict=False)
+    ]
+
+
+def _looked(examples: Sequence[Example]) -> list[Side]:
+    """The sides of a sample, with what is fixed text in each."""
+    return [side(texts) for texts in _texts(examples, len(SIDES))]
+
+
+def _texts(examples: Sequence[Example], count: int) -> list[Sequence[str]]:
+    asked = questions(examples)
+    if count == 1:
+        return [asked]
+    looks = sides(examples, asked)
+    return [looks.request, looks.context, looks.answer][:count]
+
+
+def _no_pairs() -> Pairs:
+    none: Any = np.zeros(0, dtype=np.int64)
+    return Pairs(first=none, second=none, jaccard=np.zeros(0))

@@ -1,0 +1,294 @@
+"""The road of one curation: rows onto a shelf, what is decided of them, the dataset's files."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import accumulate
+
+import numpy as np
+
+from tutelage.core.errors import BadRow, RowError
+from tutelage.core.ledger import LedgerEntry, tally
+from tutelage.core.recipe import Curate
+from tutelage.core.row import Example
+from tutelage.curate import screening
+from tutelage.curate.card import Curated, card
+from tutelage.curate.checks import answered, conflicts, drop_unsound, outside_schema
+from tutelage.curate.consent import Withheld, under_pseudonyms
+from tutelage.curate.decontaminate import Leaks, held_out, leaks, tasks_of
+from tutelage.curate.dedup import Repeats, exact, near
+from tutelage.curate.mix import Mixed, mix, over_limit
+from tutelage.curate.pairs import Pair, side_by_side
+from tutelage.curate.parts import Parts
+from tutelage.curate.passes import Passes
+from tutelage.curate.planted import planting_of
+from tutelage.curate.quality import Looked, quality
+from tutelage.curate.reviewed import synthetic_form
+from tutelage.curate.runner import opened
+from tutelage.curate.screening import Annotating, Tally
+from tutelage.curate.shelf import Rows, Shelf
+from tutelage.curate.sieve import Sieve
+from tutelage.curate.sources import (
+    Asked,
+    Taken,
+    output_schema,
+    read_benchmarks,
+    read_expected,
+    read_suites,
+    refused_entries,
+    take,
+)
+from tutelage.curate.split import Placed, split
+from tutelage.curate.ticker import STEPS, Ticker
+from tutelage.curate.tokens import Count, base_of, counter
+from tutelage.curate.written import (
+    Sides,
+    count,
+    warn,
+    write_card,
+    write_dropped,
+    write_kept,
+    write_ledger_of,
+    write_rejected,
+)
+from tutelage.screen.ngrams import Indices
+from tutelage.screen.screener import Screener
+from tutelage.store.run import Run
+from tutelage.store.store import Draft
+from tutelage.store.tables import DROPPED, LEDGER, ROWS
+
+
+@dataclass(slots=True, kw_only=True)
+class Road:
+    """What the steps of one curation share."""
+
+    section: Curate
+    run: Run
+    parts: Parts
+    passes: Passes
+    ticker: Ticker
+    sieve: Sieve
+    taken: list[Taken]
+    tokens: Count | None
+    suites: list[Asked] = field(default_factory=list)
+    pairs: list[Pair] = field(default_factory=list)
+
+    @property
+    def ends(self) -> list[int]:
+        """The places at which the rows of each file end."""
+        return list(accumulate(one.rows for one in self.taken))
+
+    def file_of(self, rows: Rows) -> Indices:
+        """The number of the file each row was read from."""
+        return np.searchsorted(self.ends, rows.places, side="right")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """What became of the rows, and what is told of it."""
+
+    kept: Rows  # in the order of their stages
+    placed: Placed
+    mixed: Mixed
+    repeats: dict[str, int]
+    tally: Tally
+    looked: Looked
+
+
+def build(section: Curate, run: Run, draft: Draft, parts: Parts) -> None:
+    """Fills the draft with a dataset.
+
+    Raises: RowError for files that are missing, for bad rows where `invalid` is `fail`,
+        and where no row is left.
+    """
+    ticker = Ticker(run=run)
+    ticker.begin(0)
+    key = screening.ready(section.screen, run.recipe)
+    base = base_of(section, run.recipe)
+    with ExitStack() as ends:
+        shelf = Shelf(run.store.temp)
+        ends.callback(shelf.close)
+        kept_back = Withheld.by(section, run.recipe)
+
+        def each(example: Example, place: int) -> Example:
+            kept_back.look(example, place)
+            return under_pseudonyms(example, key) if section.people == "pseudonymise" else example
+
+        taken = take(section, run.recipe, shelf, each, ticker.read)
+        passes = Passes(
+            runner=ends.enter_context(opened(section.scale, len(shelf))),
+            parts=parts,
+            part_rows=section.scale.part_rows,
+            folder=run.store.temp,
+            told=ticker.went,
+        )
+        sieve = Sieve(kept=Rows(shelf, np.arange(len(shelf))))
+        road = Road(
+            section=section,
+            run=run,
+            parts=parts,
+            passes=passes,
+            ticker=ticker,
+            sieve=sieve,
+            taken=taken,
+            tokens=None if base is None else counter(base),
+        )
+        screener = Screener(section.screen, key)
+        work = Annotating(section=section.screen, key=key)
+        _write(road, _decide(road, screener, kept_back, work), draft, screener)
+
+
+def _decide(road: Road, screener: Screener, kept_back: Withheld, work: Annotating) -> Decided:
+    """What becomes of every row."""
+    section, run, sieve, ticker = road.section, road.run, road.sieve, road.ticker
+    sieve.entries = refused_entries([one.file for one in road.taken])
+    ticker.rows = len(sieve.kept)
+    looked = screening.screen(sieve.kept.shelf, road.ends, work, road.passes)
+    sieve.flags += looked.flags
+    asked = [*read_suites(run.recipe), *read_benchmarks(section, run.recipe)]
+    road.suites = screening.screened(asked, screener)
+    expected = read_expected(section, run.recipe)
+    ticker.begin(1, len(sieve.kept))
+    _withhold(sieve, kept_back, looked.drop)
+    drop_unsound(sieve, section, output_schema(run.recipe))
+    repeats = _repeats(road)
+    ticker.begin(2, len(sieve.kept))
+    _leaks(road)
+    ticker.begin(3, len(sieve.kept), passes=3)
+    sieve.drop(over_limit(sieve.kept, section.rows, run.generator("curate.rows")))
+    _refuse_empty(sieve)
+    placed = _placed(road)
+    answers = answered(sieve.kept)
+    sieve.flags += conflicts(sieve.kept, answers)
+    unsound = _outside_schema(sieve, run)
+    sieve.flags += unsound or []
+    mixed = _mixed(road, placed)
+    kept = sieve.kept.take(mixed.order)
+    sieve.drop(mixed.left)
+    return Decided(
+        kept=kept,
+        placed=placed,
+        mixed=mixed,
+        repeats=repeats,
+        tally=looked.tally,
+        looked=Looked(
+            answers=answers, expected=expected, outside_schema=unsound, tokens=road.tokens
+        ),
+    )
+
+
+def _write(road: Road, decided: Decided, draft: Draft, screener: Screener) -> None:
+    """The files of the dataset, and what is counted of it."""
+    run, mixed, kept = road.run, decided.mixed, decided.kept
+    road.ticker.begin(4, len(kept))
+    canaries, told = planting_of(road.section, run)
+    sides = Sides(held=decided.placed.held[mixed.order], stages=mixed.stages)
+    words = bool(decided.looked.expected)
+    sizes = write_kept(draft.folder / ROWS, kept, sides, canaries, road.passes, words)
+    road.ticker.begin(5)
+    ledger = road.sieve.decided()
+    form = card(
+        Curated(
+            name=run.recipe.name,
+            sources=road.taken,
+            kept_of=np.bincount(road.file_of(kept), minlength=len(road.ends)).tolist(),
+            suites=road.suites,
+            rows=sizes,
+            placed=decided.placed,
+            ledger=ledger,
+            stages=mixed.counts,
+            findings=screening.counts(decided.tally),
+            repeats=decided.repeats,
+            pairs=road.pairs,
+            quality=quality(kept, sizes, decided.looked),
+            canaries=road.section.canaries,
+        )
+    )
+    made = any({"synthetic", "human_edited"} & one.origins for one in road.taken)
+    form |= synthetic_form(run, kept if made else ())
+    write_dropped(draft.folder / DROPPED, road.sieve.left_out(), road.passes)
+    write_ledger_of(draft.folder / LEDGER, ledger, road.sieve.clean(), told)
+    write_card(draft.folder, form)
+    write_rejected(draft.folder, [one.file for one in road.taken], screener)
+    count(draft, form, [*ledger, *told], mixed.counts)
+    warn(run, form)
+    road.ticker.begin(STEPS)
+
+
+def _withhold(sieve: Sieve, kept_back: Withheld, found: Mapping[int, LedgerEntry]) -> None:
+    """Takes out what was taken back, then what licence or findings forbid."""
+    gone = sorted(kept_back.opted_out)
+    others = {**found, **kept_back.licences}
+    others = {
+        place - bisect_left(gone, place): told
+        for place, told in others.items()
+        if place not in kept_back.opted_out
+    }
+    sieve.withdraw(kept_back.opted_out)
+    sieve.drop(others)
+
+
+def _repeats(road: Road) -> dict[str, int]:
+    """Takes out rows that repeat others; how many do in one side alone."""
+    sieve, duplicates = road.sieve, road.section.duplicates
+    sieve.drop(exact(sieve.kept))
+    if not duplicates.near:
+        return {}
+    make = partial(near, sieve.kept, duplicates, road.passes)
+    found = road.parts.kept("near", 0, Repeats, make)
+    sieve.flags += found.flags
+    sieve.drop(found.rows | found.alone)
+    return found.counts
+
+
+def _leaks(road: Road) -> None:
+    """Takes out rows that hold evaluation items."""
+    sieve = road.sieve
+    make = partial(leaks, sieve.kept, road.suites, road.section, road.passes)
+    found = road.parts.kept("leaks", 0, Leaks, make)
+    road.pairs += side_by_side(sieve.kept, tasks_of(road.suites), found)
+    sieve.flags += found.review.values()
+    sieve.drop(found.drop)
+
+
+def _outside_schema(sieve: Sieve, run: Run) -> list[LedgerEntry] | None:
+    schema = output_schema(run.recipe)
+    return None if schema is None else list(outside_schema(sieve.kept, schema).values())
+
+
+def _placed(road: Road) -> Placed:
+    """The split without rows to train on that hold a row held out."""
+    section, sieve = road.section, road.sieve
+    placed = split(sieve.kept, section, road.run.seed("curate.split"), road.passes)
+    taught = np.flatnonzero(~placed.held)
+    train, apart = sieve.kept.take(taught), sieve.kept.take(placed.held)
+    make = partial(held_out, train, apart, section, road.passes)
+    across = road.parts.kept("held_out", 0, Leaks, make)
+    road.pairs += side_by_side(train, apart, across)
+    gone = {int(taught[index]): told for index, told in across.drop.items()}
+    sieve.drop(gone)
+    return placed.without(sorted(gone))
+
+
+def _mixed(road: Road, placed: Placed) -> Mixed:
+    called = [source.called for source in road.section.sources]
+    files = road.file_of(road.sieve.kept).tolist() if road.section.stages else []
+    names = [called[number] for number in files]
+    seed = road.run.seed("curate.stages")
+    return mix(road.sieve.kept, placed.held, names, road.section, seed)
+
+
+def _refuse_empty(sieve: Sieve) -> None:
+    if not sieve.kept:
+        counts = ", ".join(f"{name} {count:,}" for name, count in tally(sieve.entries).items())
+        rows = [BadRow(where=one.row, problem=one.detail) for one in sieve.entries]
+        raise RowError(
+            f"no row is left to teach: {counts}",
+            where="curate",
+            rows=rows,
+            hint="the rows of `curate.sources` must differ from the suites', and some must be good",
+        )

@@ -1,0 +1,55 @@
+"""Rows that ask much like an evaluation item: against few items every shingle is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tutelage.screen.near import SHINGLE, Side, jaccards
+from tutelage.screen.ngrams import Hashes, ngrams, without
+from tutelage.screen.overlap import Items, overlaps
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Items, ready to be compared with any number of rows.
+
+    Every shingle they share is counted, so that no pair is missed: a row of a Jaccard index holds
+    its share of the item's shingles.
+    """
+
+    texts: Sequence[str]
+    freed: Sequence[str]  # without fixed text
+    spans: Hashes
+    items: Items
+
+    @classmethod
+    def of(cls, items: Side, spans: Hashes) -> Wanted:
+        """The items, where `spans` are fixed text of the rows."""
+        whole = np.union1d(spans, items.spans)
+        freed = _freed(items.texts, whole)
+        shingles = ngrams(freed, SHINGLE, whole_short=True)
+        return cls(texts=items.texts, freed=freed, spans=whole, items=Items.of(shingles))
+
+    def near(self, rows: Sequence[str], threshold: float) -> Iterator[tuple[int, int, float]]:
+        """Each of some rows and item with a Jaccard index of `threshold` at least."""
+        freed = _freed(rows, self.spans)
+        grams = ngrams(freed, SHINGLE, whole_short=True)
+        held = overlaps(grams, self.items, np.arange(len(rows)))
+        some = held.coverage >= threshold
+        pairs = np.stack([held.item[some], held.row[some] + len(self.texts)], axis=1)
+        if not len(pairs):
+            return
+        least = np.minimum(
+            jaccards([*self.freed, *freed], {}, pairs),
+            jaccards([*self.texts, *rows], {}, pairs),
+        )
+        for (item, row), share in zip(pairs.tolist(), least.tolist(), strict=True):
+            if share >= threshold:
+                yield row - len(self.texts), item, share
+
+
+def _freed(texts: Sequence[str], spans: Hashes) -> Sequence[str]:
+    return without(texts, ngrams(texts, SHINGLE), spans, SHINGLE) if len(spans) else texts
