@@ -46,5 +46,5 @@ if ! has_torch; then
   fi
 fi
 install setuptools
-install --no-build-isolation --editable ".[train,qlora,serve,track,dev]"
+install --no-build-isolation --editable ".[train,qlora,constrained,serve,track,dev]"
 echo "$stamp" >"$venv/stamp"

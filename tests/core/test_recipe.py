@@ -308,8 +308,11 @@ def test_the_keys_of_every_section_are_these() -> None:
     assert keys["Lora"] == "rank alpha dropout targets rslora dora init plus quantisation"
     assert keys["NewToken"] == "text special"
     assert keys["Evaluate"] == (
-        "suites baselines few_shot_examples limit judges memorisation batch_tokens"
+        "suites baselines few_shot_examples prompted constrained_on candidates limit judges "
+        "memorisation batch_tokens"
     )
+    assert keys["Prompted"] == "text path turns"
+    assert keys["WorkedTurn"] == "user assistant"
     assert keys["Code"] == "sandbox seconds memory_mb"
     assert keys["Judge"] == (
         "name endpoint model api_key_env kind against criteria suites repeats temperature "

@@ -23,7 +23,11 @@ from tutelage.core.errors import BaseModelError
 
 log = logging.getLogger(__name__)
 
-CARD = """# tutelage/tiny
+CARD = """---
+license: apache-2.0
+---
+
+# tutelage/tiny
 
 A small language model shipped with tutelage, so that the quick start, the tests and the demos
 run where no model hub can be reached. Any Hugging Face id or folder can stand in its place.

@@ -17,6 +17,7 @@ from tutelage.curate import screening
 from tutelage.curate.decontaminate import leaks
 from tutelage.curate.reviewed import held
 from tutelage.curate.sources import FIX_SOURCE, FIX_SUITE, Asked
+from tutelage.engine.grammar import check_schema
 from tutelage.render.contract import Contract
 from tutelage.render.fit import QUOTA_OF
 from tutelage.render.lesson import Lesson
@@ -207,6 +208,8 @@ class Check:
         told = len(self.looks)
         self.attempt("names", lambda: check_recipe(self.recipe))
         judged = contract if len(self.looks) == told else None
+        if section.constrains and contract is not None:
+            self.attempt("grammar", lambda: check_schema(contract.output_schema))
         asked = []
         for suite in section.suites:
             found = self._read("suite", [suite])

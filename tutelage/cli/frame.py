@@ -40,6 +40,7 @@ COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "show": ("show", "Print examples as the model meets them."),
         "contract": ("contract", "Show a prompt contract, or what differs between two."),
         "plan": ("plan", "Tell memory, disk and time of the training."),
+        "candidates": ("candidates", "Compare bases that might be tuned, untuned."),
     },
     "Drafting": {
         "draft": ("draft", "Have a teacher draft rows, for people to review."),
@@ -67,6 +68,7 @@ FILES = {name: file for group in COMMANDS.values() for name, (file, _) in group.
 
 # third-party packages a command may lack, and the extra that brings each
 EXTRAS = {
+    "llguidance": "constrained",
     "torch": "train",
     "transformers": "train",
     "tokenizers": "train",

@@ -15,7 +15,10 @@ from tutelage.cli.reply import Reply
 from tutelage.cli.terminal import OUTCOMES, counted
 from tutelage.core.errors import GateShut, TutelageError
 from tutelage.core.metric import ALL, Metric
+from tutelage.core.systems import LADDER, UNTUNED
 from tutelage.gate.page.draw import SHARE, bare, signed
+from tutelage.gate.page.ladder import held_sentence, sentence_of
+from tutelage.score.pairing import SUMMARY
 from tutelage.store.artifact import Artifact, read_json
 from tutelage.store.lines import METRICS, read_metrics
 from tutelage.store.release import VERDICT
@@ -24,7 +27,6 @@ if TYPE_CHECKING:
     from tutelage.pipeline import Outcome
 
 UNBOUNDED = 10_000  # columns, to ask how wide a table would like to be
-ORDER = ("zero_shot", "few_shot", "tuned")  # of systems in the table
 
 
 def reply(outcome: Outcome) -> Reply:
@@ -33,16 +35,20 @@ def reply(outcome: Outcome) -> Reply:
     report, verdict = artifacts.get("evaluate"), artifacts.get("gate")
     metrics = read_metrics(report.file(METRICS)) if report else []
     judged = read_json(verdict.file(VERDICT)) if verdict else {}
+    ladders = ladders_of(report) if report else {}
     data: dict[str, Any] = {
         "run": outcome.folder.name,
         "stages": {stage: _stage_form(outcome, stage, one) for stage, one in artifacts.items()},
         "metrics": [one.to_dict() for one in metrics if shown(one) or compared(one)],
+        "ladder": ladders,
         "verdict": judged or None,
         "report": str(near(verdict.file("report.html"))) if verdict else None,
         "release": str(near(artifacts["release"].folder)) if "release" in artifacts else None,
     }
 
     def draw(console: Console) -> None:
+        for line in needed(ladders):
+            console.print(Text(line), soft_wrap=True)
         for suite in dict.fromkeys(one.suite for one in metrics):
             draw_suite(console, suite, metrics)
         if judged:
@@ -52,6 +58,20 @@ def reply(outcome: Outcome) -> Reply:
 
     error = None if "release" in artifacts else shut(judged)  # a waiver may answer for a rule
     return Reply(data=data, draw=draw, artifacts=tuple(artifacts.items()), error=error)
+
+
+def ladders_of(report: Artifact) -> dict[str, Any]:
+    """By suite, the ladder of systems, where several answered."""
+    suites = read_json(report.file(SUMMARY))["suites"]
+    return {one["name"]: one["ladder"] for one in suites if one.get("ladder")}
+
+
+def needed(ladders: Mapping[str, Any]) -> Iterator[str]:
+    """Whether fine-tuning was needed, a line a suite."""
+    for suite, ladder in ladders.items():
+        yield f"was fine-tuning needed on {suite}? {ladder['needed']}: {sentence_of(ladder)}"
+        if held := held_sentence(ladder):
+            yield f"  {held}"
 
 
 def shut(judged: Mapping[str, Any]) -> TutelageError | None:
@@ -130,8 +150,8 @@ def _fits(console: Console, table: Table) -> bool:
 def systems(values: Sequence[Metric]) -> list[str]:
     """The systems, baselines first and the tuned one last."""
     found = dict.fromkeys(one.system for one in values)
-    known = [name for name in ORDER if name in found]
-    return [*(name for name in found if name not in ORDER), *known]
+    known = [name for name in LADDER if name in found]
+    return [*(name for name in found if name not in known), *known]
 
 
 def _listed(console: Console, values: Sequence[Metric]) -> None:
@@ -161,9 +181,9 @@ def difference(metric: Metric) -> str:
 
 
 def _hardest(pairs: Sequence[Metric]) -> str | None:
-    """The baseline that is drawn: the one with examples where it was measured."""
+    """The baseline that is drawn: the highest rung without training that was measured."""
     names = {one.baseline for one in pairs}
-    return "few_shot" if "few_shot" in names else next(iter(names), None)
+    return next((name for name in reversed(UNTUNED) if name in names), next(iter(names), None))
 
 
 def _width(values: Sequence[Metric]) -> int:

@@ -15,7 +15,15 @@ from tutelage.core.errors import RuleError
 from tutelage.core.metric import ALL, LOCKED, ONE_SIDED, Metric
 
 Comparison = Literal[">=", "<="]
-Baseline = Literal["zero_shot", "few_shot", "previous", "evaluation"]
+Baseline = Literal[
+    "zero_shot",
+    "few_shot",
+    "prompted",
+    "constrained",
+    "tuned_constrained",
+    "previous",
+    "evaluation",
+]
 Outcome = Literal["pass", "fail", "inconclusive"]
 BASELINES: tuple[Baseline, ...] = get_args(Baseline)
 

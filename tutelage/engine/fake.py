@@ -8,7 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tutelage.core.errors import MissingCapability
-from tutelage.engine.protocol import Chunk, Decoding, Generation, Identity, Prompt, Stop
+from tutelage.engine.protocol import (
+    Chunk,
+    Decoding,
+    Generation,
+    Identity,
+    Prompt,
+    Stop,
+    check_grammar,
+)
 from tutelage.render.pack import PackedRow
 
 Answer = Callable[[Prompt], str]
@@ -22,6 +30,7 @@ class FakeEngine:
 
     Its tokens are the bytes of the text, each as likely as any other, so an answer
     longer than `max_new_tokens` is cut as a model's would be. `seen` keeps the prompts.
+    With the capability `grammar` its answers are taken to satisfy what they should.
     """
 
     def __init__(
@@ -62,6 +71,7 @@ class FakeEngine:
     def _generation(self, prompt: Prompt, decoding: Decoding) -> Generation:
         if self.closed:
             raise MissingCapability("the engine is closed")
+        check_grammar(self, decoding)
         self.seen.append(prompt)
         whole = self._answer(prompt).encode()
         ids = tuple(whole[: decoding.max_new_tokens])

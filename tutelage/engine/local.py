@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,28 +19,38 @@ from tutelage.engine.adapter import apply_adapter, holds_all
 from tutelage.engine.attention import layout
 from tutelage.engine.backbone import Backbone, open_backbone, settle
 from tutelage.engine.device import best_device, choose_precision
+from tutelage.engine.grammar import Grammar, Held, Vocabulary
+from tutelage.engine.growing import Decode, Growing, choose
 from tutelage.engine.logprob import LossShape, head_logits, logprobs
-from tutelage.engine.protocol import Chunk, Decoding, Generation, Identity, Prompt, Stop
+from tutelage.engine.protocol import Chunk, Decoding, Generation, Identity, Prompt, check_grammar
 from tutelage.render.pack import PackedRow
+from tutelage.render.tokenizer import read_tokenizer
 from tutelage.store.base import BaseFolder, check_new_tokens
 
-Decode = Callable[[Sequence[int]], str]
 RANKED = 512  # tokens whose logits are held at once
-COLDEST = 1e-4  # below it logits divided by the temperature overflow
 
 
 class LocalEngine:
     """Generates and scores with torch in this process."""
 
-    capabilities = frozenset({"ids", "logprobs"})
-
     def __init__(
-        self, backbone: Backbone, identity: Identity, decode: Decode, *, batch_tokens: int = 16384
+        self,
+        backbone: Backbone,
+        identity: Identity,
+        decode: Decode,
+        *,
+        batch_tokens: int = 16384,
+        tokenizer: Callable[[], Any] | None = None,
     ) -> None:
+        grammar = {"grammar"} if tokenizer is not None else set()
         self.identity = identity
+        self.capabilities = frozenset({"ids", "logprobs", *grammar})
         self._backbone = backbone
         self._decode = decode
         self._batch_tokens = batch_tokens
+        self._tokenizer = tokenizer
+        self._vocabularies: dict[tuple[int, ...], Vocabulary] = {}
+        self._grammars: dict[tuple[str, tuple[int, ...]], Grammar] = {}
 
     @classmethod
     def open(
@@ -75,13 +86,21 @@ class LocalEngine:
         identity = Identity(
             base=base.digests()["base:weights"], adapter=digest, tokenizer=base.tokenizer_digest()
         )
-        return cls(backbone, identity, decode, batch_tokens=batch_tokens)
+        return cls(
+            backbone,
+            identity,
+            decode,
+            batch_tokens=batch_tokens,
+            tokenizer=lambda: read_tokenizer(base).tokenizer,
+        )
 
     def generate(self, prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[Generation]:
         """One answer a prompt, in input order; similar lengths are computed side by side.
 
-        Raises: ContractError where a prompt and its answer exceed the context.
+        Raises: ContractError where a prompt and its answer exceed the context, or no grammar
+            can be made of the schema; MissingCapability where it holds to none.
         """
+        check_grammar(self, decoding)
         for index, prompt in enumerate(prompts):
             self._check(prompt, f"prompt {index}")
         order = sorted(range(len(prompts)), key=lambda i: (len(prompts[i].ids), i))
@@ -97,26 +116,26 @@ class LocalEngine:
 
     def stream(self, prompt: Prompt, decoding: Decoding) -> Iterator[Chunk]:
         """One answer, piece by piece; a piece never ends inside a character."""
+        check_grammar(self, decoding)
         self._check(prompt, "the prompt")
         decoder = self._backbone.decoder()
         room = self._room(len(prompt.ids), decoding)
+        growing = Growing([0], [room], decoding, self._held(1, decoding))
         hidden = decoder.start([prompt.ids], room)
-        ids: list[int] = []
         shown, told = "", 0
-        draw = np.random.default_rng((decoding.seed, 0))
-        for _ in range(room):
-            token = int(_choose(self._logits(hidden), decoding, [draw])[0][0])
-            if token in decoding.stop:
-                rest = self._decode(ids)[len(shown) :]
-                yield Chunk(text=rest, stop="stop", ids=tuple(ids[told:]))
+        while True:
+            logits = growing.allowed(self._logits(hidden))
+            tokens, chance = choose(logits, decoding, growing.draws())
+            left = growing.take(tokens.tolist(), chance.tolist())
+            ids, stop = growing.answer(0)
+            if not left:
+                yield Chunk(text=self._decode(ids)[len(shown) :], stop=stop, ids=ids[told:])
                 return
-            ids.append(token)
             text = self._decode(ids)
             if not text.endswith("\N{REPLACEMENT CHARACTER}"):
-                yield Chunk(text=text[len(shown) :], ids=tuple(ids[told:]))
+                yield Chunk(text=text[len(shown) :], ids=ids[told:])
                 shown, told = text, len(ids)
-            hidden = decoder.extend(torch.tensor([token]))
-        yield Chunk(text=self._decode(ids)[len(shown) :], stop="length", ids=tuple(ids[told:]))
+            hidden = decoder.extend(tokens)
 
     @torch.no_grad()
     def score(self, row: PackedRow) -> NDArray[np.float32]:
@@ -171,6 +190,19 @@ class LocalEngine:
         beside = backbone.beside_head(hidden)
         return head_logits(hidden, backbone.head, backbone.logit_cap, beside)
 
+    def _held(self, count: int, decoding: Decoding) -> Held | None:
+        """So many answers at the beginning of the grammar; None where they are free."""
+        if not decoding.schema or self._tokenizer is None:
+            return None
+        key, stop = (decoding.schema, decoding.stop), decoding.stop
+        if stop not in self._vocabularies:
+            self._vocabularies[stop] = Vocabulary.of(
+                self._tokenizer(), self._backbone.vocabulary, stop
+            )
+        if key not in self._grammars:
+            self._grammars[key] = Grammar(decoding.schema, self._vocabularies[stop])
+        return self._grammars[key].held(count)
+
     def _room(self, longest: int, decoding: Decoding) -> int:
         return min(decoding.max_new_tokens, self._backbone.context - longest)
 
@@ -191,11 +223,12 @@ class LocalEngine:
     ) -> list[Generation]:
         began = time.monotonic()
         rooms = [self._room(len(prompt.ids), decoding) for prompt in prompts]
-        growing = _Growing(numbers, rooms, decoding)
+        growing = Growing(numbers, rooms, decoding, self._held(len(prompts), decoding))
         decoder = self._backbone.decoder()
         hidden = decoder.start([prompt.ids for prompt in prompts], max(rooms))
         while True:
-            tokens, chance = _choose(self._logits(hidden), decoding, growing.draws())
+            logits = growing.allowed(self._logits(hidden))
+            tokens, chance = choose(logits, decoding, growing.draws())
             left = growing.take(tokens.tolist(), chance.tolist())
             if not left:
                 break
@@ -206,62 +239,3 @@ class LocalEngine:
             hidden = decoder.extend(tokens)
         seconds = (time.monotonic() - began) / len(prompts)
         return growing.generations(self._decode, seconds)
-
-
-class _Growing:
-    """Answers under way, and which rows of the decoder are still theirs."""
-
-    def __init__(self, numbers: Sequence[int], rooms: Sequence[int], decoding: Decoding) -> None:
-        self._rooms = rooms  # of each answer by itself, so that a batch changes nothing
-        self._decoding = decoding
-        self._ids: list[list[int]] = [[] for _ in numbers]
-        self._chances: list[list[float]] = [[] for _ in numbers]
-        self._stops: list[Stop] = ["length" for _ in numbers]
-        self._open = list(range(len(numbers)))
-        self._draws = [np.random.default_rng((decoding.seed, number)) for number in numbers]
-
-    def draws(self) -> list[np.random.Generator]:
-        return [self._draws[answer] for answer in self._open]
-
-    def take(self, tokens: Sequence[int], chances: Sequence[float]) -> list[int]:
-        """Append one token each; the rows whose answers go on."""
-        left = []
-        for row, answer in enumerate(self._open):
-            if tokens[row] in self._decoding.stop:
-                self._stops[answer] = "stop"
-                continue
-            self._ids[answer].append(tokens[row])
-            self._chances[answer].append(chances[row])
-            if len(self._ids[answer]) < self._rooms[answer]:
-                left.append(row)
-        self._open = [self._open[row] for row in left]
-        return left
-
-    def generations(self, decode: Decode, seconds: float) -> list[Generation]:
-        answers = zip(self._ids, self._chances, self._stops, strict=True)
-        return [
-            Generation(
-                ids=tuple(ids), text=decode(ids), logprobs=tuple(chance), stop=stop, seconds=seconds
-            )
-            for ids, chance, stop in answers
-        ]
-
-
-def _choose(
-    logits: Tensor, decoding: Decoding, draws: Sequence[np.random.Generator]
-) -> tuple[Tensor, Tensor]:
-    """The next token of each row `[B]` and its log-probability `[B]`."""
-    chance = torch.log_softmax(logits.float(), -1)
-    if decoding.temperature < COLDEST:
-        best, token = chance.max(-1)
-        return token, best
-    share = torch.softmax(logits.float() / decoding.temperature, -1)
-    ranked, place = share.sort(dim=-1, descending=True, stable=True)
-    before = ranked.cumsum(-1) - ranked
-    ranked = torch.where(before < decoding.top_p, ranked, 0.0)
-    reach = ranked.cumsum(-1)
-    drawn = torch.tensor([[draw.random()] for draw in draws], device=reach.device)
-    point = drawn * reach[:, -1:]
-    pick = (reach <= point).sum(-1, keepdim=True).clamp(max=reach.shape[-1] - 1)
-    token = place.gather(1, pick)
-    return token[:, 0], chance.gather(1, token)[:, 0]

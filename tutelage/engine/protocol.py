@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tutelage.core.conversation import Message
+from tutelage.core.errors import MissingCapability
 from tutelage.render.pack import PackedRow
 
 Stop = Literal["stop", "length", "cancelled"]
@@ -41,6 +42,7 @@ class Decoding:
     top_p: float = 1.0
     seed: int = 0
     stop: tuple[int, ...] = ()  # any of these ids ends the answer
+    schema: str = ""  # JSON Schema every answer must satisfy, as JSON; needs `grammar`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +51,7 @@ class Generation:
 
     ids: tuple[int, ...]  # stop token left out
     text: str
-    logprobs: tuple[float, ...]  # of `ids`, natural logarithm
+    logprobs: tuple[float, ...]  # of `ids`, natural logarithm; of what the schema allowed
     stop: Stop
     seconds: float
 
@@ -80,3 +82,17 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Let go of the weights."""
+
+
+def check_grammar(engine: Engine, decoding: Decoding) -> None:
+    """Whether the engine can hold answers to a schema, where it is asked to.
+
+    Raises: MissingCapability where it cannot.
+    """
+    if decoding.schema and "grammar" not in engine.capabilities:
+        raise MissingCapability(
+            "this engine cannot hold answers to a schema",
+            where="evaluate.baselines",
+            expected="the capability `grammar`",
+            hint="leave `constrained` and `tuned_constrained` out, or take an engine that has it",
+        )

@@ -18,13 +18,16 @@ WEIGHTS = "adapter"  # folder of an adapter artifact
 
 
 class LocalBench:
-    """Opens an engine when it is first asked for; holds one at a time."""
+    """Opens an engine when it is first asked for; holds one at a time.
+
+    Without an adapter it is a bench of untuned systems only.
+    """
 
     def __init__(
         self,
         contract: Contract,
         base: BaseFolder,
-        adapter: Artifact,
+        adapter: Artifact | None,
         *,
         section: Evaluate,
         precision: Precision,
@@ -40,15 +43,16 @@ class LocalBench:
 
     def digests(self, system: System) -> Mapping[str, str]:
         """The base's files, and the adapter where the system has it."""
-        adapter = {"adapter": self._adapter.digest} if system.tuned else {}
-        return {**self._base_digests, **adapter}
+        adapter = self._adapter_of(system)
+        return {**self._base_digests, **({"adapter": adapter.digest} if adapter else {})}
 
     def engine(self, system: System) -> Engine:
         """The base, with the adapter for the tuned system."""
         if self._held is not None and self._held[0] == system.tuned:
             return self._held[1]
         self.close()
-        folder: Path | None = self._adapter.folder / WEIGHTS if system.tuned else None
+        adapter = self._adapter_of(system)
+        folder: Path | None = adapter.folder / WEIGHTS if adapter else None
         engine = LocalEngine.open(
             self._base,
             folder,
@@ -58,6 +62,9 @@ class LocalBench:
         )
         self._held = (system.tuned, engine)
         return engine
+
+    def _adapter_of(self, system: System) -> Artifact | None:
+        return self._adapter if system.tuned else None
 
     def close(self) -> None:
         """Lets go of the weights."""

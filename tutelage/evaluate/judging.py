@@ -10,7 +10,7 @@ from tutelage.core.intervals import Interval
 from tutelage.core.recipe import Evaluate
 from tutelage.core.recipe import Judge as Keys
 from tutelage.core.sample import Sample
-from tutelage.evaluate.ladder import TUNED
+from tutelage.core.systems import TUNED
 from tutelage.evaluate.report import Measured
 from tutelage.score.endpoint import Endpoint
 from tutelage.score.judge import Ask, Calibrated, Pair, calibrate, compare, mark, uncalibrated

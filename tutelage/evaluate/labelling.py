@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from tutelage.core.digest import Json
 from tutelage.core.recipe import Suite
 from tutelage.core.recipe.evaluate import DETECTED
-from tutelage.evaluate.ladder import TUNED
+from tutelage.core.systems import TUNED
 from tutelage.evaluate.report import Measured
 from tutelage.score.labelled import Labelled, read_labelled
 from tutelage.store.ingest import uri_of

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from tutelage.core.conversation import Conversation, Message
 from tutelage.core.digest import Json, ids_digest, strong_digest
 from tutelage.core.recipe import Decoding
+from tutelage.core.recipe.ladder import ROWS_OWN
 from tutelage.core.row import Example
+from tutelage.core.systems import CONSTRAINED, TUNED, TUNED_CONSTRAINED, SystemName
 from tutelage.render.lesson import Lesson
 from tutelage.score.parse import as_text, parse
 from tutelage.score.task import Task, answer_text
 
-SystemName = Literal["zero_shot", "few_shot", "tuned"]
-TUNED: SystemName = "tuned"
 LABEL_CHARACTERS = 40  # a plain answer no longer than this is taken for a label
 
 
@@ -67,19 +67,26 @@ class Weighing(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class System:
-    """The base or the tuned model, with examples in its prompt or without."""
+    """The base or the tuned model, what stands in its prompt, and whether a schema holds it."""
 
     name: SystemName
-    shots: tuple[Example, ...] = ()
+    shots: tuple[Example | Conversation, ...] = ()  # worked turns before the request
+    instruction: str | None = None  # in place of the rows' own system prompt
+    prompt: SystemName = "zero_shot"  # the system whose prompt it has
 
     @property
     def tuned(self) -> bool:
         """Whether it has the adapter."""
-        return self.name == TUNED
+        return self.name in (TUNED, TUNED_CONSTRAINED)
+
+    @property
+    def constrained(self) -> bool:
+        """Whether its answers are held to the contract's output schema."""
+        return self.name in CONSTRAINED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class PromptedTask:
     """One task as a system is asked it."""
 
     task: Task
@@ -114,33 +121,43 @@ def choose_shots(
     return tuple(chosen[:count])
 
 
-def ask(contract: Prompting, tasks: Sequence[Task], system: System) -> list[Asked]:
+def ask(contract: Prompting, tasks: Sequence[Task], system: System) -> list[PromptedTask]:
     """Every task's prompt, rendered by the contract the model was trained with.
 
     All tasks have the same examples, so that the prefix is shared; where they do not
     fit the context beside the longest answer, a task has as many as do.
     """
     room = contract.context - contract.decoding.max_new_tokens
-    asked: dict[str, Asked] = {}
+    asked: dict[str, PromptedTask] = {}
     waiting = list(tasks)
     for shots in range(len(system.shots), -1, -1):
-        conversations = [conversation(task, system.shots[:shots]) for task in waiting]
+        conversations = [
+            conversation(task, system.shots[:shots], system.instruction) for task in waiting
+        ]
         prompts = contract.prompts(conversations)
         for task, spoken, ids in zip(waiting, conversations, prompts, strict=True):
             if len(ids) <= room or shots == 0:
-                asked[task.id] = Asked(task=task, conversation=spoken, ids=ids, shots=shots)
+                asked[task.id] = PromptedTask(task=task, conversation=spoken, ids=ids, shots=shots)
         waiting = [task for task in waiting if task.id not in asked]
         if not waiting:
             break
     return [asked[task.id] for task in tasks]
 
 
-def conversation(task: Task, shots: Sequence[Example]) -> Conversation:
-    """The task's conversation behind the examples' turns, under the task's own system prompt."""
+def conversation(
+    task: Task, shots: Sequence[Example | Conversation], instruction: str | None = None
+) -> Conversation:
+    """The task's conversation behind the examples' turns, under the task's own system prompt.
+
+    An instruction stands in its place, the row's own where the instruction has `{system}`.
+    """
     own = task.prompt
     opening = [turn for turn in own.messages[:1] if turn.role == "system"]
     shown = [turn for shot in shots for turn in shot.messages if turn.role != "system"]
     rest = own.messages[len(opening) :]
+    if instruction is not None:
+        said = instruction.replace(ROWS_OWN, opening[0].content if opening else "").strip()
+        opening = [Message(role="system", content=said)] if said else []
     return Conversation(messages=(*opening, *map(_untaught, shown), *rest), tools=own.tools)
 
 

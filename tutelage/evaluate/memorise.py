@@ -18,7 +18,7 @@ from tutelage.core.row import Example
 from tutelage.core.sample import Sample
 from tutelage.core.uniform import Evenness, kolmogorov_smirnov
 from tutelage.engine.continuations import logprobs_of
-from tutelage.evaluate.ladder import TUNED, Asked, System, Weighing
+from tutelage.evaluate.ladder import PromptedTask, System, Weighing
 from tutelage.evaluate.report import Measured
 from tutelage.evaluate.sample import ROWS, Bench
 from tutelage.render.continuation import cut_to
@@ -42,7 +42,7 @@ from tutelage.store.run import Run
 
 STREAM = "evaluate.memorisation"
 BASE = System(name="zero_shot")
-SYSTEMS = (System(name=TUNED), BASE)  # in the order in which weights are opened
+SYSTEMS = (System(name="tuned"), BASE)  # in the order in which weights are opened
 Floats = NDArray[np.float32]
 Pair = tuple[Conversation, str]
 
@@ -92,8 +92,8 @@ def memorised(
         system.name: _weighed(keys, probes, system, bench, section.batch_tokens, run)
         for system in SYSTEMS
     }
-    controls = kolmogorov_smirnov(found[TUNED].places)
-    scorer = measured_by(list(found[TUNED].scores.values()), controls)
+    controls = kolmogorov_smirnov(found["tuned"].places)
+    scorer = measured_by(list(found["tuned"].scores.values()), controls)
     if any(one.locked for one in scorer.measures):
         run.progress.warn(f"{MEMORISATION}: {scorer.measures[0].locked}: no gate rests on exposure")
     suite = Measured(
@@ -267,10 +267,10 @@ def _sample(probe: Probe, system: str, scores: Mapping[str, float]) -> Sample:
     )
 
 
-def _asked(probe: Probe) -> Asked:
-    talk = Conversation(messages=probe.task.example.messages)
-    first = probe.lessons[0]
-    return Asked(task=probe.task, conversation=talk, ids=first.prompt, shots=0, lessons=(first,))
+def _asked(probe: Probe) -> PromptedTask:
+    task, first = probe.task, probe.lessons[0]
+    talk = Conversation(messages=task.example.messages)
+    return PromptedTask(task=task, conversation=talk, ids=first.prompt, shots=0, lessons=(first,))
 
 
 def _plain(row: Example) -> bool:

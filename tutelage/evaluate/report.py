@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 
 from tutelage.core.digest import Json, short_digest, strong_digest
 from tutelage.core.metric import ALL, Metric
 from tutelage.core.sample import Sample
-from tutelage.evaluate.ladder import TUNED, Asked
+from tutelage.core.systems import TUNED
+from tutelage.evaluate.ladder import PromptedTask
 from tutelage.score.measure import Measure
 from tutelage.score.pairing import (
     Place,
@@ -31,10 +32,16 @@ class Measured:
     tasks: Sequence[Task]
     scorers: Sequence[Scorer]
     slices: Sequence[Slice]
-    asked: Mapping[str, Sequence[Asked]]  # by system, in the tasks' order
+    asked: Mapping[str, Sequence[PromptedTask]]  # by system, in the tasks' order
     samples: Mapping[str, Sequence[Sample]]  # by system, scored, in the tasks' order
     judged: tuple[Measure, ...] = ()  # the judges' metrics
     strengths: tuple[Metric, ...] = ()  # of the systems, by what judges prefer
+    latency: Mapping[str, Sequence[float]] = field(default_factory=dict)  # by system, seconds
+
+    @property
+    def weighed(self) -> bool:
+        """Whether its scores are made of log-probabilities, without an answer."""
+        return any(one.lessons for some in self.asked.values() for one in some)
 
     @property
     def measures(self) -> list[Measure]:
@@ -143,7 +150,7 @@ def _discordant(suite: Measured) -> dict[str, Json]:
     return found
 
 
-def _prompts(asked: Sequence[Asked]) -> dict[str, Json]:
+def _prompts(asked: Sequence[PromptedTask]) -> dict[str, Json]:
     lengths = [len(one.ids) for one in asked]
     shots = [one.shots for one in asked]
     return {

@@ -22,7 +22,7 @@ from tutelage.store.store import Draft
 from tutelage.store.tables import ROWS, read_rows
 from tutelage.store.uses import Uses
 
-VERSION = 2  # raised when the same answers come to another report
+VERSION = 3  # raised when the same answers come to another report
 SEEDS = ("evaluate.few_shot", "evaluate.bootstrap", "evaluate.decoding")
 DIGITS = 12  # of a digest
 BASE = {"base:config": "config.json", "base:weights": "weights"}
@@ -48,9 +48,12 @@ def run(section: Evaluate, inputs: Mapping[str, Artifact], run: Run) -> Artifact
 
     def build(draft: Draft) -> None:
         from tutelage.engine.device import best_device
+        from tutelage.engine.grammar import check_schema
         from tutelage.evaluate import stage
         from tutelage.evaluate.bench import LocalBench
 
+        if section.constrains:
+            check_schema(contract.output_schema)  # before anything is asked
         (draft.folder / CONTRACT).write_bytes(pretty(contract.to_dict()))
         rows = read_rows(dataset.file(ROWS))
         Uses.of(run.store).note(
@@ -121,6 +124,8 @@ def _provenance(
     files += [("shots", suite.shots.path) for suite in section.suites if suite.shots is not None]
     files += [("labels", judge.labels.path) for judge in section.judges if judge.labels]
     files += [("labels", one.detector.labels) for one in section.suites if one.detector]
+    if section.prompted is not None and section.prompted.path is not None:
+        files.append(("prompt", section.prompted.path))
     suites = digests_of(files, run.recipe)
     artifacts = {name: one.digest for name, one in inputs.items()}
     train = run.recipe.train
@@ -131,6 +136,9 @@ def _provenance(
             suite["shots"]["path"] = uri_of(suite["shots"]["path"])
         if suite["detector"] is not None:
             suite["detector"]["labels"] = uri_of(suite["detector"]["labels"])
+    if form["prompted"] is not None and form["prompted"]["path"] is not None:
+        form["prompted"]["path"] = uri_of(form["prompted"]["path"])
+    del form["candidates"]  # they are another report
     for judge in form["judges"]:
         if judge["labels"]:
             judge["labels"]["path"] = uri_of(judge["labels"]["path"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,16 +16,20 @@ from tutelage.core.progress import Tick
 from tutelage.core.recipe import Evaluate
 from tutelage.core.sample import Sample
 from tutelage.engine.continuations import logprobs_of
+from tutelage.engine.grammar import schema_of
 from tutelage.engine.protocol import Decoding, Engine, Prompt
-from tutelage.evaluate.ladder import Asked, Prompting, System, Weighing
+from tutelage.evaluate.ladder import PromptedTask, Prompting, System, Weighing
 from tutelage.evaluate.weigh import weighed_sample
 from tutelage.render.continuation import cut_to
 from tutelage.score.roster import FINISHED
+from tutelage.store.artifact import pretty, read_json
 from tutelage.store.run import Run
 from tutelage.store.store import Draft
 from tutelage.store.tables import SAMPLES, read_samples, write_samples
 
-VERSION = 1
+VERSION = 2
+LATENCY = "latency.json"  # of an artifact of samples: seconds of answers asked for alone
+ALONE, ALONE_SECONDS = 20, 3.0  # so many answers are asked for alone, or for so long
 ROWS = 16  # rows of a scoring batch are a part of `batch_tokens`: every token has its logits
 DECODING = "evaluate.decoding"  # the stream answers are drawn under
 
@@ -56,6 +61,14 @@ class Counter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """What a system answered to a suite, unscored, in the tasks' order."""
+
+    samples: list[Sample]
+    latency: tuple[float, ...] = ()  # seconds of some of them, each asked for alone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sampler:
     """Answers the tasks of a suite as a system would, once."""
 
@@ -63,9 +76,10 @@ class Sampler:
     bench: Bench
     run: Run
     progress: Counter
+    label: str = ""  # begins what is counted of its answers, where there are several models
 
-    def samples(self, suite: str, system: System, asked: Sequence[Asked]) -> list[Sample]:
-        """The system's answers, unscored, in the tasks' order.
+    def answered(self, suite: str, system: System, asked: Sequence[PromptedTask]) -> Answered:
+        """The system's answers.
 
         They are kept in the store under what they depend on: weights, prompts and
         decoding. A new training leaves those of the baselines as they are.
@@ -83,43 +97,51 @@ class Sampler:
         else:
             self.progress.done += len(asked)
             self.run.progress.stage(f"evaluate.{suite}.{system.name}", "reused", found.name)
-        return read_samples(found.file(SAMPLES))
+        return Answered(
+            samples=read_samples(found.file(SAMPLES)),
+            latency=() if weighed else tuple(read_json(found.file(LATENCY))["seconds"]),
+        )
 
-    def _provenance(self, system: System, asked: Sequence[Asked], weighed: bool) -> Provenance:
+    def _provenance(
+        self, system: System, asked: Sequence[PromptedTask], weighed: bool
+    ) -> Provenance:
         prompts = strong_digest([[one.task.id, one.task.cluster, one.digest] for one in asked])
         train = self.run.recipe.train
         inputs = {"contract": self.bench.contract.digest, **self.bench.digests(system)}
         section = {
             "samples": system.name,
             "prompts": prompts,
-            "decoding": None if weighed else msgspec.to_builtins(self._decoding()),
+            "decoding": None if weighed else msgspec.to_builtins(self._decoding(system)),
             "batch_tokens": self.section.batch_tokens,
             "precision": train.precision if train else None,
         }
         return Provenance(kind="report", inputs=inputs, section=section, stage_version=VERSION)
 
-    def _decoding(self) -> Decoding:
+    def _decoding(self, system: System) -> Decoding:
         """As the contract says; drawn answers are the same for the same recipe."""
         contract = self.bench.contract
         asked = contract.decoding
+        held = json.dumps(schema_of(contract.output_schema)) if system.constrained else ""
         return Decoding(
             max_new_tokens=asked.max_new_tokens,
             temperature=asked.temperature,
             top_p=asked.top_p,
             seed=self.run.seed(DECODING) if asked.temperature > 0 else 0,
             stop=contract.stop_ids,
+            schema=held,
         )
 
-    def _generate(self, system: System, asked: Sequence[Asked], draft: Draft) -> None:
+    def _generate(self, system: System, asked: Sequence[PromptedTask], draft: Draft) -> None:
         context = self.bench.contract.context
         # shortest first, as the engine goes: answers then come while it works
         order = sorted(asked, key=lambda one: (len(one.ids), one.task.id))
         fitting = [one for one in order if len(one.ids) < context]
         done = {one.task.id: _unanswered(one, system) for one in order[len(fitting) :]}
-        decoding = self._decoding()
+        decoding = self._decoding(system)
         prompts = [Prompt(ids=one.ids, messages=one.conversation.messages) for one in fitting]
         tell = self._telling(len(done))
-        answers = self.bench.engine(system).generate(prompts, decoding) if prompts else iter(())
+        engine = self.bench.engine(system) if prompts else None
+        answers = engine.generate(prompts, decoding) if engine else iter(())
         for one, answer in zip(fitting, answers, strict=True):
             done[one.task.id] = Sample(
                 task=one.task.id,
@@ -136,8 +158,10 @@ class Sampler:
         write_samples(draft.folder / SAMPLES, [done[one.task.id] for one in asked])
         draft.counts["samples"] = len(asked)
         draft.counts["unanswered"] = len(order) - len(fitting)
+        seconds = _alone(engine, prompts, decoding) if engine else []
+        (draft.folder / LATENCY).write_bytes(pretty({"seconds": seconds}))
 
-    def _weigh(self, system: System, asked: Sequence[Asked], draft: Draft) -> None:
+    def _weigh(self, system: System, asked: Sequence[PromptedTask], draft: Draft) -> None:
         context = self.bench.continuations.context
         lessons = [cut_to(lesson, context) for one in asked for lesson in one.lessons]
         tell = self._telling(0)
@@ -190,7 +214,23 @@ class Sampler:
         return tell
 
 
-def _unanswered(one: Asked, system: System) -> Sample:
+def _alone(engine: Engine, prompts: Sequence[Prompt], decoding: Decoding) -> list[float]:
+    """Seconds of answers that share the machine with none: of prompts of every length.
+
+    `prompts` are the shortest first.
+    """
+    count = min(ALONE, len(prompts))
+    chosen = [prompts[(2 * place + 1) * len(prompts) // (2 * count)] for place in range(count)]
+    began = time.monotonic()
+    found: list[float] = []
+    for prompt in chosen[::2] + chosen[1::2]:  # where time runs out, still of every length
+        if found and time.monotonic() - began > ALONE_SECONDS:
+            break
+        found += [round(one.seconds, 6) for one in engine.generate([prompt], decoding)]
+    return found
+
+
+def _unanswered(one: PromptedTask, system: System) -> Sample:
     """A prompt that leaves no room for an answer has none: it fails, and is counted."""
     return Sample(
         task=one.task.id,

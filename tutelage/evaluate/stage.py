@@ -13,13 +13,15 @@ from tutelage.core.errors import BadRow, RowError
 from tutelage.core.metric import Metric
 from tutelage.core.recipe import Evaluate, Suite
 from tutelage.core.row import Example
-from tutelage.core.sample import Sample
+from tutelage.evaluate.falling_short import FallingShort
 from tutelage.evaluate.judging import judge_all
 from tutelage.evaluate.labelling import held_against, labelled_of
-from tutelage.evaluate.ladder import TUNED, Asked, System, ask, choose_shots
+from tutelage.evaluate.ladder import PromptedTask, System, ask
 from tutelage.evaluate.memorise import memorised
 from tutelage.evaluate.report import Measured, metrics, scored, summary
-from tutelage.evaluate.sample import Bench, Counter, Sampler
+from tutelage.evaluate.rungs import ladder
+from tutelage.evaluate.sample import Answered, Bench, Counter, Sampler
+from tutelage.evaluate.systems import SHOTS, asked_systems, systems_of
 from tutelage.evaluate.trainings import Opens, Trainings, over_trainings
 from tutelage.evaluate.weigh import weigh
 from tutelage.score.attacks import asked_of
@@ -35,7 +37,6 @@ from tutelage.store.store import Draft
 from tutelage.store.tables import SAMPLES, write_rows, write_samples
 
 BOOTSTRAP = "evaluate.bootstrap"
-SHOTS = "evaluate.few_shot"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,21 +90,50 @@ def build(
     `others` open the recipe's other trainings, of which the bench has the first.
     """
     suites = load_suites(section, bench.contract.output_schema, run)
-    systems = _systems(section, train_rows, run)
+    systems = systems_of(section, asked_systems(section), train_rows, run)
     total = sum(len(one.tasks) for one in suites for system in systems if one.asks(system))
     total += sum(len(one.tasks) for one in suites) * len(others)
     sampler = Sampler(section=section, bench=bench, run=run, progress=Counter(total=total))
-    answers: dict[str, dict[str, list[Sample]]] = {one.suite.name: {} for one in suites}
-    asked: dict[str, dict[str, list[Asked]]] = {one.suite.name: {} for one in suites}
+    measured = answered(suites, systems, sampler, draft)
+    measured, judges = judge_all(section, measured, run, draft)
+    trainings = over_trainings(section, measured, others, run, sampler.progress)
+    remembers = memorised(section, train_rows, bench, run)
+    told: dict[str, Json] = {
+        "contract": bench.contract.digest,
+        "trainings": trainings.form,
+        "memorisation": None if remembers is None else remembers[1],
+        "judges": judges,
+        "detectors": held_against(
+            {one.suite.name: one.labelled for one in suites}, measured, run, draft
+        ),
+    }
+    if remembers is not None:
+        measured = [*measured, remembers[0]]
+    _write(measured, systems, run, draft, told, trainings)
+
+
+def answered(
+    suites: Sequence[Loaded], systems: Sequence[System], sampler: Sampler, draft: Draft
+) -> list[Measured]:
+    """Every suite, answered by every system and scored."""
+    bench, run = sampler.bench, sampler.run
+    answers: dict[str, dict[str, Answered]] = {one.suite.name: {} for one in suites}
+    asked: dict[str, dict[str, list[PromptedTask]]] = {one.suite.name: {} for one in suites}
     for system in systems:  # one after the other: each has weights of its own
         for one in suites:
             if not one.asks(system):
                 continue
             prompts = _prompts(one, system, bench)
-            _mind(prompts, one, system, bench, run, draft)
-            answers[one.suite.name][system.name] = sampler.samples(one.suite.name, system, prompts)
+            place = f"{sampler.label}{one.suite.name}.{system.name}"
+            short = FallingShort(place=place, run=run, draft=draft)
+            short.prompts(prompts, len(one.shots or system.shots), bench.contract.context)
+            found = sampler.answered(one.suite.name, system, prompts)
+            if system.constrained:
+                short.held(found.samples)
+                short.unwritable(one.tasks, bench.contract.output_schema)
+            answers[one.suite.name][system.name] = found
             asked[one.suite.name][system.name] = prompts
-    measured = [
+    return [
         Measured(
             name=one.suite.name,
             uri=one.uri,
@@ -112,27 +142,13 @@ def build(
             slices=one.slices,
             asked=asked[one.suite.name],
             samples={
-                system: scored(one.tasks, one.scorers, samples)
-                for system, samples in answers[one.suite.name].items()
+                system: scored(one.tasks, one.scorers, found.samples)
+                for system, found in answers[one.suite.name].items()
             },
+            latency={system: found.latency for system, found in answers[one.suite.name].items()},
         )
         for one in suites
     ]
-    measured, judges = judge_all(section, measured, run, draft)
-    trainings = over_trainings(section, measured, others, run, sampler.progress)
-    remembers = memorised(section, train_rows, bench, run)
-    told: dict[str, Json] = {
-        "contract": bench.contract.digest,
-        "memorisation": None if remembers is None else remembers[1],
-        "judges": judges,
-        "trainings": trainings.form,
-        "detectors": held_against(
-            {one.suite.name: one.labelled for one in suites}, measured, run, draft
-        ),
-    }
-    if remembers is not None:
-        measured = [*measured, remembers[0]]
-    _write(measured, systems, run, draft, told, trainings)
 
 
 def _write(
@@ -152,12 +168,15 @@ def _write(
     write_samples(draft.folder / SAMPLES, samples)
     tasks = [task for suite in measured for task in suite.tasks]
     write_rows(draft.folder / TASKS, [replace(task.example, id=task.id) for task in tasks])
-    shots = next((system.shots for system in systems if system.shots), ())
+    shots = next((system.shots for system in systems if system.prompt == "few_shot"), ())
     form: dict[str, Json] = {
         "schema": 1,
         "systems": [system.name for system in systems],
-        "few_shot": [example.id for example in shots],
-        "suites": [summary(suite, found) for suite in measured],
+        "few_shot": [one.id for one in shots if isinstance(one, Example)],
+        "prompts": {system.name: system.prompt for system in systems},
+        "suites": [
+            {**summary(suite, found), "ladder": ladder(suite, found, seed)} for suite in measured
+        ],
         **told,
     }
     _write_json(draft.folder / SUMMARY, form)
@@ -197,7 +216,7 @@ def _shots(suite: Suite, run: Run) -> tuple[Example, ...]:
     return tuple(file.examples[place] for place in chosen)
 
 
-def _prompts(suite: Loaded, system: System, bench: Bench) -> list[Asked]:
+def _prompts(suite: Loaded, system: System, bench: Bench) -> list[PromptedTask]:
     if not suite.suite.weighed:
         return ask(bench.contract, suite.tasks, system)
     return weigh(bench.continuations, suite.suite, suite.tasks, suite.shots)
@@ -215,51 +234,6 @@ def _unscorable(loaded: Loaded) -> list[BadRow]:
         if problem:
             rows.append(BadRow(where=where, problem=problem))
     return rows
-
-
-def _systems(section: Evaluate, rows: Sequence[Example], run: Run) -> list[System]:
-    systems = []
-    for name in dict.fromkeys(section.baselines):
-        shots: tuple[Example, ...] = ()
-        if name == "few_shot":
-            shots = choose_shots(rows, section.few_shot_examples, run.generator(SHOTS))
-            if len(shots) < section.few_shot_examples:
-                run.progress.warn(
-                    f"few_shot has {len(shots)} examples: the training split has no more"
-                )
-        systems.append(System(name=name, shots=shots))
-    return [*systems, System(name=TUNED)]
-
-
-def _mind(
-    prompts: Sequence[Asked], suite: Loaded, system: System, bench: Bench, run: Run, draft: Draft
-) -> None:
-    """Counts and says where prompts lack examples or leave no room for an answer."""
-    place = f"{suite.suite.name}.{system.name}"
-    wanted = len(suite.shots or system.shots)
-    fewer = sum(1 for one in prompts if one.shots < wanted)
-    over = sum(1 for one in prompts if not one.lessons and len(one.ids) >= bench.contract.context)
-    cut = sum(
-        1 for one in prompts for lesson in one.lessons if len(lesson) > bench.contract.context + 1
-    )
-    if cut:
-        draft.counts[f"cut.{place}"] = cut
-        run.progress.warn(
-            f"{place}: {cut} options are cut from the left: with their question they exceed the "
-            f"context of {bench.contract.context} tokens"
-        )
-    if fewer:
-        draft.counts[f"fewer_examples.{place}"] = fewer
-        run.progress.warn(
-            f"{place}: {fewer} of {len(prompts)} prompts have fewer than {wanted} "
-            f"examples, all that fits {bench.contract.context} tokens beside the answer"
-        )
-    if over:
-        draft.counts[f"unanswered.{place}"] = over
-        run.progress.warn(
-            f"{place}: {over} of {len(prompts)} prompts fill the context of "
-            f"{bench.contract.context} tokens and count as failed"
-        )
 
 
 def _write_json(path: Path, form: Json) -> None:

@@ -15,7 +15,8 @@ from tutelage.core.metric import Metric
 from tutelage.core.recipe import Evaluate
 from tutelage.core.sample import Sample
 from tutelage.core.seeds import stream
-from tutelage.evaluate.ladder import TUNED, System
+from tutelage.core.systems import TUNED
+from tutelage.evaluate.ladder import System
 from tutelage.evaluate.report import Measured, scored
 from tutelage.evaluate.sample import Bench, Counter, Sampler
 from tutelage.score.measure import Measure, difference, interval
@@ -61,7 +62,7 @@ def over_trainings(
             sampler = Sampler(section=section, bench=bench, run=run, progress=done)
             for suite in suites:
                 asked = suite.asked[TUNED]
-                found = sampler.samples(suite.name, System(name=TUNED), asked)
+                found = sampler.answered(suite.name, System(name=TUNED), asked).samples
                 named = [replace(one, system=system_of(number)) for one in found]
                 answers[suite.name].append(scored(suite.tasks, suite.scorers, named))
     metrics: list[Metric] = []

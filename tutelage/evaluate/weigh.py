@@ -13,7 +13,7 @@ from tutelage.core.recipe import Choices, Suite
 from tutelage.core.recipe.evaluate import QUESTION
 from tutelage.core.row import Example
 from tutelage.core.sample import Sample
-from tutelage.evaluate.ladder import Asked, Weighing
+from tutelage.evaluate.ladder import PromptedTask, Weighing
 from tutelage.render.lesson import Lesson
 from tutelage.score.likelihood import text_scores
 from tutelage.score.options import LOGPROB, options_of
@@ -24,7 +24,7 @@ Floats = NDArray[np.float32]
 
 def weigh(
     weighing: Weighing, suite: Suite, tasks: Sequence[Task], shots: Sequence[Example]
-) -> list[Asked]:
+) -> list[PromptedTask]:
     """Every task with what is weighed: a Lesson an option, or a Lesson a window of its text.
 
     All tasks stand behind the same examples, a task's own row left out; where they do not fit
@@ -32,7 +32,7 @@ def weigh(
     """
     if suite.choices is None:
         return [_text(weighing, task) for task in tasks]
-    found: dict[str, Asked] = {}
+    found: dict[str, PromptedTask] = {}
     waiting = list(tasks)
     for count in range(len(shots), -1, -1):
         asked = _options(weighing, suite, waiting, shots[:count])
@@ -46,7 +46,9 @@ def weigh(
     return [found[task.id] for task in tasks]
 
 
-def weighed_sample(one: Asked, parts: Sequence[Floats], system: str, seconds: float) -> Sample:
+def weighed_sample(
+    one: PromptedTask, parts: Sequence[Floats], system: str, seconds: float
+) -> Sample:
     """What a system's log-probabilities say of one task; the likeliest option is its answer."""
     sums = [float(part.sum(dtype=np.float64)) for part in parts]
     if "options" not in one.task.example.tags:
@@ -67,15 +69,17 @@ def weighed_sample(one: Asked, parts: Sequence[Floats], system: str, seconds: fl
     )
 
 
-def _text(weighing: Weighing, task: Task) -> Asked:
+def _text(weighing: Weighing, task: Task) -> PromptedTask:
     lessons = tuple(weighing.windows(task.request))
     talk = Conversation(messages=task.example.messages)
-    return Asked(task=task, conversation=talk, ids=lessons[0].prompt, shots=0, lessons=lessons)
+    return PromptedTask(
+        task=task, conversation=talk, ids=lessons[0].prompt, shots=0, lessons=lessons
+    )
 
 
 def _options(
     weighing: Weighing, suite: Suite, tasks: Sequence[Task], shots: Sequence[Example]
-) -> list[Asked]:
+) -> list[PromptedTask]:
     columns = suite.choices or Choices()
     pairs: list[tuple[Conversation, str]] = []
     seen: list[tuple[Task, Conversation, int, int]] = []  # task, talk, options, examples
@@ -92,7 +96,9 @@ def _options(
     for task, talk, count, before in seen:
         mine = tuple(next(lessons) for _ in range(count))
         found.append(
-            Asked(task=task, conversation=talk, ids=mine[0].prompt, shots=before, lessons=mine)
+            PromptedTask(
+                task=task, conversation=talk, ids=mine[0].prompt, shots=before, lessons=mine
+            )
         )
     return found
 

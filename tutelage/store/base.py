@@ -191,6 +191,7 @@ def _from_hub(name: str) -> Path:
             hint="pip install 'tutelage[train]'",
         ) from error
     wanted = ["*.json", "*.safetensors", "*.jinja", "tokenizer.model", "merges.txt"]
+    wanted.append("README.md")  # says the licence
     try:
         return Path(snapshot_download(name, allow_patterns=wanted))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:

@@ -25,6 +25,8 @@ from tutelage.core.recipe.goal import Goal as Goal
 from tutelage.core.recipe.improve import Improve as Improve
 from tutelage.core.recipe.judge import Judge as Judge
 from tutelage.core.recipe.judge import Labels as Labels
+from tutelage.core.recipe.ladder import Prompted as Prompted
+from tutelage.core.recipe.ladder import WorkedTurn as WorkedTurn
 from tutelage.core.recipe.load import json_schema as json_schema
 from tutelage.core.recipe.load import load as load
 from tutelage.core.recipe.load import loads as loads

@@ -8,16 +8,17 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from tutelage.core.recipe.judge import Judge
+from tutelage.core.recipe.ladder import Prompted
 from tutelage.core.recipe.reading import Reading
 from tutelage.core.recipe.safety import SEED, LabelledOutputs, Memorisation, RedTeam
 from tutelage.core.recipe.section import Section
+from tutelage.core.systems import CONSTRAINED, WEIGHED, Rung
 
 CHOICES, TEXT = "choices", "text"  # scorers of log-probabilities; no answer is generated for them
 OPTIONS, RIGHT = "options", "right"  # tags of a row with options: JSON lists of texts, of places
 QUESTION = "{question}"
 MEMORISATION = "memorisation"  # the suite that rules on what was memorised name
 DETECTED = ("refusal", "over_refusal")  # scorers that count what a detector says
-DRAWN = ("zero_shot", "tuned")  # systems such suites are asked of: they bring their own examples
 
 
 class Choices(Section):
@@ -135,23 +136,44 @@ class Suite(Reading):
 
     def asks(self, system: str) -> bool:
         """Whether a system is asked it; one with examples of the training split is no such."""
-        return not self.weighed or system in DRAWN
+        return not self.weighed or system in WEIGHED
 
 
 class Evaluate(Section):
     """Adapter to a Report."""
 
     suites: tuple[Suite, ...] = Field(min_length=1, description="What is measured.")
-    baselines: tuple[Literal["zero_shot", "few_shot"], ...] = Field(
-        (), description="The untuned base, alone or with examples in the prompt."
+    baselines: tuple[Rung, ...] = Field(
+        (),
+        description="What the tuned model is compared with: the untuned base alone, with examples, "
+        "under your own prompt or held to the output schema, and the tuned model held to it.",
     )
     few_shot_examples: int = Field(4, ge=1, description="Examples in a few-shot prompt.")
+    prompted: Prompted | None = Field(None, description="Your own prompt, for `prompted`.")
+    constrained_on: Literal["zero_shot", "few_shot", "prompted"] | None = Field(
+        None,
+        description="Whose prompt `constrained` has; of `few_shot` where that is a baseline, "
+        "else of `zero_shot`, if left out.",
+    )
+    candidates: tuple[str, ...] = Field(
+        (), description="Bases that `tutelage candidates` compares with `train.base`."
+    )
     limit: int | None = Field(None, ge=1, description="First so many tasks of a suite; else all.")
     judges: tuple[Judge, ...] = Field((), description="Models that rate the answers.")
     memorisation: Memorisation | None = Field(
         None, description="What was memorised of the training rows, as suite `memorisation`."
     )
     batch_tokens: int = Field(32768, ge=16, description="Tokens generated for side by side.")
+
+    @property
+    def constrained_prompt(self) -> Literal["zero_shot", "few_shot", "prompted"]:
+        """Whose prompt the constrained base is given."""
+        return self.constrained_on or ("few_shot" if "few_shot" in self.baselines else "zero_shot")
+
+    @property
+    def constrains(self) -> bool:
+        """Whether any answer is held to the output schema."""
+        return any(name in CONSTRAINED for name in self.baselines)
 
     def rates(self, judge: Judge, suite: str) -> bool:
         """Whether a judge rates the answers of a suite; where nothing is answered, none does."""
@@ -161,6 +183,7 @@ class Evaluate(Section):
     def contradictions(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
         """Places of this section that do not go together, and what is wrong."""
         suites = [suite.name for suite in self.suites]
+        yield from self._prompts()
         if self.memorisation is not None and MEMORISATION in suites:
             problem = f"`{MEMORISATION}` is what rules call `evaluate.memorisation`"
             yield ("suites", suites.index(MEMORISATION), "name"), problem
@@ -178,3 +201,20 @@ class Evaluate(Section):
                     yield ("judges", index, "suites"), f"there is no suite `{name}`"
                 elif not self.rates(judge, name):
                     yield ("judges", index, "suites"), f"in `{name}` nothing is answered"
+
+    def _prompts(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """Keys of the ladder that lack each other."""
+        constrained = "constrained" in self.baselines
+        asked = "prompted" in self.baselines or (constrained and self.constrained_on == "prompted")
+        if asked and self.prompted is None:
+            yield ("baselines",), "`prompted` needs `evaluate.prompted`: the prompt you would write"
+        if self.prompted is not None and not asked:
+            yield ("prompted",), "`prompted` has no effect: it is not in evaluate.baselines"
+        if self.constrained_on is not None and not constrained:
+            yield (
+                ("constrained_on",),
+                "`constrained_on` has no effect: `constrained` is not in evaluate.baselines",
+            )
+        for index, name in enumerate(self.candidates):
+            if name in self.candidates[:index]:
+                yield ("candidates", index), f"`{name}` is named twice"

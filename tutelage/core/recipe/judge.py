@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from tutelage.core.recipe.section import Section
+from tutelage.core.systems import Rung
 
 PEOPLE = "people"  # begins the metrics of people's ratings
 
@@ -38,9 +39,7 @@ class Judge(Section):
     kind: Literal["pairwise", "rubric"] = Field(
         "pairwise", description="Compares with a baseline, or marks answers alone."
     )
-    against: Literal["zero_shot", "few_shot"] = Field(
-        "zero_shot", description="The baseline a pairwise judge compares with."
-    )
+    against: Rung = Field("zero_shot", description="The baseline a pairwise judge compares with.")
     criteria: tuple[str, ...] = Field(
         ("helpfulness",), min_length=1, description="What a rubric judge marks, each by itself."
     )

@@ -21,6 +21,7 @@ from tutelage.core.recipe.serve import Serve
 from tutelage.core.recipe.train import Train
 from tutelage.core.rule import Rule, parse
 from tutelage.core.served import rule_problem
+from tutelage.core.systems import CONSTRAINED
 
 BESIDE = (None, "zero_shot", "previous")  # of `memorisation`: the base is asked in any case
 
@@ -87,6 +88,7 @@ class Recipe(Section):
             yield ("curate", *place), problem
         for place, problem in self.evaluate.contradictions() if self.evaluate else ():
             yield ("evaluate", *place), problem
+        yield from self._constrained()
         for place, problem in self.train.contradictions() if self.train else ():
             yield ("train", *place), problem
         if self.curate and self.curate.invalid_output == "drop" and not self.contract.output_schema:
@@ -106,6 +108,15 @@ class Recipe(Section):
             if role in roles[:index]:
                 yield ("train", "teach", "roles", index), f"`{role}` is named twice"
         yield from self._wanted(suites)
+
+    def _constrained(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        for index, name in enumerate(self.evaluate.baselines if self.evaluate else ()):
+            if name in CONSTRAINED and self.contract.output_schema is None:
+                yield (
+                    ("evaluate", "baselines", index),
+                    f"`{name}` needs a schema to hold answers to: set "
+                    "`contract.output_schema: FILE`, or leave it out",
+                )
 
     def _asked(self, suites: Sequence[str]) -> Iterator[tuple[tuple[str | int, ...], str]]:
         for index, name in enumerate(suites):
@@ -143,12 +154,12 @@ class Recipe(Section):
                     f"baseline `{rule.baseline}` is not in evaluate.baselines; add it there",
                 )
             elif (
-                rule.baseline == "few_shot"
+                rule.baseline in measured
                 and rule.suite in suites
-                and not self.suite(f"{rule.suite}.{rule.metric}").asks("few_shot")
+                and not self.suite(f"{rule.suite}.{rule.metric}").asks(rule.baseline)
             ):
-                problem = f"`{rule.suite}` is weighed without `few_shot`; compare with `zero_shot`"
-                yield ("gate", index), problem
+                problem = f"`{rule.suite}` is weighed without `{rule.baseline}`"
+                yield ("gate", index), f"{problem}; compare with `zero_shot`"
 
     def _wanted(self, suites: Sequence[str]) -> Iterator[tuple[tuple[str | int, ...], str]]:
         listed = ", ".join(suites) or "none"

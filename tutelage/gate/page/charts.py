@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tutelage.core.metric import ALL, Metric
+from tutelage.core.systems import LADDER, UNTUNED
 from tutelage.gate.decide import Judged
 from tutelage.gate.page.draw import (
     SHARE,
@@ -27,7 +28,7 @@ from tutelage.score.measure import Measure
 from tutelage.score.roster import USES
 from tutelage.score.slices import LENGTH
 
-SYSTEMS = ("tuned", "few_shot", "zero_shot")  # as they are drawn, from the top
+SYSTEMS: tuple[str, ...] = tuple(reversed(LADDER))  # as they are drawn, from the top
 SLICES_OPEN = 12  # of one key; the others are folded away
 
 
@@ -178,12 +179,12 @@ def slice_groups(suite: Mapping[str, Any], metrics: Sequence[Metric]) -> list[Gr
 
 
 def needs(suite: Mapping[str, Any], measure: Measure, metrics: Sequence[Metric]) -> list[Need]:
-    """The tuned model against each baseline on one metric, the strongest baseline first."""
+    """The tuned model against each rung without training on one metric, the highest first."""
     paired = [
         one
         for one in metrics
         if (one.suite, one.metric, one.slice) == (suite["name"], measure.metric, ALL)
-        and one.baseline in SYSTEMS
+        and one.baseline in UNTUNED
         and not one.one_sided
     ]
     paired.sort(key=lambda one: SYSTEMS.index(one.baseline or ""))

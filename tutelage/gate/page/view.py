@@ -17,6 +17,7 @@ from tutelage.gate.goals import answer, rules_on
 from tutelage.gate.page import charts, facts
 from tutelage.gate.page.course import course
 from tutelage.gate.page.draw import SHARE, WHOLE, percent, points, sentence, signed, span
+from tutelage.gate.page.ladder import LadderView, ladder_view
 from tutelage.gate.page.mark import Failures, failures
 from tutelage.gate.page.opinions import judged_names, opinions
 from tutelage.gate.page.passes import PassCurve, pass_curve
@@ -77,6 +78,7 @@ class SuiteView:
     right: bool  # whether its headline says of an answer that it is right
     uses: int | None  # models its file was spent on, None where it was not noted
     headline: str
+    ladder: LadderView | None
     needs: Sequence[charts.Need]
     metrics: Sequence[charts.Group]
     passes: PassCurve | None
@@ -162,6 +164,7 @@ def _suites(evidence: Evidence, summary: Mapping[str, Any]) -> list[SuiteView]:
                 right=headline.unit == SHARE,
                 uses=evidence.uses.get(form["name"]),
                 headline=headline.metric,
+                ladder=ladder_view(form.get("ladder"), summary.get("prompts", {})),
                 needs=charts.needs(form, headline, evidence.metrics),
                 metrics=charts.metric_groups(form["name"], scored, evidence.metrics),
                 passes=pass_curve(form["name"], measures, evidence.metrics),

@@ -1,0 +1,58 @@
+"""`candidates`: bases that might be tuned, compared on the same held-out rows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tutelage.cli.options import forced, load_recipe, of_recipe
+from tutelage.cli.reply import Reply, Session
+from tutelage.store.artifact import read_json
+
+
+@click.command("candidates")
+@of_recipe
+@forced
+@click.pass_obj
+def candidates_command(
+    session: Session, recipe: str, overrides: tuple[str, ...], force: bool
+) -> Reply:
+    """Compare `evaluate.candidates` with the base of RECIPE, before any training.
+
+    Every base is asked the held-out rows of the dataset, untuned: alone, with examples, and as
+    the recipe's baselines ask. The suites' own tasks stay unseen.
+    """
+    loaded = load_recipe(recipe, overrides)
+
+    from tutelage.cli.summary import near
+    from tutelage.curate.run import run as curate
+    from tutelage.evaluate.candidates import run as compare
+    from tutelage.pipeline import needed
+    from tutelage.store.run import Run
+
+    asked = needed(loaded.evaluate, "evaluate")
+    with session.progress() as progress, Run.open(loaded, progress=progress) as run:
+        dataset = curate(needed(loaded.curate, "curate"), {}, run)
+        found = compare(asked, dataset, replace(run, force=force))
+
+    from tutelage.evaluate.candidate_page import comparison
+
+    form = read_json(found.file("candidates.json"))
+    table = comparison(form)
+    page = near(found.file("candidates.md"))
+
+    def draw(console: Console) -> None:
+        drawn = Table(box=None, pad_edge=False, header_style="bold")
+        drawn.add_column("")
+        for base in table.bases:
+            drawn.add_column(base, justify="right", overflow="fold")
+        for name, cells in table.lines:
+            drawn.add_row(name, *cells)
+        console.print(drawn)
+        console.print(Text(f"\npage: {page}"), soft_wrap=True)
+
+    return Reply(data={**form, "page": str(page)}, draw=draw, artifacts=[("candidates", found)])
