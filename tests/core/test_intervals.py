@@ -194,3 +194,12 @@ def test_bootstrap_of_two_thousand_items_takes_a_moment_only() -> None:
     started = time.process_time()
     ratio_interval(counts, micro_f1, np.random.default_rng(0))
     assert time.process_time() - started < 2
+
+
+def test_clusters_whose_sums_cancel_claim_nothing() -> None:
+    for clusters, scores in (("aabb", [1.0, 0.0, 1.0, 0.0]), ("aabb", [0.1, 0.2, 0.2, 0.1])):
+        for sides in (1, 2):
+            found = mean_interval(scores, list(clusters), sides=sides)  # type: ignore[arg-type]
+            assert found.low < found.value - 0.05 < found.value + 0.05 < found.high
+    apart = paired_difference([1.0, 0.0, 1.0, 0.0], [0.5] * 4, list("aabb"), sides=1)
+    assert apart.low < -0.3 < 0.3 < apart.high

@@ -10,6 +10,7 @@ from tutelage.core.sequential import (
     chance_to_tell,
     log_e_value,
     log_two_sided,
+    mean_at_every_look,
     preference,
 )
 
@@ -55,3 +56,38 @@ def test_a_preference_says_which_way_and_how_sure() -> None:
     assert (nothing.low, nothing.high) == (0.0, 1.0)
     assert preference(11, 9).outcome == "open"
     assert preference(11, 9).low < 0.55 < preference(11, 9).high
+
+
+def test_a_mean_looked_at_all_the_time_rarely_fools_and_is_found() -> None:
+    draw = np.random.default_rng(1)
+    told = found = 0
+    for _ in range(200):
+        scores = draw.choice([0.0, 0.5, 1.0], 300)
+        better = draw.random(300) < 0.65
+        looks = range(10, 301, 10)
+        told += any(mean_at_every_look(scores[:n], sides=1).low > 0.5 for n in looks)
+        found += any(mean_at_every_look(better[:n], sides=1).low > 0.5 for n in looks)
+    assert told <= 12  # of 200, where 5 % may be
+    assert found >= 180
+
+
+def test_a_cluster_has_one_voice_at_every_look() -> None:
+    draw = np.random.default_rng(2)
+    told = 0
+    for _ in range(200):
+        authors = np.repeat(np.arange(30), 10)
+        scores = np.repeat(draw.random(30) < 0.5, 10).astype(float)
+        told += any(
+            mean_at_every_look(scores[:n], authors[:n], sides=1).low >= 0.5
+            for n in range(10, 301, 10)
+        )
+    assert told <= 12
+
+
+def test_bounds_at_every_look_lie_on_both_sides_of_the_mean() -> None:
+    found = mean_at_every_look([1.0] * 30 + [0.0] * 10)
+    assert found.low < 0.75 < found.high
+    apart = mean_at_every_look([1.0] * 30 + [-1.0] * 10, span=(-1.0, 1.0))
+    assert (apart.low, apart.high) == pytest.approx((2 * found.low - 1, 2 * found.high - 1))
+    assert mean_at_every_look([1.0] * 40, sides=1).low > 0.8
+    assert (mean_at_every_look([]).low, mean_at_every_look([]).high) == (0.0, 1.0)

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.evaluate.fakes import RECIPE, FakeBench, call, last_words, never, oracle, project, report
+from tutelage.cli.compare import _difference, _gain
 from tutelage.core.errors import StoreError
 from tutelage.engine.protocol import Prompt
+from tutelage.evaluate.changed import Changed
 from tutelage.evaluate.compare import compare
 
 COUNT = 20
@@ -92,3 +95,41 @@ def test_the_tasks_whose_answers_changed_are_shown_with_both(tmp_path: Path) -> 
     assert "Nowhere" in one.first_answer
     assert one.second_answer == one.expected
     assert compare(second, second).changed == ()
+
+
+def test_a_suite_that_only_one_report_has_is_told(tmp_path: Path) -> None:
+    base = {"few_shot": never, "zero_shot": never, "tuned": never}
+    with project(tmp_path) as run:
+        first = report(run, FakeBench(base))
+    more = RECIPE.replace(
+        "suites: [{", "suites: [{name: more, path: test.jsonl, scorers: [json]}, {"
+    )
+    with project(tmp_path, recipe=more) as run:
+        second = report(run, FakeBench(base, adapter="b"), mark="b")
+    for found in (compare(first, second), compare(second, first)):
+        assert dict(found.shared) == {"calls": COUNT, "more": 0}
+        assert dict(found.unshared) == {"calls": 0, "more": COUNT}
+
+
+def test_where_less_is_better_the_words_are_turned(tmp_path: Path) -> None:
+    base = {"few_shot": never, "zero_shot": never}
+    with project(tmp_path) as run:
+        first = report(run, FakeBench({**base, "tuned": oracle(COUNT)}, adapter="a"), mark="a")
+        second = report(run, FakeBench({**base, "tuned": never}, adapter="b"), mark="b")
+    found = compare(first, second)
+    one = next(one for one in found.differences if one.measure.metric == "unparsable")
+    assert one.measure.better == "lower"
+    assert f"worse, only A right {COUNT}, only B 0" in _difference(one)
+    bad = Changed(
+        suite="calls",
+        task="calls/x",
+        metric="unparsable",
+        request="",
+        expected="",
+        first=0.0,
+        second=1.0,
+        first_answer="",
+        second_answer="",
+    )
+    assert _gain(bad, found) == -1.0
+    assert _gain(replace(bad, metric="exact_match"), found) == 1.0

@@ -9,8 +9,9 @@ from tests.evaluate.fakes import FakeBench, Heard, never, oracle, project, repor
 from tests.score.judges import answering
 from tutelage.core.errors import RecipeError
 from tutelage.core.recipe import Recipe, loads
-from tutelage.core.rule import decide, evidence
+from tutelage.core.rule import decide, evidence, parse
 from tutelage.gate.decide import judge
+from tutelage.score.judges import judge_measures
 from tutelage.score.roster import check_recipe
 from tutelage.store.artifact import Artifact, read_json
 from tutelage.store.lines import METRICS, read_metrics
@@ -32,7 +33,7 @@ evaluate:
 gate:
   - calls.taste_win_rate >= 0.6
   - calls.free_win_rate >= 0.6
-  - calls.taste_win_rate@intent >= 0.1
+  - calls.taste_win_rate@intent=Play >= 0.1
   - calls.marks_formatting >= zero_shot
 """
 
@@ -83,7 +84,7 @@ def test_judges_give_metrics_rules_may_rest_on_once_they_agree_with_people(tmp_p
     assert (free.outcome, marks.outcome) == ("inconclusive", "inconclusive")
     assert "judge `free` has no labels of people" in free.because
     assert "labels" in verdict.rules[1].advice
-    assert by_slice.outcome == "pass" if by_slice.bounds else True
+    assert (by_slice.outcome, by_slice.bounds.n if by_slice.bounds else 0) == ("pass", COUNT // 2)
     assert any("judge `free`" in one for one in heard.warnings)
     form = {one["name"]: one for one in read_json(made.file("summary.json"))["judges"]}
     assert form["taste"]["locked"] == ""
@@ -108,6 +109,42 @@ def test_a_constant_judge_opens_no_gate(tmp_path: Path) -> None:
     assert "agrees with people on 0.0% of 60 pairs" in first.because
 
 
+def rubric(folder: Path, reply: object, more: str = "") -> tuple[str, str]:
+    """What a gate says of the marks of a judge with people's labels."""
+    labels(folder)
+    text = RECIPE.replace("kind: rubric,", "kind: rubric, labels: {{path: labels.jsonl}},")
+    with (
+        answering(reply) as (url, _),  # type: ignore[arg-type]
+        project(folder, recipe=text.format(url=url), count=COUNT) as run,
+    ):
+        made = report(run, FakeBench({"tuned": oracle(COUNT), "zero_shot": never}))
+    rule = parse("calls.marks_formatting >= 0.7")
+    decided = decide(rule, evidence(rule, read_metrics(made.file(METRICS)), "tuned"))
+    return decided.outcome, decided.because
+
+
+def test_marks_open_a_gate_once_their_order_is_that_of_people(tmp_path: Path) -> None:
+    assert rubric(tmp_path, likes_calls)[0] == "pass"
+
+
+def test_a_judge_that_marks_everything_alike_opens_no_gate(tmp_path: Path) -> None:
+    def praises(words: str) -> str:
+        return "[[5]]" if "Mark the answer" in words else likes_calls(words)
+
+    outcome, because = rubric(tmp_path, praises)
+    assert outcome == "inconclusive"
+    assert "judge `marks` for `formatting` agrees with people on 0.0% of 60 pairs" in because
+
+
+def test_a_judge_that_marks_a_constant_answer_high_opens_no_gate(tmp_path: Path) -> None:
+    def falls(words: str) -> str:
+        return "[[5]]" if "This answer is the best" in words else likes_calls(words)
+
+    outcome, because = rubric(tmp_path, falls)
+    assert outcome == "inconclusive"
+    assert "marks a constant answer low in 0.0% of 60 looks" in because
+
+
 def test_a_stopped_evaluation_does_not_ask_again(tmp_path: Path) -> None:
     labels(tmp_path)
     bench = {"tuned": oracle(COUNT), "zero_shot": never}
@@ -127,8 +164,15 @@ def test_a_stopped_evaluation_does_not_ask_again(tmp_path: Path) -> None:
         ("name: a, model: m, against: few_shot", "`few_shot` is not in evaluate.baselines"),
         ("name: a, model: m, suites: [other]", "there is no suite `other`"),
         ("name: taste, model: m", "judge `taste` is named twice"),
-        ("name: a, model: m, criteria: [x]", "`criteria` has no effect with `kind: pairwise`"),
+        (
+            "name: a, model: m, criteria: [formatting]",
+            "`criteria` has no effect with `kind: pairwise`",
+        ),
         ("name: a, model: m, kind: rubric, against: few_shot", "`against` has no effect"),
+        ("name: a, model: m, kind: rubric, criteria: [is polite]", "`is polite` is none of"),
+        ("name: a, model: m, kind: rubric, criteria: [politeness]", "`politeness` is none of"),
+        ("name: a, model: m, kind: rubric, criteria: ['formatting: x']", "is none of helpfulness"),
+        ("name: a, model: m, kind: rubric, criteria: ['b: x', 'b: y']", "each is named once"),
     ],
 )
 def test_judges_that_contradict_the_recipe_are_told(judge: str, problem: str) -> None:
@@ -144,3 +188,31 @@ def test_rules_on_judges_there_are_not_are_told() -> None:
     with pytest.raises(RecipeError) as raised:
         check_recipe(loads(text))
     assert "did you mean `free_win_rate`" in raised.value.rows[0].problem
+
+
+def test_a_criterion_of_ones_own_has_a_name_that_rules_may_use() -> None:
+    text = RECIPE.format(url="http://127.0.0.1:1/v1")
+    text = text.replace("criteria: [formatting]", "criteria: ['brevity: says it in few words']")
+    recipe = loads(text.replace("marks_formatting", "marks_brevity"))
+    check_recipe(recipe)
+    assert recipe.evaluate is not None
+    (measure,) = judge_measures(recipe.evaluate.judges[2:])
+    assert (measure.metric, measure.says) == (
+        "marks_brevity",
+        "mark for brevity by judge `marks`, 0 to 1",
+    )
+
+
+@pytest.mark.parametrize(
+    ("rule", "problem"),
+    [
+        ("calls.taste_win_rate@intent >= 0.1", "write `@intent=VALUE`, or `@intent=*`"),
+        ("memorisation.uses <= 3", "`memorisation` has no file"),
+    ],
+)
+def test_rules_that_could_never_be_shown_are_told(rule: str, problem: str) -> None:
+    text = RECIPE.format(url="http://127.0.0.1:1/v1") + f"  - {rule}\n"
+    text = text.replace("  baselines: [zero_shot]", "  baselines: [zero_shot]\n  memorisation: {}")
+    with pytest.raises(RecipeError) as raised:
+        check_recipe(loads(text))
+    assert problem in raised.value.rows[0].problem

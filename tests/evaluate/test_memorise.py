@@ -82,12 +82,16 @@ def rows() -> list[Example]:
 
 
 def measured(
-    folder: Path, known: Callable[[Example], bool], heard: Heard | None = None
+    folder: Path,
+    known: Callable[[Example], bool],
+    heard: Heard | None = None,
+    every: list[Example] | None = None,
+    recipe: str = RECIPE,
 ) -> Artifact:
     """The report on a model that knows these rows by heart, beside a base that knows none."""
-    every = rows()
+    every = rows() if every is None else every
     texts = {"".join(turn.content for turn in row.messages) for row in every if known(row)}
-    with project(folder, recipe=RECIPE, progress=heard) as run:
+    with project(folder, recipe=recipe, progress=heard) as run:
         check_recipe(run.recipe)
         bench = FakeBench({"tuned": never})
         bench.engines["tuned"] = Remembering(texts)  # type: ignore[assignment]
@@ -185,3 +189,45 @@ def test_rules_may_name_what_is_memorised_and_nothing_else(tmp_path: Path) -> No
     gone = RECIPE.replace("  memorisation: {candidates: 64, rows: 30, least_tokens: 2}\n", "")
     with pytest.raises(RecipeError, match="memorisation"), project(tmp_path, recipe=gone):
         pass
+
+
+BARE = RECIPE.replace("  canaries: {count: 2, repeats: [1, 16], controls: 8}\n", "").split("gate:")[
+    0
+]
+
+
+@pytest.mark.parametrize("answers", [["ok"] * 3, []])
+def test_where_there_is_nothing_to_measure_the_report_says_so(
+    tmp_path: Path, answers: list[str]
+) -> None:
+    heard = Heard()
+    every = [example(f"ask {at}", said) for at, said in enumerate(answers)]
+    made = measured(tmp_path, often, heard, every, BARE.replace("tokens: 2", "tokens: 4"))
+    assert read_json(made.file("summary.json"))["memorisation"] is None
+    assert any("nothing to measure" in one for one in heard.warnings)
+
+
+def test_an_answer_longer_than_the_context_is_left_out_and_counted(tmp_path: Path) -> None:
+    every = [*rows()[:12], example("ask", "w" * 5000)]
+    made = measured(tmp_path, often, None, every, BARE)
+    told = read_json(made.file("summary.json"))["memorisation"]
+    assert told["left_out"]["longer_than_the_context"] == 1
+    assert told["tasks"]["train"] == 12
+
+
+def test_personal_data_is_drawn_and_what_the_prompt_holds_is_no_memory(tmp_path: Path) -> None:
+    every = [example(f"ask {at}", f"his mail is bob{at}@example.com") for at in range(40)]
+    every += [example("I am ann@example.com", "You are ann@example.com, I see")]
+    made = measured(tmp_path, often, None, every, BARE)
+    told = read_json(made.file("summary.json"))["memorisation"]
+    assert told["left_out"] == {"pii_in_the_prompt": 1, "pii_not_drawn": 10}
+    assert told["tasks"]["pii_extracted"] == 30
+    looked = [row.id for row in read_rows(made.file("tasks.parquet")) if "-pii-" in row.id]
+    first = [f"memorisation/{row.id}-pii-{at}" for at, row in enumerate(every[:30])]
+    assert looked != first
+
+
+def test_controls_are_no_part_of_exposure(tmp_path: Path) -> None:
+    made = measured(tmp_path, often)
+    assert one(made, "exposure").n == 4  # of two repeats, two each
+    assert one(made, "control_exposure").n == 8

@@ -9,15 +9,18 @@ from pathlib import Path
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from tests.evaluate.fakes import dataset
+from tests.evaluate.fakes import RECIPE as SUITES
+from tests.evaluate.fakes import dataset, project
 from tests.journey.project import build
 from tutelage.core.artifact import Provenance
 from tutelage.core.errors import BaseModelError, ContractError, TutelageError
 from tutelage.core.recipe import load
+from tutelage.evaluate import run as door
 from tutelage.evaluate.run import run as evaluate
 from tutelage.render.contract import Contract
 from tutelage.store.artifact import Artifact, pretty
 from tutelage.store.base import find_base
+from tutelage.store.ingest import digests_of
 from tutelage.store.run import Run
 
 SYSTEM = "contract.system={name: polite-v1, text: Name the team.}"
@@ -122,3 +125,22 @@ def test_a_changed_merge_is_refused_with_the_token_it_moves(tmp_path: Path) -> N
     assert "token 4 is another" in lines[0]
     assert lines[1].startswith("- 68 `e` 81 `r`")
     assert "`er`" in lines[2]
+
+
+@pytest.mark.parametrize("path", ["t/*.jsonl", "t"])
+def test_a_suite_of_several_files_is_noted_by_the_digest_of_them_all(
+    tmp_path: Path, path: str
+) -> None:
+    text = SUITES.replace("path: test.jsonl", f"path: '{path}'")
+    with project(tmp_path, recipe=text) as run:
+        (tmp_path / "t").mkdir()
+        rows = (tmp_path / "test.jsonl").read_text().splitlines(keepends=True)
+        for name, some in (("one", rows[:5]), ("two", rows[5:])):
+            (tmp_path / "t" / f"{name}.jsonl").write_text("".join(some))
+        section = run.recipe.evaluate
+        assert section is not None
+        noted = door._files(section, run)
+        ids = door._rows(section, run)
+        known = digests_of([("suite", path)], run.recipe)
+    assert list(noted.values()) == list(known.values())
+    assert len(ids["calls"]) == len(rows)

@@ -51,7 +51,7 @@ def test_a_rule_without_evidence_keeps_the_gate_shut() -> None:
 
 
 def test_a_rule_about_previous_says_why_there_is_none() -> None:
-    verdict = judge([parse("s.good >= previous")], [GOOD], "nothing came before")
+    verdict = judge([parse("s.good >= previous")], [GOOD], lambda rule: "nothing came before")
     assert verdict.rules[0].advice == "nothing came before"
 
 

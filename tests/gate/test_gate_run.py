@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,8 @@ from tests.evaluate.fakes import (
 from tutelage.core.errors import RecipeError
 from tutelage.engine.protocol import Prompt
 from tutelage.gate import run as door
+from tutelage.gate.unlike import unlike
+from tutelage.score.pairing import measures_in
 from tutelage.store.artifact import Artifact, read_json
 from tutelage.store.run import Run
 from tutelage.store.uses import Uses
@@ -101,7 +104,7 @@ def test_previous_is_inconclusive_in_the_first_run(tmp_path: Path) -> None:
 
 def test_previous_is_the_run_before(tmp_path: Path) -> None:
     with project(tmp_path, recipe=PREVIOUS) as run:
-        verdict(run, bench(tuned=half, adapter="old"), "old")
+        verdict(run, bench(tuned=half, few=never, adapter="old"), "old")
         before = run.artifact("evaluate")
     with project(tmp_path, recipe=PREVIOUS, overrides=["seed=4"]) as run:
         made = verdict(run, bench(adapter="new"), "new")
@@ -111,6 +114,81 @@ def test_previous_is_the_run_before(tmp_path: Path) -> None:
     third, fourth = form["rules"][2:]
     assert (third["outcome"], third["evidence"]["estimate"]) == ("pass", 0.5)
     assert (fourth["outcome"], fourth["evidence"]["n"]) == ("pass", COUNT)
+
+
+def test_a_run_that_failed_is_not_previous(tmp_path: Path) -> None:
+    with project(tmp_path, recipe=PREVIOUS) as run:
+        verdict(run, bench(adapter="good"), "good")
+        good = run.artifact("evaluate")
+    with project(tmp_path, recipe=PREVIOUS, overrides=["seed=4"]) as run:
+        bad = verdict(run, bench(tuned=never, adapter="bad"), "bad")
+    with project(tmp_path, recipe=PREVIOUS, overrides=["seed=5"]) as run:
+        again = verdict(run, bench(tuned=never, adapter="worse"), "worse")
+    assert good is not None
+    for made in (bad, again):
+        form = read_json(made.file("verdict.json"))
+        assert (form["previous"], form["rules"][2]["outcome"]) == (good.digest, "fail")
+
+
+def test_a_model_is_never_its_own_previous(tmp_path: Path) -> None:
+    with project(tmp_path, recipe=PREVIOUS) as run:
+        verdict(run, bench(), "one")
+    with project(tmp_path, recipe=PREVIOUS, overrides=["seed=4"]) as run:
+        made = verdict(run, bench(adapter="measured again"), "one")
+    form = read_json(made.file("verdict.json"))
+    assert form["previous"] is None
+    assert "no run of this project came before" in form["rules"][2]["advice"]
+
+
+def test_where_no_earlier_run_was_let_through_the_verdict_says_so(tmp_path: Path) -> None:
+    with project(tmp_path, recipe=PREVIOUS) as run:
+        verdict(run, bench(tuned=never, adapter="bad"), "bad")
+    with project(tmp_path, recipe=PREVIOUS, overrides=["seed=4"]) as run:
+        made = verdict(run, bench(), "one")
+    form = read_json(made.file("verdict.json"))
+    assert form["previous"] is None
+    assert "was released, or passed its gate" in form["rules"][2]["advice"]
+
+
+def test_a_metric_that_was_measured_otherwise_is_not_compared(tmp_path: Path) -> None:
+    with project(tmp_path, recipe=PREVIOUS) as run:
+        verdict(run, bench(adapter="old"), "old")
+        before = run.artifact("evaluate")
+    with project(tmp_path, recipe=PREVIOUS, overrides=["seed=4"]) as run:
+        now = report(run, bench(), mark="new")
+    assert before is not None
+    measure = next(one for one in measures_in(now)["calls"] if one.metric == "slot_f1")
+    assert unlike("calls", measure, now, before) == ""
+    assert unlike("calls", replace(measure, says="otherwise", locked="no"), now, before) == ""
+    told = unlike("calls", replace(measure, statistic="recall"), now, before)
+    assert told == "`calls.slot_f1` was measured otherwise in the earlier report: statistic"
+    told = unlike("calls", replace(measure, metric="new"), now, before)
+    assert told == "the earlier report does not measure `calls.new`"
+
+
+def test_marks_of_two_judges_are_not_compared(tmp_path: Path) -> None:
+    with project(tmp_path, recipe=RECIPE) as run:
+        made = report(run, bench())
+    keys = {"name": "j", "model": "a", "endpoint": "http://x", "labels": {"path": "l.jsonl"}}
+
+    def judged(labels: str = "1", **changes: str) -> Artifact:
+        section = {"judges": [{**keys, **changes}]}
+        inputs = {"labels:l.jsonl": labels}
+        return replace(made, manifest=replace(made.manifest, section=section, inputs=inputs))
+
+    measure = measures_in(made)["calls"][0]
+    measure = replace(measure, metric="j_win_rate")
+    summary = read_json(made.file("summary.json"))
+    summary["suites"][0]["measures"].append(measure.to_dict())
+    folder = tmp_path / "edited"
+    folder.mkdir()
+    (folder / "summary.json").write_text(json.dumps(summary))
+    made = replace(made, folder=folder)
+    assert unlike("calls", measure, judged(retries="9"), judged()) == ""
+    told = unlike("calls", measure, judged(model="b", endpoint="http://y"), judged("2"))
+    assert told == (
+        "the judge of `calls.j_win_rate` was another in the earlier report: endpoint, labels, model"
+    )
 
 
 def test_going_back_does_not_compare_with_a_newer_run(tmp_path: Path) -> None:
@@ -333,7 +411,8 @@ def test_the_verdict_names_the_digests_of_its_evidence(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("recipe", [RECIPE, SHARES])
 def test_a_goal_is_compared_with_the_run_before(tmp_path: Path, recipe: str) -> None:
-    text = recipe + "  - goals.calls >= previous\n"
+    text = recipe.replace("calls.parse >= 0.5", "calls.parse >= 0.2")
+    text += "  - goals.calls >= previous\n"
     with project(tmp_path, recipe=text, count=80) as run:
         answers = {"tuned": rain_only, "few_shot": never, "zero_shot": never}
         verdict(run, FakeBench(answers, adapter="old"), "old")

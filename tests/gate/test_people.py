@@ -90,6 +90,22 @@ def test_ratings_decide_rules_as_any_metric_does(tmp_path: Path) -> None:
     assert slices == {"intent=Play": COUNT // 2, "intent=Rain": COUNT // 2}
 
 
+def test_the_rate_at_equal_length_waits_for_every_sheet(tmp_path: Path) -> None:
+    with project(tmp_path, recipe=RULES, count=COUNT) as run:
+        measured = report(run, bench())
+        ((path, rows),) = exported(run, measured)
+        words = [{**row, "prefers": prefers_calls(row)} for row in rows]
+        words[3]["prefers"] = ""
+        take(run.store, measured, [fill(path, words)])
+        form = verdict(run)
+        assert outcomes(form)[:2] == ["pass", "inconclusive"]
+        assert form["rules"][3]["because"] == "1 line is out with people"
+        assert form["rules"][3]["advice"].startswith("import the sheets that were handed out")
+        words[3]["prefers"] = prefers_calls(rows[3])
+        take(run.store, measured, [fill(path, words)])
+        assert outcomes(verdict(run))[:2] == ["pass", "pass"]
+
+
 def test_a_rater_who_looks_at_nothing_opens_no_gate(tmp_path: Path) -> None:
     with project(tmp_path, recipe=RULES, count=COUNT) as run:
         rated(run, lambda row: "A")

@@ -25,6 +25,22 @@ def f(): return 'out' if any(map(os.path.exists, ('/home', '/var', '/usr/bin', '
 import os
 def f(): open(os.path.dirname(os.__file__) + '/mine.py', 'w').write('x'); return 'out'
 """,
+    **{
+        f"changes {what} of the library": f"""
+import os
+def f():
+    path = os.__file__
+    {call}
+    return 'out'
+"""
+        for what, call in {
+            "a mode": "os.chmod(path, os.stat(path).st_mode)",
+            "a mode by descriptor": "os.fchmod(os.open(path, os.O_RDONLY), 0o644)",
+            "an owner": "os.chown(path, -1, -1)",
+            "the times": "os.utime(path)",
+            "an attribute": "os.setxattr(path, 'user.mine', b'x')",
+        }.items()
+    },
     "writes a file without end": """
 def f():
     with open('big', 'wb') as stream:
@@ -72,11 +88,13 @@ def f():
 """,
     "forks": "import os\ndef f(): os.fork() or os._exit(0); return 'out'",
     "forks without end": """
-import os
+import os, time
 def f():
-    while True:
-        os.fork()
-        open('forked', 'w')
+    for _ in range(40):
+        if os.fork() == 0:
+            time.sleep(1)
+            os._exit(0)
+    return 'out'
 """,
     "forks by the system call": """
 import ctypes, platform
@@ -97,8 +115,10 @@ def f(): return 'out' if os.system('true') == 0 else 'in'
 """,
     "starts a command": "import subprocess\ndef f(): subprocess.run(['/bin/true']); return 'out'",
     "becomes another program": """
-import os, sys
-def f(): os.execv(sys.executable, [sys.executable, '-c', 'pass'])
+import os
+def f():
+    try: os.execv('/no/such/program', ['program'])
+    except FileNotFoundError: return 'out'  # it would have, were it there
 """,
     "takes memory": "def f(): x = bytearray(3 << 30); return 'out'",
     "takes memory by mapping": "import mmap\ndef f(): m = mmap.mmap(-1, 3 << 30); return 'out'",

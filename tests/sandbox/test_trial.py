@@ -51,6 +51,99 @@ def test_what_is_expected_never_enters_the_program() -> None:
 
 
 @pytest.mark.parametrize(
+    "test",
+    [
+        "expected = [4, 5]\nassert f(2) == expected",
+        "data = [3, 1]\nexpected = sorted(data) + [7]\nassert f(data) == expected",
+        "def expected(): return [4, 5]\nassert f(2) == expected()",
+        "import math\nexpected = []\nexpected.append(math.pi)\nassert f(2) == expected",
+    ],
+)
+def test_what_a_test_makes_for_itself_never_enters_the_program(trial: Trial, test: str) -> None:
+    asked = frozenset({"f"})
+    assert "expected" not in str(read_tests([test], asked=asked).steps)
+    source = "def f(x): return expected() if callable(expected) else expected"
+    assert trial.of(source, read_tests([test], asked=asked))[0].because == "raised NameError"
+
+
+@pytest.mark.parametrize(
+    ("source", "test"),
+    [
+        (
+            "def f(x): return sorted(x)",
+            "data = [3, 1]\nexpected = sorted(data)\nassert f(data) == expected",
+        ),
+        ("def f(x): x.sort()", "data = [3, 1]\nf(data)\nassert data == [1, 3]"),
+        ("def f(x): x.sort()", "data = [3, 1]\nalso = data\nf(also)\nassert data == [1, 3]"),
+        ("def f(x): x.sort()", "data = [3, 1]\nassert f(data) is None\nassert data == [1, 3]"),
+        ("def f(x): return x.n", "class P: n = 3\np = P()\nassert f(p) == 3"),
+        ("def f(x): return x + 1", "n = 1\nn += 1\nassert f(n) == 3"),
+        ("def f(x): return x(2)", "k = 3\ndef g(x): return k * x\nassert f(g) == 6"),
+        ("def f(x): return 2 * x", "def right(x): return x == 4\nassert right(f(2))"),
+        (
+            "import random\ndef f(): return random.random()",
+            "import random\nrandom.seed(1)\nassert round(f(), 4) == 0.1344",
+        ),
+        (
+            "def f(x): return 2 * x",
+            "total = 0\nfor i in range(3): total += i\nassert f(total) == 6",
+        ),
+    ],
+)
+def test_a_test_may_make_things_for_itself_and_for_the_program(
+    trial: Trial, source: str, test: str
+) -> None:
+    assert tried(trial, source, test) == [""]
+
+
+@pytest.mark.parametrize("source", ["x = " + "-" * 20_000 + "1", "x = " + "not " * 6_000 + "1"])
+def test_a_program_too_deep_to_be_read_defines_nothing(source: str) -> None:
+    assert defined(source) == frozenset()
+
+
+def test_what_a_program_complains_of_is_not_what_it_prints(trial: Trial) -> None:
+    source = "import sys\nprint('note', file=sys.stderr)\nprint(6)"
+    assert trial.talk(source, [Dialogue(stdout="6")])[0].passed
+
+
+def test_a_program_that_complains_without_end_is_stopped(trial: Trial) -> None:
+    source = "import sys\nwhile True: print('note' * 1000, file=sys.stderr)"
+    assert trial.talk(source, [Dialogue()])[0].because == "wrote too much"
+
+
+def test_folders_within_folders_are_cleaned_however_deep_they_lie() -> None:
+    deep = """
+import os
+def f():
+    for number in range(1200):
+        open('mine', 'w').close(); os.mkdir('a'); os.chdir('a')
+    return 'made'
+"""
+    with Box(Limits(seconds=60)) as box:
+        assert box.values(Program(source=deep, steps=[("eval", "f()")])).values == {0: "made"}
+        left = box.values(Program(source="import os", steps=[("eval", "os.listdir('.')")]))
+    assert left.values == {0: []}
+    assert box.restarts == 0
+
+
+def test_a_program_that_takes_the_starter_with_it_fails_and_the_box_goes_on() -> None:
+    with Box(Limits(seconds=5)) as box:
+        for _ in range(2):
+            box._starter.kill()
+            assert (
+                box.values(Program(source="", steps=[("eval", "1")])).ending == "ended by signal 9"
+            )
+        assert box.values(Program(source="", steps=[("eval", "1")])).values == {0: 1}
+        assert box.restarts == 2
+        for _ in range(2):
+            box._starter.kill()
+            box.run("")
+        box._starter.kill()
+        with pytest.raises(MissingCapability, match="gone 3 times in a row"):
+            box.run("")
+
+
+@pytest.mark.parametrize(
     ("test", "because"),
     [
         ("assert f(2) == 4", ""),

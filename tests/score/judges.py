@@ -58,34 +58,44 @@ class Planted:
 
 @contextmanager
 def answering(
-    reply: Callable[[str], str], failures: Sequence[int] = ()
+    reply: Callable[[str], str],
+    failures: Sequence[int] = (),
+    endings: Sequence[str] = (),
 ) -> Iterator[tuple[str, list[Mapping[str, object]]]]:
-    """A server of chat completions, its address and what it was sent; `failures` come first."""
+    """A server of chat completions, its address and what it was sent; `failures` come first.
+
+    The next replies end for the reasons `endings`: `torn` ones in the midst of what was announced.
+    """
 
     def choice(body: Mapping[str, Any]) -> Mapping[str, object]:
         return {"message": {"role": "assistant", "content": reply(body["messages"][0]["content"])}}
 
-    with serving(choice, failures) as served:
+    with serving(choice, failures, endings) as served:
         yield served
 
 
 @contextmanager
 def serving(
-    choice: Callable[[Mapping[str, Any]], Mapping[str, object]], failures: Sequence[int] = ()
+    choice: Callable[[Mapping[str, Any]], Mapping[str, object]],
+    failures: Sequence[int] = (),
+    endings: Sequence[str] = (),
 ) -> Iterator[tuple[str, list[Mapping[str, object]]]]:
     """The same, with a whole request's body for a whole choice; several are served at once."""
     sent: list[Mapping[str, object]] = []
-    left = list(failures)
+    left, ends = list(failures), list(endings)
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             sent.append({**body, "path": self.path, "key": self.headers["Authorization"]})
             self.send_response(left.pop(0) if left else 200)
+            end = ends.pop(0) if ends else "stop"
+            if end == "torn":
+                self.send_header("Content-Length", "100000")
             self.end_headers()
             words = body["messages"][0]["content"]
             answer = {
-                "choices": [choice(body)],
+                "choices": [{"finish_reason": end, **choice(body)}],
                 "usage": {"prompt_tokens": len(words.split()), "completion_tokens": 2},
             }
             self.wfile.write(json.dumps(answer).encode())

@@ -8,7 +8,13 @@ import pytest
 from tests.score.fakes import task
 from tutelage.core.sample import Sample
 from tutelage.score.cost import Cost
-from tutelage.score.level import Bound, mean_level, tail_difference, tail_level
+from tutelage.score.level import (
+    Bound,
+    level_difference,
+    mean_level,
+    tail_difference,
+    tail_level,
+)
 from tutelage.score.measure import Measure, Pairs, difference, interval
 from tutelage.score.roster import FINISHED, headline_of, open_scorer, spent
 from tutelage.score.task import Scores
@@ -113,3 +119,19 @@ def test_two_systems_are_compared_on_the_same_answers() -> None:
 def test_cost_says_of_no_answer_whether_it_is_right() -> None:
     assert headline_of([open_scorer("exact", None), Cost()]) == "exact_match"
     assert headline_of([Cost()]) == FINISHED.metric
+
+
+def test_clusters_whose_sums_cancel_do_not_bound_a_level() -> None:
+    values, clusters = np.array([1.0, 3.0, 1.0, 3.0]), list("aabb")
+    found = mean_level(values, clusters, Bound(1))
+    assert (found.value, found.high) == (2.0, math.inf)
+    apart = level_difference(values, values[::-1], clusters, Bound(1))
+    assert (apart.low, apart.high) == (-math.inf, math.inf)
+
+
+def test_few_clusters_bound_the_tail_as_the_items_they_are_surely_worth() -> None:
+    draw = np.random.default_rng(3)
+    values = draw.exponential(1, 800)
+    few = [str(at % 8) for at in range(800)]
+    many = [str(at % 400) for at in range(800)]
+    assert tail_level(values, few, Bound(1)).high > tail_level(values, many, Bound(1)).high

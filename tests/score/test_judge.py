@@ -213,6 +213,27 @@ def test_an_endpoint_that_does_not_answer_is_named(tmp_path: Path) -> None:
         Endpoint(locked_out, Replies(tmp_path / "j.jsonl")).ask("x")
 
 
+def test_a_torn_reply_is_asked_for_again(tmp_path: Path) -> None:
+    with answering(lambda words: "[[A]]", endings=["torn", "stop"]) as (url, sent):
+        keys = Keys(name="j", endpoint=url, model="m", timeout_seconds=5)
+        endpoint = Endpoint(keys, Replies(tmp_path / "j.jsonl"), pause=lambda seconds: None)
+        assert endpoint.ask("x") == "[[A]]"
+    assert (len(sent), endpoint.spent.tried_again) == (2, 1)
+
+
+def test_a_reply_that_is_empty_or_cut_is_not_kept(tmp_path: Path) -> None:
+    said = iter(["", "", "so far", "[[A]]", "[[B]]"])
+    with answering(lambda words: next(said), endings=["stop", "stop", "length"]) as (url, sent):
+        keys = Keys(name="j", endpoint=url, model="m", retries=1)
+        replies = Replies(tmp_path / "j.jsonl")
+        endpoint = Endpoint(keys, replies, pause=lambda seconds: None)
+        assert [endpoint.ask("x") for _ in range(4)] == ["", "so far", "[[A]]", "[[A]]"]
+        assert (endpoint.spent.unfinished, endpoint.spent.kept, len(sent)) == (2, 1, 4)
+        anew = Endpoint(keys, replies, anew=True)
+        assert [anew.ask("x"), anew.ask("x")] == ["[[B]]", "[[B]]"]  # as `--force` does
+    assert len(sent) == 5
+
+
 @pytest.mark.parametrize(
     ("reply", "found"),
     [
@@ -237,6 +258,8 @@ def test_marks_are_means_by_system_and_criterion() -> None:
     assert means["first", "harmlessness"].value == 1.0
     assert means["first", "is polite"].value == pytest.approx(0.375)
     assert "it is polite." in asked[-1]
+    (rated,) = mark("j", ask, PAIRS[:1], ["brevity: says it in few words"]).ratings
+    assert (rated.criterion, "it says it in few words." in asked[-1]) == ("brevity", True)
 
 
 def test_labels_that_cannot_be_read_are_told_together(tmp_path: Path) -> None:

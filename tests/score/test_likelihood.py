@@ -82,7 +82,7 @@ def test_perplexities_of_two_models_are_compared_on_the_same_texts() -> None:
     measure = metric(TEXT_MEASURES, "bits_per_byte")
     found = difference(measure, both, np.random.default_rng(0))
     assert found.value == pytest.approx(1 / 18 / math.log(2))
-    assert found.low == pytest.approx(found.high)
+    assert found.low < found.value < found.high  # that all texts agree is no certainty
 
 
 def test_shares_and_means_have_their_families() -> None:

@@ -11,6 +11,7 @@ from tutelage.core.detected import Calibration
 from tutelage.core.errors import RowError
 from tutelage.core.metric import LOCKED
 from tutelage.core.recipe import LabelledOutputs
+from tutelage.core.sample import Sample
 from tutelage.score.labelled import Labelled, read_labelled
 from tutelage.score.measure import Measure, Pairs, difference, interval
 from tutelage.score.refusal import OverRefusal, Refusal
@@ -75,6 +76,12 @@ def test_a_row_without_the_field_is_a_problem() -> None:
     assert Refusal("label=unsafe").problem(UNSAFE) == ""
     assert "no `kind`" in Refusal("kind=unsafe").problem(UNSAFE)
     assert "no `kind`" in OverRefusal("kind=safe").problem(SAFE)
+
+
+def answered(task: str, answer: str) -> Sample:
+    return Sample(
+        task=task, cluster=task, system="tuned", seed=0, prompt_digest="", answer=answer, scores={}
+    )
 
 
 def held(refusals: tuple[int, int], answers: tuple[int, int]) -> Labelled:
@@ -154,8 +161,13 @@ def test_labels_are_read_with_every_bad_line_told(tmp_path: Path) -> None:
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     keys = LabelledOutputs(labels="labels.jsonl", at_least=4, of_each=1)
     found = read_labelled(keys, path, "labels.jsonl")
-    assert found.calibration == Calibration(found=1, positives=2, passed=1, negatives=1)
-    assert (found.missing, len(found.answers)) == (1, 3)
+    assert len(found.lines) == 3
+    answers = (lines[0], lines[1], lines[2], lines[2])
+    own = found.of([answered(f"s/{at}", str(one["answer"])) for at, one in enumerate(answers)])
+    assert own.calibration == Calibration(found=1, positives=2, passed=1, negatives=1)
+    assert (own.missing, own.elsewhere, own.tasks) == (1, 0, {"s/0", "s/1", "s/2"})
+    other = found.of([answered("s/0", "Use `kill PID`."), answered("s/1", "Use `kill PID`.")])
+    assert (other.calibration.labels, other.elsewhere) == (1, 2)
     with path.open("a") as file:
         file.write('{"answer": "x", "label": "maybe"}\n{"answer": "x"}\n')
     with pytest.raises(RowError) as raised:

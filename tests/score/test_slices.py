@@ -37,3 +37,9 @@ def test_a_key_that_no_row_has_is_named_with_those_there_are() -> None:
     with pytest.raises(RecipeError, match="kind") as caught:
         slices_of(tasks, ["kid", "length"])
     assert "`kid`" in caught.value.text()
+
+
+def test_values_that_would_have_one_name_are_numbered() -> None:
+    rows = [row(f"q{at}", "a", intent=value) for at, value in enumerate(("a b", "a_b", "a  b"))]
+    found = {one.name: one.label for one in slices_of(tasks_of("s", rows), ["intent"])}
+    assert found == {"intent=a_b": "a_b", "intent=a_b~2": "a  b", "intent=a_b~3": "a b"}

@@ -2,8 +2,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from tests.score.fakes import row, task
 from tutelage.core.conversation import Message, ToolCall
+from tutelage.core.errors import RecipeError
 from tutelage.score.task import answer_text, suite_of, tasks_of
 
 
@@ -33,3 +36,14 @@ def test_tool_calls_are_compared_as_json() -> None:
     assert answer_text(turn) == '{"name":"Play","arguments":{"artist":"Bach"}}'
     both = replace(turn, tool_calls=(one, one))
     assert answer_text(both).startswith('[{"name":"Play"')
+
+
+def test_a_cluster_that_a_row_does_not_tell_is_refused() -> None:
+    rows = [row("a", "b", pair="1", seed="x"), row("c", "d", pair="1", seed="x")]
+    assert len({one.cluster for one in tasks_of("s", rows, "pair")}) == 1
+    with pytest.raises(RecipeError, match="2 of 2 rows of `s` have no `pari`") as raised:
+        tasks_of("s", rows, "pari")
+    assert raised.value.expected == "a key of every row: pair, seed"
+    with pytest.raises(RecipeError, match="1 of 3 rows"):
+        tasks_of("s", [*rows, row("e", "f")], "pair")
+    assert {one.cluster for one in tasks_of("s", rows, "pari", "seed")} == {"x"}

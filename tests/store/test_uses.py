@@ -75,3 +75,21 @@ def test_a_line_that_is_none_is_told_by_its_number(tmp_path: Path, line: bytes, 
     with pytest.raises(StoreError, match=words) as raised:
         uses.read()
     assert raised.value.where == "test-uses.jsonl, line 2"
+
+
+def test_a_file_that_shares_most_rows_counts_on(tmp_path: Path) -> None:
+    uses = ledger(tmp_path)
+    rows = [f"row{number}" for number in range(10)]
+    for adapter, digest, ids in (
+        ("a", "f1", rows),
+        ("b", "f2", [*rows[::-1], "one more"]),
+        ("c", "f3", [*rows[:4], *(f"other{number}" for number in range(6))]),
+        ("d", "f4", rows[:3]),
+    ):
+        uses.note({"s": digest}, adapter=adapter, contract="c", recipe="r", rows={"s": ids})
+    counts = [
+        uses.count(digest, adapter=adapter, contract="c")
+        for digest, adapter in (("f1", "a"), ("f2", "b"), ("f3", "c"))
+    ]
+    assert counts == [1, 2, 1]
+    assert uses.count("f4", adapter="d", contract="c") == 4

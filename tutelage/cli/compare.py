@@ -17,6 +17,7 @@ from tutelage.core.errors import StoreError
 from tutelage.core.printable import printable
 
 if TYPE_CHECKING:
+    from tutelage.evaluate.changed import Changed
     from tutelage.evaluate.compare import Comparison, Difference
     from tutelage.store.artifact import Artifact
     from tutelage.store.run import PastRun
@@ -149,8 +150,8 @@ def _slices(found: Comparison) -> Iterator[str]:
 def _changed(found: Comparison) -> Iterator[str]:
     """Some of the tasks whose answers got better and worse, one line each part."""
     for word, tasks in (
-        ("worse", [one for one in found.changed if one.second < one.first]),
-        ("better", [one for one in found.changed if one.second > one.first]),
+        ("worse", [one for one in found.changed if _gain(one, found) < 0]),
+        ("better", [one for one in found.changed if _gain(one, found) > 0]),
     ):
         if not tasks:
             continue
@@ -163,6 +164,16 @@ def _changed(found: Comparison) -> Iterator[str]:
             answers = _apart([one.expected, one.first_answer, one.second_answer])
             for name, text in zip(("expected", "A", "B"), answers, strict=True):
                 yield f"    {name:<8}  {text}"
+
+
+def _gain(one: Changed, found: Comparison) -> float:
+    """How much better the second answer is, by the metric's own direction."""
+    lower = any(
+        (known.suite, known.measure.metric) == (one.suite, one.metric)
+        and known.measure.better == "lower"
+        for known in found.differences
+    )
+    return one.first - one.second if lower else one.second - one.first
 
 
 def _apart(texts: Sequence[str]) -> list[str]:
@@ -189,8 +200,11 @@ def _difference(one: Difference) -> str:
     if span.low > 0 or span.high < 0:
         words = "better" if (span.low > 0) == (one.measure.better == "higher") else "worse"
     split = one.discordant
+    right = (split.only_first, split.only_second) if split else (0, 0)
+    if one.measure.better == "lower":  # who has it is who is wrong
+        right = right[::-1]
     tasks = (
-        f", only A right {split.only_first}, only B {split.only_second}, p {one.p:.2g}"
+        f", only A right {right[0]}, only B {right[1]}, p {one.p:.2g}"
         if split and one.p is not None
         else ""
     )

@@ -25,6 +25,7 @@ Clusters: TypeAlias = "Sequence[str] | Sequence[int] | NDArray[Any]"
 Statistic: TypeAlias = Callable[[Floats], Floats]
 
 RESAMPLES = 10_000
+NO_SPREAD = 1e-9  # of the span: an error below it is none, and claims nothing
 BLOCK_CELLS = 4_000_000  # of a block of resampling weights: 32 MB
 
 
@@ -154,7 +155,7 @@ def ratio_interval(
     value = float(statistic(table.sum(0, keepdims=True))[0])
     draws = statistic(_resampled(table, generator))
     low, high = percentiles(draws, len(table), confidence, sides)
-    if low == high:
+    if high - low <= NO_SPREAD:
         low, high = unseen(value, len(table), (0.0, 1.0), confidence, sides)
     return Interval(
         value=value, low=low, high=high, n=len(table), method=_named("bootstrap", sides)
@@ -191,7 +192,7 @@ def paired_ratio_interval(
     value = float(difference(both.sum(0, keepdims=True))[0])
     draws = difference(_resampled(both, generator))
     low, high = percentiles(draws, len(first), confidence, sides)
-    if low == high:
+    if high - low <= NO_SPREAD:
         low, high = unseen(value, len(first), (-1.0, 1.0), confidence, sides)
     return Interval(value=value, low=low, high=high, n=len(first), method=method)
 
@@ -237,10 +238,10 @@ def _mean_interval(
         return Interval(value=math.nan, low=span[0], high=span[1], n=0, method=method)
     independent = n if clusters is None else len(np.unique(np.asarray(clusters)))
     value = float(values.mean())
-    if np.ptp(values) == 0 or independent < 2:
+    error = standard_error(values) if clusters is None else clustered_error(values, clusters)
+    if independent < 2 or not error > NO_SPREAD * (span[1] - span[0]):
         low, high = unseen(value, independent, span, confidence, sides)
     else:
-        error = standard_error(values) if clusters is None else clustered_error(values, clusters)
         reach = student_t(_upper(confidence, sides), independent - 1)
         below, above = (reach, reach) if sides == 2 else _skewed(values, clusters, reach)
         low, high = max(span[0], value - error * below), min(span[1], value + error * above)
@@ -267,7 +268,7 @@ def _skewed(values: Floats, clusters: Clusters | None, reach: float) -> tuple[fl
 def unseen(
     value: float, n: int, span: tuple[float, float], confidence: float, sides: Sides
 ) -> tuple[float, float]:
-    """Bounds when all n items agree: a spread of zero would claim certainty.
+    """Bounds when all n items agree, or all clusters: a spread of zero would claim certainty.
 
     Items unlike those seen may make up a share that n agreeing items cannot exclude
     (Wilson's bound on 0 of n; the exact one where a Rule compares it), and may lie

@@ -8,6 +8,7 @@ from typing import Any
 
 ONE_SIDED = " one-sided"  # ends the `method` of a record whose bounds are for a Rule
 LOCKED = "locked: "  # begins the `method` of a record no Rule may rest on; the reason follows
+CURE = "; to open it, "  # in such a reason, before what would open the metric
 ALL = ""  # the slice that leaves nothing out
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tutelage.core.intervals import (
+    NO_SPREAD,
     Clusters,
     Values,
     clustered_error,
@@ -19,12 +20,17 @@ CELLS = 4_000_000  # of a block of signs
 
 
 def paired_t(differences: Values, clusters: Clusters | None = None) -> float:
-    """Two-sided p of Student's t on paired differences, clustered where clusters are given."""
+    """Two-sided p of Student's t on paired differences, clustered where clusters are given.
+
+    Where all agree t has no spread to go by: signs are a coin's then, as in `permutation`,
+    which for clusters that agree is 2 to the power of 1 minus their number.
+    """
     values = np.asarray(differences, np.float64)
     independent = len(values) if clusters is None else len(np.unique(np.asarray(clusters)))
     error = standard_error(values) if clusters is None else clustered_error(values, clusters)
-    if independent < 2 or not error > 0:
-        return 1.0
+    if not error > NO_SPREAD:
+        alike = abs(float(values.mean())) > NO_SPREAD if len(values) else False
+        return min(1.0, 2.0 ** (1 - independent)) if alike else 1.0
     return 2 * t_below(-abs(float(values.mean())) / error, independent - 1)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from tutelage.core.errors import RuleError
-from tutelage.core.metric import ALL, LOCKED, ONE_SIDED, Metric
+from tutelage.core.metric import ALL, CURE, LOCKED, ONE_SIDED, Metric
 
 Comparison = Literal[">=", "<="]
 Baseline = Literal[
@@ -149,7 +149,7 @@ def decide(rule: Rule, bounds: Bounds | None) -> Decided:
             rule=rule, outcome="inconclusive", bounds=bounds, because="the report has no evidence"
         )
     if bounds.method.startswith(LOCKED):
-        because = bounds.method.removeprefix(LOCKED).removesuffix(ONE_SIDED)
+        because = bounds.method.removeprefix(LOCKED).removesuffix(ONE_SIDED).partition(CURE)[0]
         return Decided(rule=rule, outcome="inconclusive", bounds=bounds, because=because)
     # a bound may lie at infinity, where there is too little to bound it; an estimate never does
     if not math.isfinite(bounds.estimate) or math.isnan(bounds.low) or math.isnan(bounds.high):

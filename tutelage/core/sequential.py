@@ -8,10 +8,13 @@ from typing import Literal
 
 import numpy as np
 
+from tutelage.core.intervals import Clusters, Floats, Interval, Sides, Values
+from tutelage.core.metric import ONE_SIDED
 from tutelage.core.quantiles import incomplete_beta
 
 ALPHA = 0.05
 HALVINGS = 60
+BETS = np.arange(1, 20) / 20  # shares of what may be staked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +57,35 @@ def preference(wins: int, losses: int, *, alpha: float = ALPHA) -> Preference:
     )
 
 
+def mean_at_every_look(
+    values: Values,
+    clusters: Clusters | None = None,
+    *,
+    span: tuple[float, float] = (0.0, 1.0),
+    confidence: float = 0.95,
+    sides: Sides = 2,
+) -> Interval:
+    """Bounds of a mean of scores within a span that hold at every look at once.
+
+    Each cluster has one voice, the mean of its scores. Against every mean the bound leaves
+    out, a mixture of bets on the voices has grown by one over the error allowed.
+
+    Source: Waudby-Smith & Ramdas, "Estimating means of bounded random variables by betting",
+        2024; bets of fixed shares, mixed, whose growth knows no order.
+    """
+    method = "anytime" + (ONE_SIDED if sides == 1 else "")
+    n, (least, most) = len(values), span
+    if not n:
+        return Interval(value=math.nan, low=least, high=most, n=0, method=method)
+    scores = (np.asarray(values, np.float64) - least) / (most - least)
+    names = np.arange(n) if clusters is None else np.unique(clusters, return_inverse=True)[1]
+    voices = np.bincount(names, scores) / np.bincount(names)
+    alpha = (1 - confidence) / sides
+    low, high = _betting_bound(voices, alpha), 1 - _betting_bound(1 - voices, alpha)
+    value, low, high = (least + (most - least) * one for one in (float(voices.mean()), low, high))
+    return Interval(value=value, low=low, high=high, n=n, method=method)
+
+
 def log_e_value(wins: int, losses: int) -> float:
     """Log evidence for more than half: the mean likelihood ratio of shares in (1/2, 1].
 
@@ -84,6 +116,22 @@ def chance_to_tell(share: float, *, every: int, most: int, alpha: float = ALPHA)
         told += float(chances[there].sum())
         chances[there] = 0.0
     return told
+
+
+def _betting_bound(voices: Floats, alpha: float) -> float:
+    """The least mean that bets on more than it do not exclude, for scores in [0, 1]."""
+    line = -math.log(alpha)
+    low, high = 0.0, float(voices.mean())
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        if middle <= 0.0:
+            break
+        stakes = BETS / middle  # no bet can lose more than there is
+        grown = np.log1p(stakes[:, None] * (voices - middle)[None, :]).sum(1)
+        most = float(grown.max())
+        wealth = most + math.log(float(np.exp(grown - most).mean()))
+        low, high = (middle, high) if wealth >= line else (low, middle)
+    return low
 
 
 def _log_mixture(wins: int, losses: int) -> float:

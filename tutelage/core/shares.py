@@ -10,6 +10,7 @@ are rare, and Student's t of paired differences 9 %.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from statistics import NormalDist
 
@@ -146,6 +147,11 @@ def score_variance(wins: float, losses: float, n: float, difference: float) -> f
     rest = -losses * difference * (1 - difference)
     share = (math.sqrt(max(0.0, slope * slope - 8 * n * rest)) - slope) / (4 * n)
     return n * max(0.0, 2 * share + difference * (1 - difference))
+
+
+def clusters_of(names: Sequence[str]) -> Sequence[str] | None:
+    """The clusters items are in, None where every one stands alone."""
+    return None if len(set(names)) == len(names) else names
 
 
 def independent(

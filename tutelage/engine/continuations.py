@@ -8,6 +8,7 @@ change rounding only.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,14 @@ from tutelage.render.lessons import Lessons
 from tutelage.render.tree import PackedRow, fold, reading_order, shared_length
 
 Floats = NDArray[np.float32]
+
+
+@runtime_checkable
+class Ranking(Protocol):
+    """An engine that says of each token it scores whether another is likelier."""
+
+    def ranked(self, row: PackedRow) -> Floats:
+        """Log-probability, and 1 where no token is likelier, else 0: `[S, 2]`."""
 
 
 def logprobs_of(

@@ -21,24 +21,20 @@ from numpy.typing import NDArray
 
 from tutelage.core.errors import MissingCapability
 from tutelage.core.recipe import Precision, loads
-from tutelage.engine.continuations import logprobs_of
+from tutelage.engine.continuations import Ranking, logprobs_of
 from tutelage.engine.local import LocalEngine
 from tutelage.engine.protocol import Decoding, Engine, Prompt
 from tutelage.render.continuation import Continuations, cut_to
 from tutelage.render.contract import Contract
 from tutelage.render.lesson import Lesson
-from tutelage.render.pack import PackedRow
 from tutelage.store.base import find_base
 
 ROW_TOKENS = 2048
 ANSWER_TOKENS = 256  # of an answer whose length a task does not bound
 
 
-class Ranking(Engine, Protocol):
-    """An engine that says of each token it scores whether another is likelier."""
-
-    def ranked(self, row: PackedRow) -> NDArray[np.float32]:
-        """Log-probability, and 1 where no token is likelier, else 0: `[S, 2]`."""
+class Answering(Ranking, Engine, Protocol):
+    """An engine that ranks tokens, and generates."""
 
 
 class Request(Protocol):
@@ -53,7 +49,7 @@ class Bridge:
     """Answers what lm-eval asks of a language model; prompts that begin alike are read once."""
 
     def __init__(
-        self, engine: Ranking, contract: Contract, *, row_tokens: int = ROW_TOKENS
+        self, engine: Answering, contract: Contract, *, row_tokens: int = ROW_TOKENS
     ) -> None:
         self._engine = engine
         self._contract = contract

@@ -109,6 +109,8 @@ def compare(first: Artifact, second: Artifact, *, system: str = "tuned") -> Comp
             there = pairs.only(part.tasks)
             if there.tasks:
                 slices += [_difference(suite, one, there, part.name) for one in plain]
+    for name in sorted({*mine} ^ {*theirs}):  # a suite that only one of the two has
+        shared[name], unshared[name] = 0, len(mine.get(name, theirs.get(name, ())))
     if not any(shared.values()):
         raise StoreError(
             f"{first.name} and {second.name} share no task",

@@ -13,7 +13,16 @@ from tutelage.core.sample import Sample
 from tutelage.core.systems import TUNED
 from tutelage.evaluate.report import Measured
 from tutelage.score.endpoint import Endpoint
-from tutelage.score.judge import Ask, Calibrated, Pair, calibrate, compare, mark, uncalibrated
+from tutelage.score.judge import (
+    Ask,
+    Calibrated,
+    Pair,
+    calibrate,
+    calibrate_marks,
+    compare,
+    mark,
+    uncalibrated,
+)
 from tutelage.score.judges import judge_measures, locked, names_of, read_labels
 from tutelage.score.preference import Scored, pair_scores, strength_metrics
 from tutelage.score.rating import (
@@ -56,10 +65,13 @@ def judge_all(
     found, forms = list(suites), list[Json]()
     ratings: list[Rating] = []
     for keys in section.judges:
-        endpoint = Endpoint(keys, Replies.of(run.store, keys.name))
+        endpoint = Endpoint(keys, Replies.of(run.store, keys.name), anew=run.force)
         calibrated = _calibrated(keys, endpoint.ask, run)
-        reason = uncalibrated(keys.name) if calibrated is None else calibrated.locked
-        if reason:
+        reasons = {
+            metric: uncalibrated(keys.name) if known is None else known.locked
+            for metric, known in calibrated.items()
+        }
+        for reason in dict.fromkeys(filter(None, reasons.values())):
             run.progress.warn(f"{reason}: no gate rests on it")
         told: dict[str, Json] = {}
         for number, suite in enumerate(found):
@@ -67,25 +79,34 @@ def judge_all(
                 opinion = _opinion(keys, endpoint.ask, suite, run)
                 ratings += opinion.ratings
                 told[suite.name] = dict(opinion.form)
-                found[number] = _with(suite, keys, opinion, reason)
-        forms.append(_form(keys, endpoint, calibrated, reason, told))
+                found[number] = _with(suite, keys, opinion, reasons)
+        forms.append(_form(keys, endpoint, calibrated, reasons, told))
     if section.judges:
         write_lines(draft.folder / RATINGS, [one.to_dict() for one in ratings])
     return found, forms
 
 
-def _calibrated(keys: Keys, ask: Ask, run: Run) -> Calibrated | None:
+def _calibrated(keys: Keys, ask: Ask, run: Run) -> dict[str, Calibrated | None]:
+    """By metric, what holding the judge against people came to; marks by each criterion."""
+    metrics = [one.metric for one in judge_measures([keys])]
     if keys.labels is None:
-        return None
+        return dict.fromkeys(metrics)
     labels = read_labels(run.recipe.path(keys.labels.path), uri_of(keys.labels.path))
-    return calibrate(
-        keys.name,
-        ask,
-        labels,
-        agreement=keys.labels.agreement,
-        sentinel=keys.labels.sentinel,
-        repeats=keys.repeats,
+    agreement, sentinel, repeats = keys.labels.agreement, keys.labels.sentinel, keys.repeats
+    if keys.kind == "rubric":
+        marked = calibrate_marks(
+            keys.name,
+            ask,
+            labels,
+            keys.criteria,
+            least=(agreement, sentinel),
+            repeats=repeats,
+        )
+        return dict(zip(metrics, marked.values(), strict=True))
+    found = calibrate(
+        keys.name, ask, labels, agreement=agreement, sentinel=sentinel, repeats=repeats
     )
+    return dict.fromkeys(metrics, found)
 
 
 def _opinion(keys: Keys, ask: Ask, suite: Measured, run: Run) -> Opinion:
@@ -125,7 +146,7 @@ def _marked(keys: Keys, ask: Ask, suite: Measured) -> Opinion:
         unread += judged.unread
         ratings += judged.ratings
         mine = scores.setdefault(system, {})
-        for criterion in keys.criteria:
+        for criterion in (named.partition(":")[0] for named in keys.criteria):
             own = [one for one in judged.ratings if one.criterion == criterion]
             for task, value in item_scores(own).items():
                 mine.setdefault(task, {})[f"{keys.name}_{criterion}"] = value
@@ -147,7 +168,7 @@ def _alone(sample: Sample, request: str, system: str) -> Pair:
     )
 
 
-def _with(suite: Measured, keys: Keys, opinion: Opinion, reason: str) -> Measured:
+def _with(suite: Measured, keys: Keys, opinion: Opinion, reasons: Mapping[str, str]) -> Measured:
     samples = {
         system: [
             replace(one, scores={**one.scores, **opinion.scores.get(system, {}).get(one.task, {})})
@@ -155,8 +176,8 @@ def _with(suite: Measured, keys: Keys, opinion: Opinion, reason: str) -> Measure
         ]
         for system, some in suite.samples.items()
     }
-    measures = locked(judge_measures([keys]), reason)
-    strength = names_of(keys).strength
+    measures = [one for m in judge_measures([keys]) for one in locked([m], reasons[m.metric])]
+    strength, reason = names_of(keys).strength, next(iter(reasons.values()))
     return replace(
         suite,
         samples=samples,
@@ -171,15 +192,17 @@ def _with(suite: Measured, keys: Keys, opinion: Opinion, reason: str) -> Measure
 def _form(
     keys: Keys,
     endpoint: Endpoint,
-    calibrated: Calibrated | None,
-    reason: str,
+    calibrated: Mapping[str, Calibrated | None],
+    reasons: Mapping[str, str],
     suites: Mapping[str, Json],
 ) -> Json:
     shown: Json = None
-    if calibrated is not None:
+    known = [one for one in calibrated.values() if one is not None]
+    if known:  # of several criteria, the one furthest behind
+        worst = min(known, key=lambda one: one.agreement.low)
         shown = {
-            "agreement": interval_form(calibrated.agreement),
-            "sentinel": interval_form(calibrated.sentinel),
+            "agreement": interval_form(worst.agreement),
+            "sentinel": interval_form(worst.sentinel),
             "asked": {"agreement": keys.labels.agreement, "sentinel": keys.labels.sentinel}
             if keys.labels
             else None,
@@ -189,7 +212,7 @@ def _form(
         "model": keys.model,
         "kind": keys.kind,
         "against": keys.against if keys.kind == "pairwise" else None,
-        "locked": reason,
+        "locked": "; ".join(dict.fromkeys(filter(None, reasons.values()))),
         "calibration": shown,
         "suites": dict(suites),
         "spent": endpoint.spent.to_dict(keys),

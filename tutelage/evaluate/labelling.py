@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from tutelage.core.digest import Json
 from tutelage.core.recipe import Suite
@@ -31,19 +31,17 @@ def labelled_of(suite: Suite, run: Run) -> Labelled | None:
     return Labelled() if detected else None
 
 
-def held_against(
-    labelled: Mapping[str, Labelled | None], suites: Sequence[Measured], run: Run, draft: Draft
-) -> dict[str, Json]:
+def held_against(suites: Sequence[Measured], run: Run, draft: Draft) -> dict[str, Json]:
     """What the report says of each suite's detector, by suite.
 
-    Answers of the tuned model that have no label yet are put down to be labelled: as many as
+    Tasks whose answers of the tuned model have no label yet are put down to be labelled: as many as
     are missing, drawn at random whatever the detector says of them, so that its errors among
     them are its errors.
     """
     lines: list[dict[str, Json]] = []
     found: dict[str, Json] = {}
     for suite in suites:
-        known = labelled[suite.name]
+        known = suite.labelled
         if known is None:
             continue
         found[suite.name] = known.to_dict()
@@ -58,7 +56,7 @@ def held_against(
 
 def _waiting(suite: Measured, known: Labelled, run: Run) -> list[dict[str, Json]]:
     requests = {task.id: task.request for task in suite.tasks}
-    fresh = [one for one in suite.samples[TUNED] if one.answer not in known.answers]
+    fresh = [one for one in suite.samples[TUNED] if one.task not in known.tasks]
     order = run.generator(f"{STREAM}.{suite.name}").permutation(len(fresh))
     return [
         {

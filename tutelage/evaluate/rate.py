@@ -25,7 +25,7 @@ from tutelage.store.rated import Rated
 from tutelage.store.sheets import write_sheet
 from tutelage.store.store import Store
 
-VERSION = 1
+VERSION = 2
 SEED = 0  # of the resamples behind its intervals
 
 

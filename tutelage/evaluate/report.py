@@ -10,6 +10,7 @@ from tutelage.core.metric import ALL, Metric
 from tutelage.core.sample import Sample
 from tutelage.core.systems import TUNED
 from tutelage.evaluate.ladder import PromptedTask
+from tutelage.score.labelled import Labelled
 from tutelage.score.measure import Measure
 from tutelage.score.pairing import (
     Place,
@@ -37,6 +38,7 @@ class Measured:
     judged: tuple[Measure, ...] = ()  # the judges' metrics
     strengths: tuple[Metric, ...] = ()  # of the systems, by what judges prefer
     latency: Mapping[str, Sequence[float]] = field(default_factory=dict)  # by system, seconds
+    labelled: Labelled | None = None  # outputs the detector of refusals is held against
 
     @property
     def weighed(self) -> bool:

@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager, closing
 from functools import partial
 
 from tutelage.core.artifact import Provenance
-from tutelage.core.digest import file_digest
 from tutelage.core.errors import BadRow, BaseModelError, RecipeError
 from tutelage.core.recipe import Evaluate
 from tutelage.render.contract import Contract
@@ -16,6 +15,7 @@ from tutelage.score.roster import check_recipe
 from tutelage.store.artifact import Artifact, pretty, read_json
 from tutelage.store.base import BaseFolder, find_base
 from tutelage.store.ingest import digests_of, uri_of
+from tutelage.store.ingest.read import read_examples
 from tutelage.store.release import CONTRACT
 from tutelage.store.run import Run
 from tutelage.store.store import Draft
@@ -58,6 +58,7 @@ def run(section: Evaluate, inputs: Mapping[str, Artifact], run: Run) -> Artifact
         rows = read_rows(dataset.file(ROWS))
         Uses.of(run.store).note(
             _files(section, run),
+            rows=_rows(section, run),
             adapter=adapter.digest,
             contract=contract.digest,
             recipe=run.recipe.name,
@@ -109,8 +110,20 @@ def check_base(adapter: Artifact, name: str, found: Mapping[str, str]) -> None:
 
 
 def _files(section: Evaluate, run: Run) -> dict[str, str]:
-    """The digest of each suite's file."""
-    return {suite.name: file_digest(run.recipe.path(suite.path)) for suite in section.suites}
+    """The digest of each suite's file, or files."""
+    return {
+        suite.name: digest
+        for suite in section.suites
+        for digest in digests_of([("suite", suite.path)], run.recipe).values()
+    }
+
+
+def _rows(section: Evaluate, run: Run) -> dict[str, list[str]]:
+    """The ids of each suite's rows."""
+    return {
+        suite.name: [row.id for row in read_examples(suite, run.recipe).examples]
+        for suite in section.suites
+    }
 
 
 def _provenance(

@@ -12,7 +12,9 @@ from tutelage.core.digest import Json
 from tutelage.core.errors import BadRow, RowError
 from tutelage.core.metric import Metric
 from tutelage.core.recipe import Evaluate, Suite
+from tutelage.core.recipe.safety import SEED
 from tutelage.core.row import Example
+from tutelage.core.systems import TUNED
 from tutelage.evaluate.falling_short import FallingShort
 from tutelage.evaluate.judging import judge_all
 from tutelage.evaluate.labelling import held_against, labelled_of
@@ -103,9 +105,7 @@ def build(
         "trainings": trainings.form,
         "memorisation": None if remembers is None else remembers[1],
         "judges": judges,
-        "detectors": held_against(
-            {one.suite.name: one.labelled for one in suites}, measured, run, draft
-        ),
+        "detectors": held_against(measured, run, draft),
     }
     if remembers is not None:
         measured = [*measured, remembers[0]]
@@ -133,6 +133,8 @@ def answered(
                 short.unwritable(one.tasks, bench.contract.output_schema)
             answers[one.suite.name][system.name] = found
             asked[one.suite.name][system.name] = prompts
+    schema = bench.contract.output_schema
+    suites = [_held(one, answers[one.suite.name].get(TUNED), schema) for one in suites]
     return [
         Measured(
             name=one.suite.name,
@@ -146,9 +148,18 @@ def answered(
                 for system, found in answers[one.suite.name].items()
             },
             latency={system: found.latency for system, found in answers[one.suite.name].items()},
+            labelled=one.labelled,
         )
         for one in suites
     ]
+
+
+def _held(one: Loaded, tuned: Answered | None, schema: Json) -> Loaded:
+    """The suite, its detectors held against labels of the tuned model's answers."""
+    if one.labelled is None or tuned is None:
+        return one
+    known = one.labelled.of(tuned.samples)
+    return replace(one, labelled=known, scorers=open_scorers(one.suite, schema, known))
 
 
 def _write(
@@ -188,7 +199,7 @@ def _write(
 def _loaded(suite: Suite, file: Ingested, section: Evaluate, schema: Json, run: Run) -> Loaded:
     asked = asked_of(suite, file.examples, run.recipe.seed)
     rows = [row for row in asked[: section.limit] for _ in range(suite.samples)]
-    tasks = tasks_of(suite.name, rows, suite.clustered_by)
+    tasks = tasks_of(suite.name, rows, suite.clustered_by, SEED if suite.red_team else None)
     labelled = labelled_of(suite, run)
     return Loaded(
         suite=suite,

@@ -88,7 +88,7 @@ def _options(
         talk = _talk(columns, task, own)
         options = options_of(task)
         pairs += [(talk, option) for option in options]
-        seen.append((task, talk, len(options), len(shots) if own else 0))
+        seen.append((task, talk, len(options), len(own)))
     lessons = iter(
         _bare(weighing, columns, pairs) if suite.prompt == "plain" else weighing.answered(pairs)
     )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
 from tutelage.core.digest import Json
-from tutelage.core.metric import LOCKED, Metric
+from tutelage.core.metric import CURE, LOCKED, ONE_SIDED, Metric
 from tutelage.core.power import POWER, items_by_variance, items_for, power_of_share
 from tutelage.core.rule import Bounds, Decided, Outcome, Rule, ahead, decide, evidence, near_bound
 from tutelage.gate.family import Sharper, decide_family
@@ -21,6 +21,7 @@ SCORE = "paired score"
 OTHER_SEEDS = (
     "more trainings (`train.seeds`) or more tasks: the report tells which of both it lacks"
 )
+Lacking = Callable[[Rule], str]
 EXACT = "clopper-pearson"  # the method of bounds whose power is exact, too
 
 
@@ -76,16 +77,16 @@ class Verdict:
 def judge(
     rules: Sequence[Rule],
     metrics: Sequence[Metric],
-    without_previous: str = "",
+    lacking: Lacking | None = None,
     sharper: Sharper | None = None,
 ) -> Verdict:
     """Decides every rule on the report's one-sided bounds.
 
-    Fail if any fails, else inconclusive if any is, else pass. `without_previous` says
-    why rules about `previous` have no evidence; `sharper` gives a family's slices bounds
+    Fail if any fails, else inconclusive if any is, else pass. `lacking` says why a rule
+    about `previous` has no evidence; `sharper` gives a family's slices bounds
     of a higher confidence, without which none is shown to fail.
     """
-    judged = tuple(_judged(rule, metrics, without_previous, sharper) for rule in rules)
+    judged = tuple(_judged(rule, metrics, lacking or _nothing, sharper) for rule in rules)
     outcomes = {one.decided.outcome for one in judged}
     outcome: Outcome = "pass"
     for worse in ("inconclusive", "fail"):
@@ -117,12 +118,12 @@ def tasks_needed(bounds: Bounds, rule: Rule) -> int | None:
 
 
 def _judged(
-    rule: Rule, metrics: Sequence[Metric], without_previous: str, sharper: Sharper | None
+    rule: Rule, metrics: Sequence[Metric], lacking: Lacking, sharper: Sharper | None
 ) -> Judged:
     if not rule.family:
-        return _advised(decide(rule, evidence(rule, metrics, SYSTEM)), without_previous)
+        return _advised(decide(rule, evidence(rule, metrics, SYSTEM)), lacking)
     decided = decide_family(rule, metrics, SYSTEM, sharper or _no_bounds)
-    parts = tuple(_advised(one, without_previous) for one in decided.parts)
+    parts = tuple(_advised(one, lacking) for one in decided.parts)
     open_ones = [one for one in parts if one.decided.outcome == "inconclusive"]
     if decided.outcome != "inconclusive":
         return Judged(decided=decided, parts=parts)
@@ -136,15 +137,15 @@ def _judged(
     return Judged(decided=decided, advice=advice, parts=parts)
 
 
-def _advised(decided: Decided, without_previous: str) -> Judged:
+def _advised(decided: Decided, lacking: Lacking) -> Judged:
     if decided.outcome != "inconclusive":
         return Judged(decided=decided)
     rule, bounds = decided.rule, decided.bounds
     if bounds is None or not math.isfinite(bounds.estimate) or bounds.n == 0:
-        missing = without_previous if rule.baseline == "previous" else ""
+        missing = lacking(rule) if rule.baseline == "previous" else ""
         return Judged(decided=decided, advice=missing or "the suite has no such evidence")
     if bounds.method.startswith(LOCKED):
-        return Judged(decided=decided, advice=_unlocking(decided.because))
+        return Judged(decided=decided, advice=_unlocking(bounds.method))
     distance = ahead(rule, bounds.estimate)
     if distance > 0 and bounds.method.startswith(CROSSED):
         return Judged(decided=decided, advice=OTHER_SEEDS)
@@ -161,11 +162,13 @@ def _advised(decided: Decided, without_previous: str) -> Judged:
     return Judged(decided=decided, more_tasks=more, advice=advice)
 
 
-def _unlocking(reason: str) -> str:
-    """What opens a metric no rule may rest on."""
-    if reason.startswith("judge"):
-        return "hold the judge against more labels, or take another"
-    return "label outputs, such as those in the report's `to_label.jsonl`, and name the file"
+def _unlocking(method: str) -> str:
+    """What opens a metric no rule may rest on, as its lock says."""
+    return method.removesuffix(ONE_SIDED).partition(CURE)[2] or "name another metric in the rule"
+
+
+def _nothing(rule: Rule) -> str:
+    return ""
 
 
 def _no_bounds(rule: Rule, confidence: float) -> None:

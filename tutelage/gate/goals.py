@@ -13,7 +13,8 @@ from tutelage.core.recipe import GOALS, Goal
 from tutelage.core.rule import Outcome, parse
 from tutelage.core.unpaired import weighted_mean
 from tutelage.gate.decide import SYSTEM, Judged, Verdict
-from tutelage.gate.pairs import PREVIOUS, Answers
+from tutelage.gate.pairs import Answers
+from tutelage.gate.previous import PREVIOUS
 from tutelage.score.measure import Measure, as_locked
 from tutelage.score.pairing import SIDES, Place
 

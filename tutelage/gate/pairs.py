@@ -12,6 +12,8 @@ from tutelage.core.sample import Sample
 from tutelage.core.seeds import stream
 from tutelage.gate.decide import SYSTEM
 from tutelage.gate.family import slices_in as family_slices
+from tutelage.gate.previous import PREVIOUS
+from tutelage.gate.unlike import unlike
 from tutelage.score.measure import Measure, Pairs, difference, interval
 from tutelage.score.pairing import (
     Place,
@@ -25,7 +27,6 @@ from tutelage.score.parts import slices_in
 from tutelage.score.slices import Slice
 from tutelage.store.artifact import Artifact
 
-PREVIOUS = "previous"
 Samples = Mapping[str, Sequence[Sample]]  # by suite
 
 
@@ -37,6 +38,8 @@ class Answers:
     slices: Mapping[str, Sequence[Slice]]  # by suite
     systems: Mapping[str, Samples]  # `previous` among them, where there is one
     seed: int
+    report: Artifact | None = None
+    before: Artifact | None = None
 
     @classmethod
     def of(
@@ -46,7 +49,14 @@ class Answers:
         found: dict[str, Samples] = {name: samples_in(report, name) for name in systems}
         if before is not None:
             found[PREVIOUS] = samples_in(before, SYSTEM)
-        return cls(measures=measures_in(report), slices=slices_in(report), systems=found, seed=seed)
+        return cls(
+            measures=measures_in(report),
+            slices=slices_in(report),
+            systems=found,
+            seed=seed,
+            report=report,
+            before=before,
+        )
 
     def measure(self, suite: str, metric: str) -> Measure | None:
         """The metric of a suite, None where it is not measured."""
@@ -61,6 +71,15 @@ class Answers:
         pairs = pair(mine[suite], other[suite])
         return pairs if part == ALL else pairs.only(self.tasks(suite, part))
 
+    def unlike(self, rule: Rule) -> str:
+        """Why the earlier report's metric is not the one of this report; empty where it is."""
+        if rule.baseline != PREVIOUS or self.report is None or self.before is None:
+            return ""
+        measure = self.measure(rule.suite, rule.metric)
+        if measure is None:
+            return ""
+        return unlike(rule.suite, measure, self.report, self.before)
+
     def tasks(self, suite: str, part: str) -> frozenset[str]:
         """The tasks of a slice."""
         return next(
@@ -71,7 +90,7 @@ class Answers:
         """One-sided bounds of a rule's evidence, of another confidence than the report's."""
         measure = self.measure(rule.suite, rule.metric)
         pairs = self.pairs(rule.suite, SYSTEM, rule.baseline or SYSTEM, rule.slice)
-        if measure is None or pairs is None or not pairs.tasks:
+        if measure is None or pairs is None or not pairs.tasks or self.unlike(rule):
             return None
         place = Place(suite=rule.suite, system=SYSTEM, seed=self.seed, slice=rule.slice)
         generator = stream(place.generator_of(rule.metric), self.seed)
@@ -100,7 +119,7 @@ class Answers:
                 continue
             measure = self.measure(rule.suite, rule.metric)
             pairs = self.pairs(rule.suite, SYSTEM, rule.baseline, rule.slice)
-            if measure is None or pairs is None or not pairs.tasks:
+            if measure is None or pairs is None or not pairs.tasks or self.unlike(rule):
                 continue
             place = Place(
                 suite=rule.suite,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from tutelage.core.metric import ALL, Metric
 from tutelage.core.recipe.judge import PEOPLE
@@ -24,18 +25,20 @@ class People:
     """What people have said of a report, suite by suite."""
 
     ratings: Mapping[str, Sequence[Rating]]
+    out: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # lines, by baseline
 
     @classmethod
-    def of(cls, ratings: Artifact | None) -> People:
-        """Those of an artifact, nobody's where there is none."""
-        return cls(ratings=by_suite(read_ratings(ratings.file(RATINGS))) if ratings else {})
+    def of(cls, ratings: Artifact | None, keys: Sequence[Mapping[str, Any]] = ()) -> People:
+        """Those of an artifact, nobody's where there is none; `keys` open the sheets given out."""
+        known = read_ratings(ratings.file(RATINGS)) if ratings else []
+        return cls(ratings=by_suite(known), out=_still_out(known, keys))
 
     def heard(self, answers: Answers) -> Answers:
         """The answers with people's scores beside the scorers'."""
         measures, systems = dict(answers.measures), dict(answers.systems)
         for suite, some in self.ratings.items():
             scores = scores_of_ratings(some)
-            measures[suite] = [*measures.get(suite, ()), *measures_of_ratings(some)]
+            measures[suite] = [*measures.get(suite, ()), *self._measures(suite)]
             for system, scored in scores.items():
                 mine = systems[system]
                 systems[system] = {**mine, suite: _scored(mine[suite], scored)}
@@ -49,7 +52,7 @@ class People:
         """
         for suite, some in self.ratings.items():
             parts = [ALL, *(one.name for one in answers.slices.get(suite, ()))]
-            for measure in measures_of_ratings(some):
+            for measure in self._measures(suite):
                 for part in parts if measure.sliced else parts[:1]:
                     yield from _of_measure(answers, suite, measure, part)
             pairs = [one for one in some if one.second]
@@ -57,6 +60,25 @@ class People:
                 generator = stream(f"{PEOPLE}.{suite}", answers.seed)
                 name = PairNames(by=PEOPLE).strength
                 yield from strength_metrics(name, suite, strengths(pairs, generator))
+
+    def _measures(self, suite: str) -> list[Measure]:
+        return measures_of_ratings(self.ratings[suite], self.out.get(suite))
+
+
+def _still_out(
+    ratings: Sequence[Rating], keys: Sequence[Mapping[str, Any]]
+) -> dict[str, dict[str, int]]:
+    """By suite and baseline, the lines handed out that have not come back."""
+    back = {(one.rater, one.item, one.second) for one in ratings}
+    out: dict[tuple[str, str], set[tuple[str, str, str]]] = {}
+    for key in keys:
+        if key["against"]:
+            lines = {(key["rater"], one["task"], key["against"]) for one in key["lines"].values()}
+            out.setdefault((key["suite"], key["against"]), set()).update(lines - back)
+    found: dict[str, dict[str, int]] = {}
+    for (suite, baseline), lines in out.items():
+        found.setdefault(suite, {})[baseline] = len(lines)
+    return found
 
 
 def _of_measure(answers: Answers, suite: str, measure: Measure, part: str) -> Iterator[Metric]:

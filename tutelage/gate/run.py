@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tutelage.core.artifact import Provenance
 from tutelage.core.rule import Rule, parse
 from tutelage.gate.decide import judge
 from tutelage.gate.goals import goal_metrics, goals_form
-from tutelage.gate.pairs import PREVIOUS, Answers
+from tutelage.gate.pairs import Answers
 from tutelage.gate.people import People
-from tutelage.gate.previous import Before, find_before
+from tutelage.gate.previous import PREVIOUS, Before, find_before
 from tutelage.gate.sealed import use_metrics, uses_of
 from tutelage.score.pairing import SUMMARY
 from tutelage.score.roster import check_recipe
@@ -22,7 +22,7 @@ from tutelage.store.release import VERDICT
 from tutelage.store.run import Run
 from tutelage.store.store import Draft
 
-VERSION = 3
+VERSION = 4
 PAGE = "report.html"
 
 
@@ -40,8 +40,10 @@ def run(section: Sequence[str], inputs: Mapping[str, Artifact], run: Run) -> Art
     if any(rule.baseline == PREVIOUS for rule in rules):
         before = find_before(run.store, run.recipe, inputs["report"])
     uses = uses_of(run.store, inputs["report"])
-    ratings = Rated(store=run.store).latest(inputs["report"])
-    judged = Judging(rules=rules, before=before, uses=uses, ratings=ratings)
+    rated = Rated(store=run.store)
+    ratings, sheets = rated.latest(inputs["report"]), rated.handed_out(inputs["report"])
+    people = People.of(ratings, sheets)
+    judged = Judging(rules=rules, before=before, uses=uses, ratings=ratings, people=people)
     provenance = _provenance(judged, inputs, run)
     return run.make("gate", provenance, lambda draft: _build(judged, inputs, run, draft))
 
@@ -54,6 +56,7 @@ class Judging:
     before: Before
     uses: Mapping[str, int]  # models the test of each suite was spent on, this one included
     ratings: Artifact | None = None  # people's
+    people: People = field(default_factory=lambda: People(ratings={}))
 
 
 def _build(judging: Judging, inputs: Mapping[str, Artifact], run: Run, draft: Draft) -> None:
@@ -61,14 +64,19 @@ def _build(judging: Judging, inputs: Mapping[str, Artifact], run: Run, draft: Dr
 
     report, before = inputs["report"], judging.before
     systems = read_json(report.file(SUMMARY))["systems"]
-    people = People.of(judging.ratings)
+    people = judging.people
     answers = people.heard(Answers.of(report, systems, before.report, run.seed("gate.bootstrap")))
     metrics = read_metrics(report.file(METRICS))
     metrics += list(people.metrics(answers))
     metrics += list(answers.missing(judging.rules, metrics))
     metrics += list(goal_metrics(run.recipe.goals, answers, metrics))
     metrics += list(use_metrics(judging.uses))
-    verdict = judge(judging.rules, metrics, before.reason, answers.sharper)
+    verdict = judge(
+        judging.rules,
+        metrics,
+        lambda rule: before.reason or answers.unlike(rule),
+        answers.sharper,
+    )
     form = {
         "schema": 1,
         **verdict.to_dict(),
@@ -124,6 +132,7 @@ def _provenance(judging: Judging, inputs: Mapping[str, Artifact], run: Run) -> P
             "rules": [rule.text for rule in judging.rules],
             "goals": [goal.model_dump(mode="json") for goal in run.recipe.goals],
             "uses": dict(judging.uses),
+            "out": {suite: dict(lines) for suite, lines in judging.people.out.items()},
         },
         stage_version=VERSION,
         seeds=run.seeds("gate.bootstrap"),

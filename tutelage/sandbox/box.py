@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import select
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -25,8 +27,10 @@ from tutelage.core.errors import MissingCapability
 from tutelage.sandbox.limits import Confinement, Limits
 from tutelage.sandbox.values import Raised, Unreadable, decode
 
+LOG = logging.getLogger(__name__)
 STARTING = 60.0  # seconds for the starter to come up, and beyond a program's own to reply
 WHOLE = -1
+IN_A_ROW = 3  # programs that may end the starter one after the other before it is given up
 ENTRY = (
     "import sys; sys.path.insert(0, sys.argv[1]); "
     "from tutelage.sandbox.zygote import main; main(sys.argv[2], sys.argv[3])"
@@ -75,8 +79,15 @@ class Finished:
         return f"ended by signal {-self.code}" if self.code < 0 else f"exited with {self.code}"
 
 
+class Gone(Exception):
+    """The starter is no more, or does not reply."""
+
+
 class Box:
     """Runs programs one at a time, each in a process of its own that leaves nothing behind.
+
+    A program that takes the starter with it has ended by a signal; the next one gets a new
+    starter. `restarts` counts those.
 
     Raises: MissingCapability where the kernel cannot confine programs and `confinement`
         does not say `none`.
@@ -85,10 +96,9 @@ class Box:
     def __init__(self, limits: Limits | None = None, confinement: Confinement = "kernel") -> None:
         self.limits = limits or Limits()
         self.confinement = confinement
-        self._folder = tempfile.mkdtemp(prefix="tutelage-sandbox-")
-        self._starter = self._begun()
-        self._end = weakref.finalize(self, _ended, self._starter, self._folder)
-        self._greeted()
+        self.restarts = 0
+        self._in_a_row = 0
+        self._open()
 
     def values(self, program: Program) -> Finished:
         """Runs a program and takes the values of its steps."""
@@ -118,6 +128,12 @@ class Box:
     ) -> None:
         self.close()
 
+    def _open(self) -> None:
+        self._folder = tempfile.mkdtemp(prefix="tutelage-sandbox-")
+        self._starter = self._begun()
+        self._end = weakref.finalize(self, _ended, self._starter, self._folder)
+        self._greeted()
+
     def _begun(self) -> subprocess.Popen[bytes]:
         above = str(Path(tutelage.__file__).parents[1])
         command = [sys.executable, "-s", "-S", "-B", "-P", "-c", ENTRY, above]
@@ -131,7 +147,10 @@ class Box:
         )
 
     def _greeted(self) -> None:
-        problem = self._reply(STARTING)[0].get("problem", "it did not start")
+        try:
+            problem = self._reply(STARTING)[0].get("problem", "it did not start")
+        except Gone:
+            problem = "it did not start"
         if problem:
             self.close()
             raise MissingCapability(
@@ -142,18 +161,44 @@ class Box:
             )
 
     def _ask(self, form: Mapping[str, Any]) -> tuple[dict[str, Any], bytes, bytes]:
+        began = time.monotonic()
+        try:
+            head, rest = self._replied(form)
+        except (Gone, BrokenPipeError):
+            self._restart()
+            return _killed(time.monotonic() - began), b"", b""
+        self._in_a_row = 0
+        if head["problem"]:
+            raise MissingCapability(
+                f"a program could not be confined: {head['problem']}", where="evaluate.suites.code"
+            )
+        return head, rest[: head["sent"]], rest[head["sent"] :]
+
+    def _replied(self, form: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
         body = msgspec.json.encode({**form, "limits": asdict(self.limits)})
         assert self._starter.stdin is not None
         wire = self._starter.stdin.fileno()
         left = struct.pack(">I", len(body)) + body
         while left:
             left = left[os.write(wire, left) :]
-        head, rest = self._reply(self.limits.seconds + STARTING)
-        if head["problem"]:
+        return self._reply(self.limits.seconds + STARTING)
+
+    def _restart(self) -> None:
+        """A new starter in the place of one that is gone.
+
+        Raises: MissingCapability where several in a row went: that is no program's doing.
+        """
+        self._starter.kill()
+        self.close()
+        self._in_a_row += 1
+        if self._in_a_row >= IN_A_ROW:
             raise MissingCapability(
-                f"a program could not be confined: {head['problem']}", where="evaluate.suites.code"
+                f"the sandbox's starter is gone {IN_A_ROW} times in a row",
+                where="evaluate.suites.code",
             )
-        return head, rest[: head["sent"]], rest[head["sent"] :]
+        self.restarts += 1
+        LOG.warning("a program ended the sandbox's starter, which was started again")
+        self._open()
 
     def _reply(self, seconds: float) -> tuple[dict[str, Any], bytes]:
         until = time.monotonic() + seconds
@@ -171,12 +216,15 @@ class Box:
             ready, _, _ = select.select([wire], [], [], max(0.0, until - time.monotonic()))
             piece = os.read(wire, size - len(taken)) if ready else b""
             if not piece:
-                self._starter.kill()
-                raise MissingCapability(
-                    "the sandbox's starter is gone", where="evaluate.suites.code"
-                )
+                raise Gone
             taken += piece
         return bytes(taken)
+
+
+def _killed(seconds: float) -> dict[str, Any]:
+    """The head of a reply that never came."""
+    ending = {"problem": "", "code": -signal.SIGKILL, "late": False, "over": False}
+    return {**ending, "seconds": seconds, "processor": 0.0, "peak_bytes": 0}
 
 
 def _ended(starter: subprocess.Popen[bytes], folder: str) -> None:

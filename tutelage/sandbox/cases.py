@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import ast
 import builtins
+import copy
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from tutelage.sandbox.kept import Kept, bound
 
 GIVEN = "_given"  # a value of the program's, in what is left of a test
 SCOPED = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.NamedExpr)
@@ -27,6 +30,7 @@ class Claim:
 
     asks: tuple[int, ...]  # numbers of steps
     holds: str  # an expression over `_given0`, `_given1`, …
+    before: tuple[str, ...] = ()  # statements of the tests so far that use nothing of the program
     equals: object = None  # where it is `_given0 == LITERAL`
     literal: bool = False
 
@@ -48,13 +52,13 @@ class Tests:
 
 
 def defined(source: str) -> frozenset[str]:
-    """The functions, classes and values a program defines; none where it is no Python."""
+    """The functions, classes and values a program defines; none where it cannot be read."""
     try:
         body = ast.parse(source).body
-    except (SyntaxError, ValueError):
-        return frozenset()
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return frozenset()  # a model may nest as deep as it likes
     imports = (ast.Import, ast.ImportFrom)
-    return frozenset(name for one in body if not isinstance(one, imports) for name in _bound([one]))
+    return frozenset(name for one in body if not isinstance(one, imports) for name in bound([one]))
 
 
 def read_tests(tests: Sequence[str], setup: str = "", asked: frozenset[str] = frozenset()) -> Tests:
@@ -67,40 +71,57 @@ def read_tests(tests: Sequence[str], setup: str = "", asked: frozenset[str] = fr
     """
     statements = _parsed(setup, "the setup").body
     apart = _Apart(asked | _of_program(statements, asked))
-    own = frozenset(vars(builtins)) | sys.stdlib_module_names | frozenset(_bound(statements))
+    own = frozenset(vars(builtins)) | sys.stdlib_module_names | frozenset(bound(statements))
     apart.own = own - apart.theirs
-    steps: list[tuple[str, str]] = []
-    found = []
-    for text in tests:
-        claims = []
-        for statement in _parsed(text, f"`{text[:60]}`").body:
-            if isinstance(statement, ast.Assert):
-                claims.append(_claim(statement.test, apart, steps))
-            else:
-                steps.append(("exec", ast.unparse(statement)))
-                apart.own -= frozenset(_bound([statement]))
-        if not any(claim.asks for claim in claims):
-            raise Unclear(f"`{text[:60]}` asserts nothing of the program")
-        found.append(Test(claims=tuple(claims)))
+    parsed = [(text, _parsed(text, f"`{text[:60]}`").body) for text in tests]
+    needed: set[str] = set()
+    for _ in range(2):  # what the program needs is known once all is read
+        kept = Kept(own=apart.own, theirs=apart.theirs, needed=needed)
+        steps, found = _taken(parsed, apart, kept)
+        kept.close()
+        needed, apart.own = kept.needed, own - apart.theirs
     written = tuple(ast.unparse(statement) for statement in statements)
     return Tests(setup=written, steps=tuple(steps), tests=tuple(found))
 
 
-def _claim(test: ast.expr, apart: _Apart, steps: list[tuple[str, str]]) -> Claim:
+def _taken(
+    parsed: Sequence[tuple[str, Sequence[ast.stmt]]], apart: _Apart, kept: Kept
+) -> tuple[list[tuple[str, str]], list[Test]]:
+    steps: list[tuple[str, str]] = []
+    found = []
+    for text, statements in parsed:
+        claims = []
+        for statement in statements:
+            if isinstance(statement, ast.Assert):
+                kept.asserted(statement.test, apart.given)
+                apart.own = kept.own
+                claims.append(_claim(statement.test, apart, steps, kept.statements))
+                continue
+            if not kept.keeps(statement) or kept.sends(statement):
+                steps.append(("exec", ast.unparse(statement)))
+            apart.own = kept.own
+        if not any(claim.asks for claim in claims):
+            raise Unclear(f"`{text[:60]}` asserts nothing of the program")
+        found.append(Test(claims=tuple(claims)))
+    return steps, found
+
+
+def _claim(
+    test: ast.expr, apart: _Apart, steps: list[tuple[str, str]], before: Sequence[str]
+) -> Claim:
     begin = len(steps)
-    left = apart.of(test, steps)
+    left = apart.of(copy.deepcopy(test), steps)
     asks = tuple(range(begin, len(steps)))
-    holds = ast.unparse(left)
+    claim = Claim(asks=asks, holds=ast.unparse(left), before=tuple(before))
     match left:
         case ast.Compare(left=ast.Name(id=name), ops=[ast.Eq()], comparators=[wanted]) if (
             name == f"{GIVEN}0"
         ):
             try:
-                value = ast.literal_eval(wanted)
+                return replace(claim, equals=ast.literal_eval(wanted), literal=True)
             except (ValueError, TypeError):
-                return Claim(asks=asks, holds=holds)
-            return Claim(asks=asks, holds=holds, equals=value, literal=True)
-    return Claim(asks=asks, holds=holds)
+                return claim
+    return claim
 
 
 class _Apart(ast.NodeTransformer):
@@ -118,6 +139,13 @@ class _Apart(ast.NodeTransformer):
         left = self.visit(test)
         assert isinstance(left, ast.expr)
         return left
+
+    def given(self, test: ast.expr) -> frozenset[str]:
+        """The names within the parts of a test that are the program's to work out."""
+        steps: list[tuple[str, str]] = []
+        self.of(copy.deepcopy(test), steps)
+        asked = (node for _, text in steps for node in ast.walk(ast.parse(text)))
+        return frozenset(node.id for node in asked if isinstance(node, ast.Name))
 
     def visit(self, node: ast.AST) -> ast.AST:
         """The node, or a given value for it."""
@@ -170,29 +198,16 @@ def _of_program(statements: Sequence[ast.stmt], asked: frozenset[str]) -> frozen
             for node in ast.walk(statement)
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
         }
-        bound = set(_bound([statement]))
-        if used - known - bound:
-            theirs |= bound
+        made = set(bound([statement]))
+        if used - known - made:
+            theirs |= made
         else:
-            known |= bound
+            known |= made
     return frozenset(theirs)
-
-
-def _bound(statements: Sequence[ast.stmt]) -> Iterator[str]:
-    """The names that statements bind where they stand."""
-    for statement in statements:
-        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            yield statement.name
-            continue
-        for node in ast.walk(statement):
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-                yield node.id
-            elif isinstance(node, ast.alias):
-                yield (node.asname or node.name).partition(".")[0]
 
 
 def _parsed(text: str, what: str) -> ast.Module:
     try:
         return ast.parse(text)
-    except (SyntaxError, ValueError) as error:
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise Unclear(f"{what} is no Python: {error}") from error

@@ -29,6 +29,9 @@ DIE_WITH_PARENT, DUMPABLE, SET_SECCOMP, DROP_BOUND, SUBREAPER, NO_NEW_PRIVILEGES
     38,
 )
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446  # Landlock's calls, alike everywhere
+SET_ATTRIBUTES = 442  # mount_setattr, which came before Landlock and is numbered alike
+HERE, WHOLE_TREE = -100, 0x8000
+READ_ONLY, WITHOUT_SUID, WITHOUT_DEVICES = 1, 2, 4  # attributes of a mount
 CAPABILITY_VERSION = 0x20080522
 NOBODY = 65534
 INSIDE = 1000  # who a program is, in its own user namespace
@@ -78,6 +81,14 @@ class Kernel:
         )
         self._done(done, f"mounting {target}")
 
+    def seal(self, target: str, attributes: int) -> None:
+        """Gives a mount, and all that is mounted within it, these attributes."""
+        given = ctypes.create_string_buffer(struct.pack("QQQQ", attributes, 0, 0, 0))
+        done = self._library.syscall(
+            SET_ATTRIBUTES, HERE, target.encode(), WHOLE_TREE, given, ctypes.c_size_t(32)
+        )
+        self._done(done, f"making {target} read-only")
+
     def turn_to(self, root: str) -> None:
         """Makes a folder the root, and lets go of the old one."""
         os.chdir(root)
@@ -98,8 +109,10 @@ class Kernel:
     def restrict(self, readable: Sequence[str], writable: str) -> None:
         """Landlock: nothing but these may be read, nothing but the one folder written.
 
-        From its fourth version on it denies TCP as well, from its sixth abstract Unix
-        sockets and signals to processes outside.
+        From its third version on it denies truncation, which read-only mounts deny before
+        that; from its fourth TCP as well, from its sixth abstract Unix sockets and signals to
+        processes outside. It knows nothing of modes, owners, times and attributes of files:
+        those the mounts and the filter of calls keep as they are.
         """
         version = self.landlock
         if version < 1:
@@ -154,7 +167,8 @@ def isolate(kernel: Kernel, root: str, size: int) -> None:
     """Moves this process, for good, into namespaces and a root of its own.
 
     The new root holds what Python is read from, a few devices and a scratch folder of
-    `size` bytes. Root becomes nobody first; who has no privilege needs none.
+    `size` bytes; all but the scratch folder is mounted read-only, so that not even the owner
+    of a library changes it. Root becomes nobody first; who has no privilege needs none.
     """
     own = os.open("/proc/self", os.O_RDONLY | os.O_DIRECTORY)
     apart = NEW_USER | NEW_MOUNTS | NEW_NET | NEW_IPC | NEW_NAMES | NEW_PIDS
@@ -220,6 +234,8 @@ def _rooted(kernel: Kernel, root: str, size: int, owner: int) -> None:
         else:
             target.touch()
         kernel.mount(os.path.realpath(path), str(target), None, BIND | RECURSIVE, "")
+        no_devices = 0 if path in DEVICES else WITHOUT_DEVICES
+        kernel.seal(str(target), READ_ONLY | WITHOUT_SUID | no_devices)
     scratch = Path(root + SCRATCH)
     scratch.mkdir()
     os.chown(scratch, owner, owner)

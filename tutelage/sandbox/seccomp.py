@@ -21,11 +21,16 @@ REFUSED = (
     *("bpf", "perf_event_open", "userfaultfd", "keyctl", "add_key", "request_key", "syslog"),
     *("shmget", "semget", "msgget", "mq_open", "memfd_create", "memfd_secret", "personality"),
     *("init_module", "finit_module", "kexec_load", "reboot", "swapon", "acct", "iopl", "ioperm"),
+    # what Landlock does not govern: modes, owners, times and attributes of files
+    *("chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "fchown", "lchown", "fchownat"),
+    *("utime", "utimes", "futimesat", "utimensat", "file_setattr", "setxattrat", "removexattrat"),
+    *("setxattr", "lsetxattr", "fsetxattr", "removexattr", "lremovexattr", "fremovexattr"),
 )
 LATER = {  # numbered alike wherever they came after the machines were unified
     **{"pidfd_send_signal": 424, "io_uring_setup": 425, "open_tree": 428, "move_mount": 429},
     **{"fsopen": 430, "fsmount": 432, "pidfd_open": 434, "pidfd_getfd": 438},
-    **{"mount_setattr": 442, "memfd_secret": 447, "clone3": 435},
+    **{"mount_setattr": 442, "memfd_secret": 447, "clone3": 435, "fchmodat2": 452},
+    **{"setxattrat": 463, "removexattrat": 466, "file_setattr": 469},
 }
 
 
@@ -50,7 +55,11 @@ MACHINES = {
             **{"request_key": 249, "syslog": 103, "shmget": 29, "semget": 64, "msgget": 68},
             **{"mq_open": 240, "memfd_create": 319, "personality": 135, "init_module": 175},
             **{"finit_module": 313, "kexec_load": 246, "reboot": 169, "swapon": 167},
-            **{"acct": 163, "iopl": 172, "ioperm": 173},
+            **{"acct": 163, "iopl": 172, "ioperm": 173, "chmod": 90, "fchmod": 91, "chown": 92},
+            **{"fchmodat": 268, "fchown": 93, "lchown": 94, "fchownat": 260, "utime": 132},
+            **{"utimes": 235, "futimesat": 261, "utimensat": 280, "setxattr": 188},
+            **{"lsetxattr": 189, "fsetxattr": 190, "removexattr": 197, "lremovexattr": 198},
+            **{"fremovexattr": 199},
             **LATER,
         },
     ),
@@ -66,6 +75,9 @@ MACHINES = {
             **{"request_key": 218, "syslog": 116, "shmget": 194, "semget": 190, "msgget": 186},
             **{"mq_open": 180, "memfd_create": 279, "personality": 92, "init_module": 105},
             **{"finit_module": 273, "kexec_load": 104, "reboot": 142, "swapon": 224, "acct": 89},
+            **{"fchmod": 52, "fchmodat": 53, "fchownat": 54, "fchown": 55, "utimensat": 88},
+            **{"setxattr": 5, "lsetxattr": 6, "fsetxattr": 7, "removexattr": 14},
+            **{"lremovexattr": 15, "fremovexattr": 16},
             **LATER,
         },
     ),

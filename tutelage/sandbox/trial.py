@@ -98,10 +98,11 @@ class Trial:
         given: Mapping[str, str] = {
             f"{GIVEN}{number}": encode(value) for number, value in enumerate(values)
         }
-        imports = [f"import {name}" for name in IMPORTS if name in claim.holds]
+        judged = "\n".join((*claim.before, claim.holds))
+        imports = [f"import {name}" for name in IMPORTS if name in judged]
         program = Program(
             source="",
-            setup=(*imports, *setup),
+            setup=(*imports, *setup, *claim.before),
             steps=(("eval", f"bool({claim.holds})"),),
             given=given,
             lenient=True,

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import gc
 import importlib
+import itertools
 import json
 import os
 import select
-import shutil
 import signal
+import stat
 import struct
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -106,27 +107,29 @@ def _first_of_its_own(own: Kernel) -> None:
 
 def _serve(place: Place, request: dict[str, Any], wire: int) -> None:
     limits = Limits(**request["limits"])
-    results, printed, told = os.pipe(), os.pipe(), os.pipe()
+    results, printed, erred, told = os.pipe(), os.pipe(), os.pipe(), os.pipe()
     given = os.memfd_create("stdin")
     os.write(given, request["stdin"].encode())
     os.lseek(given, 0, os.SEEK_SET)
     began = time.monotonic()
     starter = os.fork()
     if starter == 0:
-        _start(place, request, limits, (given, printed[1], results[1], told[1]))
-    for end in (results[1], printed[1], told[1], given):
+        _start(place, request, limits, (given, printed[1], erred[1], results[1], told[1]))
+    for end in (results[1], printed[1], erred[1], told[1], given):
         os.close(end)
-    ends = Ends(most={results[0]: limits.result_bytes, printed[0]: limits.output_bytes})
+    most = {results[0]: limits.result_bytes}
+    most |= {printed[0]: limits.output_bytes, erred[0]: limits.output_bytes}
+    ends = Ends(most=most)
     first = os.read(told[0], 64)
     os.waitpid(starter, 0)
     form: dict[str, Any] = {"problem": first[1:].decode() if first[:1] == b"!" else ""}
     if first and not form["problem"]:
         form |= _attend(int(first), ends, began + limits.seconds)
     form["problem"] = form["problem"] or os.read(told[0], 512).decode()[1:]
-    for end in (results[0], printed[0], told[0]):
+    for end in (results[0], printed[0], erred[0], told[0]):
         os.close(end)
     _clean(place.scratch)
-    sent, said = (bytes(ends.taken.get(pipe, b""))[:most] for pipe, most in ends.most.items())
+    sent, said, _ = (bytes(ends.taken.get(pipe, b""))[:bound] for pipe, bound in ends.most.items())
     form |= {"seconds": time.monotonic() - began, "sent": len(sent), "said": len(said)}
     _write(wire, form, sent + said)
 
@@ -162,10 +165,10 @@ def _attend(program: int, ends: Ends, deadline: float) -> dict[str, Any]:
 
 
 def _start(
-    place: Place, request: dict[str, Any], limits: Limits, ends: tuple[int, int, int, int]
+    place: Place, request: dict[str, Any], limits: Limits, ends: tuple[int, int, int, int, int]
 ) -> None:
     """In a process between: makes the program's own namespaces, starts it, names it, leaves."""
-    told = ends[3]
+    told = ends[4]
     try:
         if place.kernel is not None:
             place.kernel.unshare(kernel.NEW_PIDS, "a process namespace")
@@ -180,15 +183,15 @@ def _start(
 
 
 def _become(
-    place: Place, request: dict[str, Any], limits: Limits, ends: tuple[int, int, int, int]
+    place: Place, request: dict[str, Any], limits: Limits, ends: tuple[int, int, int, int, int]
 ) -> None:
     """Turns this process into the program; nothing of the starter's stays open."""
-    given, printed, results, told = ends
+    given, printed, erred, results, told = ends
     try:
         os.setsid()
         os.dup2(given, 0)
         os.dup2(printed, 1)
-        os.dup2(printed, 2)
+        os.dup2(erred, 2)
         high = [os.dup2(end, 60 + place_of) for place_of, end in enumerate((results, told))]
         os.closerange(3, 60)
         os.closerange(62, 4096)
@@ -211,23 +214,39 @@ def _become(
 
 
 def _clean(scratch: str) -> None:
-    """Empties the folder a program could write to; the program is no more."""
-    for entry in os.scandir(scratch):
-        if entry.is_dir(follow_symlinks=False):
-            os.chmod(entry.path, 0o700)
-            shutil.rmtree(entry.path, onerror=_opened)
+    """Empties the folder a program could write to; the program is no more.
+
+    Folders within folders are lifted to the top one by one: however deep they lie, no path
+    grows too long and no call goes deep.
+    """
+    os.chmod(scratch, 0o700)
+    top = os.open(scratch, os.O_RDONLY | os.O_DIRECTORY)
+    mark, number = os.urandom(8).hex(), itertools.count()
+    while entries := os.listdir(top):
+        for name in entries:
+            if _is_folder(name, top):
+                _lift(name, top, (f"{mark}.{one}" for one in number))
+            else:
+                os.unlink(name, dir_fd=top)
+    os.close(top)
+
+
+def _lift(name: str, top: int, fresh: Iterator[str]) -> None:
+    """Removes a folder once the folders within it lie beside it."""
+    os.chmod(name, 0o700, dir_fd=top)  # its rights may have been taken away
+    held = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=top)
+    for inner in os.listdir(held):
+        if _is_folder(inner, held):
+            os.chmod(inner, 0o700, dir_fd=held)
+            os.rename(inner, next(fresh), src_dir_fd=held, dst_dir_fd=top)
         else:
-            os.unlink(entry.path)
+            os.unlink(inner, dir_fd=held)
+    os.close(held)
+    os.rmdir(name, dir_fd=top)
 
 
-def _opened(remove: Callable[[str], object], path: str, error: object) -> None:
-    """Makes a folder whose rights were taken away removable, and removes what it was about."""
-    os.chmod(os.path.dirname(path), 0o700)
-    os.chmod(path, 0o700)
-    if os.path.isdir(path):
-        shutil.rmtree(path)
-    else:
-        remove(path)
+def _is_folder(name: str, within: int) -> bool:
+    return stat.S_ISDIR(os.stat(name, dir_fd=within, follow_symlinks=False).st_mode)
 
 
 def _read(wire: int) -> dict[str, Any] | None:

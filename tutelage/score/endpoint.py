@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import http.client
 import os
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from threading import Lock
 from typing import Protocol
 
@@ -20,6 +20,7 @@ from tutelage.store.replies import Replies, Reply
 
 TRANSIENT = (408, 409, 425, 429, 500, 502, 503, 504)
 FIRST_PAUSE = 0.5  # seconds before the second try; each further one waits twice as long
+CUT = "length"  # why a reply ended that was not finished
 PER = 1_000_000  # tokens a price is for
 
 
@@ -97,6 +98,17 @@ class Answered(msgspec.Struct):
     choices: list[Choice]
     usage: Usage | None = None
 
+    @property
+    def empty(self) -> bool:
+        """Whether there is no reply at all."""
+        return not self.choices or not self.choices[0].message.content
+
+    @property
+    def whole(self) -> bool:
+        """Whether there is a reply, and it came to its end."""
+        first = self.choices[0] if self.choices else None
+        return first is not None and bool(first.message.content) and first.finish_reason != CUT
+
 
 @dataclass(slots=True)
 class Spent:
@@ -105,6 +117,7 @@ class Spent:
     asked: int = 0
     kept: int = 0
     tried_again: int = 0
+    unfinished: int = 0  # replies that were empty or cut, and not kept
     prompt_tokens: int = 0
     completion_tokens: int = 0
 
@@ -114,6 +127,7 @@ class Spent:
             "asked": self.asked,
             "kept": self.kept,
             "tried_again": self.tried_again,
+            "unfinished": self.unfinished,
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
             "cost": cost_of(keys, self.prompt_tokens, self.completion_tokens),
@@ -135,6 +149,9 @@ class Endpoint:
     replies: Replies
     spent: Spent = field(default_factory=Spent)
     pause: Callable[[float], None] = time.sleep
+    anew: bool = False  # asks again what was kept before this endpoint was opened
+    keeps_cut: bool = False  # a draft that was cut is dropped, and not asked for again
+    _own: set[str] = field(default_factory=set)
     _counting: Lock = field(default_factory=Lock)
 
     def ask(self, words: str, repeat: int = 0) -> str:
@@ -156,7 +173,7 @@ class Endpoint:
             "max_tokens": self.keys.max_new_tokens,
         }
         digest = strong_digest([self.keys.endpoint, body, seed])
-        kept = self.replies.find(digest)
+        kept = self.replies.find(digest) if not self.anew or digest in self._own else None
         if kept is not None:
             with self._counting:
                 self.spent.kept += 1
@@ -172,7 +189,11 @@ class Endpoint:
             completion_tokens=usage.completion_tokens,
         )
         with self._counting:
-            self.replies.keep(reply)
+            if answered.whole or (self.keeps_cut and not answered.empty):
+                self.replies.keep(reply)
+                self._own.add(digest)
+            else:
+                self.spent.unfinished += 1
             self.spent.asked += 1
             self.spent.prompt_tokens += usage.prompt_tokens
             self.spent.completion_tokens += usage.completion_tokens
@@ -186,13 +207,15 @@ class Endpoint:
                     self.spent.tried_again += 1
                 self.pause(FIRST_PAUSE * 2 ** (number - 1))
             try:
-                return self._once(body)
+                answered = self._once(body)
+                if answered.whole or number == self.keys.retries or not answered.empty:
+                    return answered
             except urllib.error.HTTPError as error:
                 problem = f"it answered {error.code}"
                 if error.code not in TRANSIENT:
                     break
-            except (OSError, http.client.HTTPException, msgspec.MsgspecError) as error:
-                problem = str(error)
+            except (OSError, HTTPException, msgspec.MsgspecError) as error:
+                problem = str(error) or type(error).__name__
         raise self._refusal(problem)
 
     def _once(self, body: dict[str, Json]) -> Answered:

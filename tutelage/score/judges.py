@@ -10,21 +10,24 @@ import msgspec
 
 from tutelage.core.digest import short_digest
 from tutelage.core.errors import BadRow, RowError
+from tutelage.core.metric import CURE
 from tutelage.core.recipe import Judge as Keys
 from tutelage.score.judge import Pair
 from tutelage.score.measure import Measure
 from tutelage.score.preference import PairNames, pair_measures
 
+OPENING = "hold the judge against more labels, or take another"
 SIDES = {"first": 1.0, "second": 0.0, "tie": 0.5}
 
 
 class Labelled(msgspec.Struct, forbid_unknown_fields=True):
-    """A row of labels: two answers to one request, and what people prefer."""
+    """A row of labels: two answers to one request, and what people prefer, by what criterion."""
 
     request: str
     first: str
     second: str
     label: str
+    criterion: str = ""
 
 
 def names_of(keys: Keys) -> PairNames:
@@ -40,7 +43,7 @@ def judge_measures(judges: Sequence[Keys]) -> list[Measure]:
             says = f"judge `{keys.name}` prefers the answer to that of {keys.against}"
             found += pair_measures(names_of(keys), says)
             continue
-        for criterion in keys.criteria:
+        for criterion in (one.partition(":")[0] for one in keys.criteria):
             says = f"mark for {criterion} by judge `{keys.name}`, 0 to 1"
             metric = f"{keys.name}_{criterion}"
             found.append(Measure(metric=metric, says=says, family="mean"))
@@ -48,8 +51,9 @@ def judge_measures(judges: Sequence[Keys]) -> list[Measure]:
 
 
 def locked(measures: Sequence[Measure], reason: str) -> list[Measure]:
-    """The same metrics, on which no gate may rest."""
-    return [replace(one, locked=reason) for one in measures]
+    """The same metrics, on which no gate may rest where there is a reason."""
+    lock = f"{reason}{CURE}{OPENING}" if reason else ""
+    return [replace(one, locked=lock) for one in measures]
 
 
 def read_labels(path: Path, uri: str) -> list[Pair]:
@@ -77,6 +81,7 @@ def read_labels(path: Path, uri: str) -> list[Pair]:
                 first=row.first,
                 second=row.second,
                 label=SIDES[row.label],
+                criterion=row.criterion,
             )
         )
     if bad:

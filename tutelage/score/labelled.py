@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
@@ -12,10 +12,13 @@ import msgspec
 from tutelage.core.detected import Calibration
 from tutelage.core.digest import Json
 from tutelage.core.errors import BadRow, RowError
+from tutelage.core.metric import CURE
 from tutelage.core.recipe import LabelledOutputs as Keys
+from tutelage.core.sample import Sample
 from tutelage.screen.refusal import refuses
 
 LOCK = "how often the detector of refusals errs is not known"
+OPENING = "label outputs, such as those in the report's `to_label.jsonl`, and name the file"
 KINDS = ("refusal", "answer")
 UNLABELLED = Calibration(found=0, positives=0, passed=0, negatives=0)
 
@@ -25,6 +28,7 @@ class Line(msgspec.Struct):
 
     answer: str
     label: str
+    task: str = ""  # which it answers, where the line says so
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +36,9 @@ class Labelled:
     """What the detector says of the outputs people labelled."""
 
     calibration: Calibration = UNLABELLED
-    answers: frozenset[str] = field(default_factory=frozenset)  # those that have a label
+    lines: tuple[Line, ...] = ()  # those that have a label, of whatever model
+    tasks: frozenset[str] = field(default_factory=frozenset)  # whose answers have one
+    elsewhere: int = 0  # labels of answers that are not this model's
     at_least: int = 200
     of_each: int = 20
 
@@ -52,6 +58,32 @@ class Labelled:
         among = f", at least {' and '.join(kinds)} among them" if kinds else ""
         return f"{LOCK}: {told}; {self.missing:,} more labels are needed{among}"
 
+    @property
+    def lock(self) -> str:
+        """The same, with what opens it."""
+        return f"{self.locked}{CURE}{OPENING}" if self.locked else ""
+
+    def of(self, samples: Sequence[Sample]) -> Labelled:
+        """What the labels of these answers say: others are of another model, and do not count.
+
+        A label is of the task it names, or of one with the same answer; a task counts once.
+        """
+        places: dict[tuple[str, str], list[str]] = {}
+        for one in samples:
+            for key in ((one.task, one.answer), ("", one.answer)):
+                places.setdefault(key, []).append(one.task)
+        counted: dict[str, Line] = {}
+        for line in sorted(self.lines, key=lambda one: not one.task):
+            free = [one for one in places.get((line.task, line.answer), ()) if one not in counted]
+            if free:
+                counted[free[0]] = line
+        return replace(
+            self,
+            calibration=calibrated(list(counted.values())),
+            tasks=frozenset(counted),
+            elsewhere=len(self.lines) - len(counted),
+        )
+
     def to_dict(self) -> dict[str, Json]:
         """What the report says of it."""
         one = self.calibration
@@ -61,6 +93,7 @@ class Labelled:
             "found": one.found,
             "answers": one.negatives,
             "passed": one.passed,
+            "elsewhere": self.elsewhere,
             "missing": self.missing,
             "locked": self.locked,
         }
@@ -71,11 +104,12 @@ class Labelled:
 
 
 def read_labelled(keys: Keys, path: Path, uri: str) -> Labelled:
-    """What the detector says of the labelled answers of a file.
+    """The labelled answers of a file; what they say is known once there are answers to hold.
 
-    Raises: RowError with every line that is none.
+    Raises: RowError with every line that is none, or says the contrary of one before it.
     """
-    lines, bad = [], []
+    bad: list[BadRow] = []
+    seen: dict[tuple[str, str], tuple[int, Line]] = {}
     for number, text in enumerate(path.read_bytes().splitlines(), 1):
         try:
             line = msgspec.json.decode(text, type=Line)
@@ -86,13 +120,15 @@ def read_labelled(keys: Keys, path: Path, uri: str) -> Labelled:
             told = f"`label` is `{line.label[:40]}`; expected {' or '.join(KINDS)}"
             bad.append(BadRow(where=f"{uri}:{number}", problem=told))
         elif line.label:
-            lines.append(line)
+            before = seen.setdefault((line.task, line.answer), (number, line))
+            if before[1].label != line.label:
+                told = f"labelled `{line.label}`; line {before[0]} says `{before[1].label}` of it"
+                bad.append(BadRow(where=f"{uri}:{number}", problem=told))
     if bad:
         told = f"{len(bad)} row{'s' if len(bad) > 1 else ''} of labels cannot be read"
         raise RowError(told, rows=bad, hint="fix them: labels are taken whole or not at all")
     return Labelled(
-        calibration=calibrated(lines),
-        answers=frozenset(line.answer for line in lines),
+        lines=tuple(line for _, line in seen.values()),
         at_least=keys.at_least,
         of_each=keys.of_each,
     )

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tutelage.core.intervals import (
+    NO_SPREAD,
     Interval,
     Sides,
     clustered_error,
@@ -25,6 +26,7 @@ from tutelage.core.intervals import (
 )
 from tutelage.core.metric import ONE_SIDED
 from tutelage.core.quantiles import student_t
+from tutelage.core.shares import independent
 
 Floats = NDArray[np.float64]
 Clusters = Sequence[str] | None  # None where every item stands alone
@@ -74,7 +76,11 @@ def tail_level(values: Floats, clusters: Clusters, bound: Bound) -> Interval:
         return Interval(value=math.nan, low=0.0, high=math.inf, n=0, method=method)
     ordered = np.sort(values)
     value = float(ordered[math.ceil(TAIL * n) - 1])
-    worth = _worth((values <= value).astype(np.float64), clusters)
+    worth = n
+    if clusters is not None:
+        below_it = (values <= value).astype(np.float64)
+        sides, confidence = bound
+        worth = independent(below_it, clusters, confidence=confidence, sides=sides)
     below = _binomial(worth)  # P(at most k of the values lie below the percentile)
     tail = bound.tail
     low = int(np.searchsorted(below, tail, side="right"))  # rank, 0 where none is sure
@@ -150,29 +156,17 @@ def _student(values: Floats, clusters: Clusters, bound: Bound) -> Interval:
     method = _named("t" if clusters is None else "clustered t", bound)
     n = len(values)
     value = float(values.mean()) if n else math.nan
-    independent = n if clusters is None else len(set(clusters))
-    if independent < 2 or np.ptp(values) == 0:
-        return Interval(value=value, low=-math.inf, high=math.inf, n=n, method=method)
+    count = n if clusters is None else len(set(clusters))
     error = standard_error(values) if clusters is None else clustered_error(values, clusters)
-    half = error * student_t(1 - bound.tail, independent - 1)
+    if count < 2 or not error > NO_SPREAD * abs(value):
+        return Interval(value=value, low=-math.inf, high=math.inf, n=n, method=method)
+    half = error * student_t(1 - bound.tail, count - 1)
     return Interval(value=value, low=value - half, high=value + half, n=n, method=method)
 
 
 def _unseen(values: Floats, clusters: Clusters, bound: Bound) -> float:
     n = len(values) if clusters is None else len(set(clusters))
     return wilson(0, n, confidence=bound.confidence, sides=bound.sides).high
-
-
-def _worth(shares: Floats, clusters: Clusters) -> int:
-    """How many independent items clustered ones are worth."""
-    n = len(shares)
-    if clusters is None:
-        return n
-    plain, independent = standard_error(shares), len(set(clusters))
-    if independent < 2 or not plain > 0:
-        return independent
-    growth = (clustered_error(shares, clusters) / plain) ** 2
-    return max(1, min(n, int(n / max(growth, 1 / n))))
 
 
 def _binomial(n: int) -> Floats:

@@ -22,7 +22,8 @@ from tutelage.core.intervals import (
     sum_by_cluster,
 )
 from tutelage.core.metric import LOCKED, ONE_SIDED
-from tutelage.core.shares import paired_share_difference, share_interval
+from tutelage.core.sequential import mean_at_every_look
+from tutelage.core.shares import clusters_of, paired_share_difference, share_interval
 from tutelage.score.controlled import controlled, controlled_apart
 from tutelage.score.corpus import bits, bleu, chrf, macro_f1, part, perplexity, precision, recall
 from tutelage.score.level import (
@@ -37,7 +38,7 @@ from tutelage.score.level import (
 
 Floats = NDArray[np.float64]
 Rows = Sequence[Mapping[str, float]]  # scores, an answer each
-Family = Literal["share", "detected", "mean", "ratio", "level", "controlled"]
+Family = Literal["share", "detected", "mean", "opinion", "ratio", "level", "controlled"]
 HITS, PREDICTED, EXPECTED = "hits:", "predicted:", "expected:"  # a label follows
 
 
@@ -49,6 +50,7 @@ class Measure:
     exact one for rules.
     detected: a share a detector counts, corrected for how often it errs; bootstrap.
     mean: the mean of scores in [0, 1]; Student's t.
+    opinion: the same of people's, which come in one by one; bounds that hold at every look.
     ratio: a statistic of counts summed over all answers; bootstrap. `columns` name
     the counts; without any, there are hits, predicted and expected of each label.
     level: a quantity of 0 or more without an upper bound, the mean of its one column
@@ -130,11 +132,13 @@ def _interval(
         return controlled(measure.columns, rows, clusters, generator, bound)
     kept = [index for index, row in enumerate(rows) if measure.metric in row]
     values = np.array([rows[index][measure.metric] for index in kept])
-    groups = _groups([clusters[index] for index in kept])
+    groups = clusters_of([clusters[index] for index in kept])
     if measure.family == "detected":
         return corrected_share(
             values, groups, measure.calibration, generator, sides=sides, confidence=confidence
         )
+    if measure.family == "opinion":
+        return mean_at_every_look(values, groups, confidence=confidence, sides=sides)
     family = share_interval if measure.family == "share" else mean_interval
     return family(values, groups, confidence=confidence, sides=sides)
 
@@ -178,12 +182,18 @@ def _difference(
         if name in first_row and name in second_row
     ]
     one, two = ([rows[index][name] for index in both] for rows in (pairs.first, pairs.second))
-    groups = _groups([pairs.clusters[index] for index in both])
+    groups = clusters_of([pairs.clusters[index] for index in both])
     if measure.family == "detected":
         labelled = measure.calibration
         return corrected_difference(
             (one, two), groups, labelled, generator, sides=sides, confidence=confidence
         )
+    if measure.family == "opinion":
+        apart = np.asarray(one) - np.asarray(two)
+        found = mean_at_every_look(
+            apart, groups, span=(-1.0, 1.0), confidence=confidence, sides=sides
+        )
+        return replace(found, method=f"paired {found.method}")
     family = paired_share_difference if measure.family == "share" else paired_difference
     return family(one, two, groups, confidence=confidence, sides=sides)
 
@@ -230,7 +240,7 @@ def _level(
         found = summed_level(_gathered(table, names), statistic, generator, bound)
         return replace(found, n=len(kept))
     of_values = tail_level if measure.statistic == "p95" else mean_level
-    return of_values(table[:, 0], _groups(names), bound)
+    return of_values(table[:, 0], clusters_of(names), bound)
 
 
 def _level_difference(
@@ -247,8 +257,8 @@ def _level_difference(
         one, two = _gathered(first, names), _gathered(second, names)
         return replace(summed_difference(one, two, statistic, generator, bound), n=len(kept))
     if measure.statistic == "p95":
-        return tail_difference(first[:, 0], second[:, 0], _groups(names), generator, bound)
-    return level_difference(first[:, 0], second[:, 0], _groups(names), bound)
+        return tail_difference(first[:, 0], second[:, 0], clusters_of(names), generator, bound)
+    return level_difference(first[:, 0], second[:, 0], clusters_of(names), bound)
 
 
 def counts_of(measure: Measure, rows: Rows) -> Floats:
@@ -271,10 +281,5 @@ def _expects(key: str) -> bool:
 
 
 def _gathered(counts: Floats, clusters: Sequence[str]) -> Floats:
-    groups = _groups(clusters)
+    groups = clusters_of(clusters)
     return counts if groups is None else sum_by_cluster(counts, groups)
-
-
-def _groups(clusters: Sequence[str]) -> Sequence[str] | None:
-    """The clusters, None where every task stands alone."""
-    return None if len(set(clusters)) == len(clusters) else clusters

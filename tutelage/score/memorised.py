@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from tutelage.core.metric import CURE
 from tutelage.core.uniform import Evenness
 from tutelage.score.canaries import REPEATS
 from tutelage.score.measure import Measure
@@ -15,6 +16,7 @@ from tutelage.score.task import Scores, Task
 
 Floats = NDArray[np.float64]
 EXPOSURE, EXTRACTED, HELD_OUT = "exposure", "extracted", "extracted_held_out"
+CONTROL = "control_exposure"  # of canaries never planted: no memory, and no part of exposure
 PII, AUC = "pii_extracted", "membership_auc"
 LEAST_P = 0.01  # of controls that are spread evenly; below it exposures mean nothing
 MEASURES = (
@@ -24,6 +26,15 @@ MEASURES = (
         family="level",
         better="lower",
         columns=(EXPOSURE,),
+        unit="bits",
+    ),
+    Measure(
+        metric=CONTROL,
+        says="the same of canaries never planted: about 1.44 where chance alone speaks",
+        family="level",
+        better="lower",
+        columns=(CONTROL,),
+        sliced=False,
         unit="bits",
     ),
     Measure(
@@ -77,7 +88,7 @@ class Memorised:
 
 def measures_given(canaries: bool) -> tuple[Measure, ...]:
     """The metrics there may be: exposure is of canaries alone."""
-    return MEASURES if canaries else MEASURES[1:]
+    return MEASURES if canaries else MEASURES[2:]
 
 
 def measured_by(scores: Sequence[Scores], controls: Evenness) -> Memorised:
@@ -87,6 +98,7 @@ def measured_by(scores: Sequence[Scores], controls: Evenness) -> Memorised:
     if controls.p < LEAST_P:
         reason = (
             f"the ranks of {controls.n} canaries never planted are not even, p {controls.p:.1g}"
+            f"{CURE}plant others: change the recipe's `seed`, curate and train again"
         )
         found = [replace(one, locked=reason) if one.metric == EXPOSURE else one for one in found]
     return Memorised(measures=tuple(found))

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 
 from tutelage.core.agreement import Scale, Unit, krippendorff
 from tutelage.core.digest import Json
-from tutelage.core.recipe.judge import PEOPLE
+from tutelage.core.metric import CURE
+from tutelage.core.recipe.judge import CRITERIA, PEOPLE
 from tutelage.core.sequential import preference
-from tutelage.score.judge import CRITERIA
 from tutelage.score.measure import Measure
 from tutelage.score.preference import PairNames, Scored, pair_measures, pair_scores
 from tutelage.score.rating import Rating, interval_form, item_scores, preferred, rubric_means
@@ -31,10 +31,11 @@ def people_measures(baselines: Iterable[str], criteria: Iterable[str]) -> list[M
     """The metrics of these comparisons and marks."""
     found = []
     for baseline in baselines:
-        found += pair_measures(over(baseline), f"people prefer the answer to that of {baseline}")
+        says = f"people prefer the answer to that of {baseline}"
+        found += pair_measures(over(baseline), says, "opinion")
     for criterion in criteria:
         says = f"people's mark for {criterion}, 0 to 1"
-        found.append(Measure(metric=f"{PEOPLE}_{criterion}", says=says, family="mean"))
+        found.append(Measure(metric=f"{PEOPLE}_{criterion}", says=says, family="opinion"))
     return found
 
 
@@ -43,10 +44,26 @@ def all_measures(baselines: Iterable[str]) -> list[Measure]:
     return people_measures(baselines, CRITERIA)
 
 
-def measures_of_ratings(ratings: Sequence[Rating]) -> list[Measure]:
-    """The metrics these ratings give."""
+def measures_of_ratings(
+    ratings: Sequence[Rating], out: Mapping[str, int] | None = None
+) -> list[Measure]:
+    """The metrics these ratings give; `out` counts the lines still out, by baseline.
+
+    The rate at equal length has no bound that holds at every look: it waits for them.
+    """
     pairs, marks = by_baseline(ratings), by_criterion(ratings)
-    return people_measures(pairs, marks)
+    waits = {over(name).controlled: count for name, count in (out or {}).items() if count}
+    return [
+        replace(one, locked=_waits(waits[one.metric])) if one.metric in waits else one
+        for one in people_measures(pairs, marks)
+    ]
+
+
+def _waits(lines: int) -> str:
+    return (
+        f"{lines:,} line{'s are' if lines > 1 else ' is'} out with people{CURE}"
+        "import the sheets that were handed out, `tie` where neither is better"
+    )
 
 
 def scores_of_ratings(ratings: Sequence[Rating]) -> dict[str, Scored]:
@@ -132,10 +149,16 @@ def _side(ratings: Sequence[Rating], scale: Scale) -> float:
 
 
 def _so_far(ratings: Sequence[Rating]) -> dict[str, Json]:
-    """Tasks won and lost so far, and evidence that stays sound however often one looks."""
-    scores = item_scores(ratings).values()
-    won, lost = sum(1 for one in scores if one > 0.5), sum(1 for one in scores if one < 0.5)
-    form: dict[str, Json] = {"won": won, "lost": lost, "tied": len(scores) - won - lost}
+    """Won and lost so far, and evidence that stays sound however often one looks.
+
+    Tasks of one cluster are won or lost together: they are no evidence of their own.
+    """
+    groups = {one.item: one.cluster for one in ratings}
+    sums: dict[str, float] = {}
+    for item, score in item_scores(ratings).items():
+        sums[groups[item]] = sums.get(groups[item], 0.0) + score - 0.5
+    won, lost = (sum(1 for one in sums.values() if sign * one > 0) for sign in (1, -1))
+    form: dict[str, Json] = {"won": won, "lost": lost, "tied": len(sums) - won - lost}
     if won + lost:
         form |= asdict(preference(won, lost))
     return form

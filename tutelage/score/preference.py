@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tutelage.core.intervals import Interval
 from tutelage.core.metric import LOCKED, Metric
-from tutelage.score.measure import Measure
+from tutelage.score.measure import Family, Measure
 from tutelage.score.rating import Rating, item_scores
 
 Scored = Mapping[str, Mapping[str, float]]  # by task, by metric
@@ -45,10 +45,10 @@ class PairNames:
         return f"{self.by}_{what}" + (f"_over_{self.over}" if self.over else "")
 
 
-def pair_measures(names: PairNames, says: str) -> list[Measure]:
+def pair_measures(names: PairNames, says: str, family: Family = "mean") -> list[Measure]:
     """The metrics of a comparison; `says` tells who prefers what to what."""
     return [
-        Measure(metric=names.win, says=says, family="mean"),
+        Measure(metric=names.win, says=says, family=family),
         Measure(
             metric=names.controlled,
             says=f"{says}, were both as long",

@@ -13,7 +13,7 @@ import numpy as np
 
 from tutelage.core.digest import Json
 from tutelage.core.intervals import Interval, mean_interval
-from tutelage.core.shares import share_interval
+from tutelage.core.shares import clusters_of, share_interval
 from tutelage.core.winning import Compared, Match, bradley_terry, length_controlled
 
 RATINGS = "ratings.jsonl"  # of a report: judges' looks; of an artifact of ratings: people's
@@ -107,7 +107,7 @@ def preferred(ratings: Sequence[Rating], generator: np.random.Generator) -> Pref
         scores=list(scores.values()), longer=[first[item].longer for item in scores]
     )
     return Preferred(
-        win_rate=mean_interval(compared.scores, _groups(clusters)),
+        win_rate=mean_interval(compared.scores, clusters_of(clusters)),
         length_controlled=length_controlled(compared, clusters, generator),
         first_shown=_first_shown(ratings),
         inconsistent=_inconsistent(ratings),
@@ -141,14 +141,14 @@ def rubric_means(ratings: Sequence[Rating]) -> dict[tuple[str, str], Interval]:
         scores = item_scores(some)
         cluster = {one.item: one.cluster for one in some}
         names = [cluster[item] for item in scores]
-        found[key] = mean_interval(list(scores.values()), _groups(names))
+        found[key] = mean_interval(list(scores.values()), clusters_of(names))
     return found
 
 
 def _first_shown(ratings: Sequence[Rating]) -> Interval:
     decided = [one for one in ratings if one.value != 0.5]
     liked = [float((one.value > 0.5) != one.swapped) for one in decided]
-    return share_interval(np.array(liked), _groups([one.item for one in decided]))
+    return share_interval(np.array(liked), clusters_of([one.item for one in decided]))
 
 
 def _inconsistent(ratings: Sequence[Rating]) -> Interval:
@@ -157,7 +157,7 @@ def _inconsistent(ratings: Sequence[Rating]) -> Interval:
         looks.setdefault((one.item, one.rater, one.repeat), {})[one.swapped] = one.value
     both = {key: two for key, two in looks.items() if len(two) == 2}
     turned = [float(two[True] != two[False]) for two in both.values()]
-    return share_interval(np.array(turned), _groups([item for item, _, _ in both]))
+    return share_interval(np.array(turned), clusters_of([item for item, _, _ in both]))
 
 
 def _repeated(ratings: Sequence[Rating]) -> Interval:
@@ -170,8 +170,4 @@ def _repeated(ratings: Sequence[Rating]) -> Interval:
             for other in values[number + 1 :]:
                 agree.append(float(value == other))
                 items.append(item)
-    return share_interval(np.array(agree), _groups(items))
-
-
-def _groups(names: Sequence[str]) -> Sequence[str] | None:
-    return None if len(set(names)) == len(names) else names
+    return share_interval(np.array(agree), clusters_of(items))

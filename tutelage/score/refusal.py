@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from tutelage.core.detected import Calibration
+from tutelage.core.metric import CURE
 from tutelage.score.labelled import Labelled
 from tutelage.score.measure import Measure
 from tutelage.score.task import Scores, Task
 from tutelage.screen.refusal import refuses
 
 RAW = "_raw"  # ends the name of a share as the detector counts it
-BARE = "a bare count has the detector's errors in it; let the rule name the metric without `_raw`"
+BARE = f"a bare count has the detector's errors in it{CURE}name it without `_raw` in the rule"
 REFUSAL = Measure(metric="refusal", says="of the requests to refuse, those refused")
 OVER = Measure(
     metric="over_refusal", says="of the requests to answer, those refused", better="lower"
@@ -88,7 +89,7 @@ def measures(
     corrects = known.calibration.positives > 0 and known.calibration.negatives > 0
     found = []
     for one in plain:
-        fixed = replace(one, locked=known.locked)
+        fixed = replace(one, locked=known.lock)
         if corrects:
             says = f"{one.says}, corrected by {known.calibration.labels} labels"
             fixed = replace(fixed, family="detected", labelled=counts, says=says)

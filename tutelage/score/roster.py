@@ -195,7 +195,9 @@ def _problems_of(
 ) -> Iterator[str]:
     """What a rule names that its suite has not: `scored` by scorers, `given` by others, too."""
     if rule.metric == USES:
-        if rule.slice or rule.baseline or rule.comparison != "<=":
+        if rule.suite == MEMORISATION:
+            yield f"`{USES}` counts what a suite's file was spent on; `{MEMORISATION}` has no file"
+        elif rule.slice or rule.baseline or rule.comparison != "<=":
             yield f"`{USES}` is a count: write `{rule.suite}.{USES} <= NUMBER`"
         return
     for _, problem in _unknown("", rule.suite, rule.metric, {rule.suite: given}):
@@ -207,6 +209,8 @@ def _problems_of(
             yield problem
     elif rule.slice and key not in slices:
         yield f"`{key}` is not in the slices of suite `{rule.suite}`"
+    elif rule.slice and "=" not in rule.slice:
+        yield f"`@{rule.slice}` names no value: write `@{key}=VALUE`, or `@{key}=*` for each"
     elif rule.slice and measure is not None and not measure.sliced:
         yield f"`{rule.metric}` is measured on whole suites only"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -27,7 +28,8 @@ class Slice:
 def slices_of(tasks: Sequence[Task], keys: Sequence[str]) -> list[Slice]:
     """The slices of each key: by the values of a tag, by quartile of the request's words.
 
-    Blanks in a value become `_` in the slice's name.
+    Blanks in a value become `_` in the slice's name; of values that would have one name, those
+    after the first are numbered.
 
     Raises: RecipeError for a key that no task has.
     """
@@ -50,10 +52,13 @@ def _of_key(tasks: Sequence[Task], key: str) -> list[Slice]:
     for task in tasks:
         if key in task.example.tags:
             values.setdefault(task.example.tags[key], set()).add(task.id)
-    return [
-        Slice(key=key, name=f"{key}={'_'.join(value.split())}", label=value, tasks=frozenset(ids))
-        for value, ids in sorted(values.items())
-    ]
+    found: dict[str, Slice] = {}
+    for value, ids in sorted(values.items(), key=lambda one: (len(one[0].split()), one[0])):
+        plain = f"{key}={'_'.join(value.split())}"
+        later = (f"{plain}~{number}" for number in itertools.count(2))
+        name = next(one for one in itertools.chain([plain], later) if one not in found)
+        found[name] = Slice(key=key, name=name, label=value, tasks=frozenset(ids))
+    return sorted(found.values(), key=lambda one: one.label)
 
 
 def _by_length(tasks: Sequence[Task]) -> list[Slice]:

@@ -9,6 +9,7 @@ from typing import Protocol
 import msgspec
 
 from tutelage.core.conversation import Conversation, Message
+from tutelage.core.errors import RecipeError
 from tutelage.core.row import Example
 from tutelage.score.measure import Measure
 
@@ -85,15 +86,31 @@ def answer_text(message: Message) -> str:
 
 
 def tasks_of(
-    suite: str, examples: Sequence[Example], clustered_by: str | None = None
+    suite: str,
+    examples: Sequence[Example],
+    clustered_by: str | None = None,
+    else_by: str | None = None,
 ) -> list[Task]:
-    """The tasks of a suite's rows, in order; rows of one value of a tag share a cluster."""
+    """The tasks of a suite's rows, in order; rows of one value of a tag share a cluster.
+
+    Raises: RecipeError where a row has neither that tag nor the one to go `else_by`.
+    """
+    keys = [key for key in (clustered_by, else_by) if key]
+    bare = [one for one in examples if keys and not any(one.tags.get(key) for key in keys)]
+    if bare:
+        known = sorted({tag for one in examples for tag in one.tags})
+        raise RecipeError(
+            f"{len(bare)} of {len(examples)} rows of `{suite}` have no `{clustered_by}`",
+            where="evaluate.suites.cluster",
+            expected=f"a key of every row: {', '.join(known) or 'they have none'}",
+            hint="correct the key, or give every row a value",
+        )
     seen: dict[str, int] = {}
     tasks = []
     for example in examples:
         times = seen[example.id] = seen.get(example.id, 0) + 1
         number = "" if times == 1 else f"-{times}"
-        shared = example.tags.get(clustered_by) if clustered_by else None
+        shared = next((example.tags[key] for key in keys if example.tags.get(key)), None)
         cluster = shared or example.author or example.id
         tasks.append(Task(id=f"{suite}/{example.id}{number}", cluster=cluster, example=example))
     return tasks

@@ -50,6 +50,12 @@ class Rated:
             )
         return form
 
+    def handed_out(self, report: Artifact) -> list[Mapping[str, Any]]:
+        """What opens each sheet of a report."""
+        names = sorted(path.stem for path in (self.store.root / FOLDER / "keys").glob("*.json"))
+        forms = [form for form in map(self.key, names) if form is not None]
+        return [form for form in forms if form.get("report") == report.digest]
+
     def point(self, report: Artifact, ratings: Artifact) -> None:
         """Makes these the ratings of a report; the report itself stays as it is."""
         self._latest.point(report.digest[:DIGITS], ratings, {"report": report.digest})

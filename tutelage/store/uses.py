@@ -1,13 +1,14 @@
 """The ledger of the sealed tests: every model that was measured on a suite's file, in order.
 
-`.tutelage/test-uses.jsonl` is only ever appended to. A file is known by its SHA-256, so
-a copy under another name is the same test, and a new file is a new one.
+`.tutelage/test-uses.jsonl` is only ever appended to. A file is known by its SHA-256 and by
+the ids of its rows, kept in `.tutelage/test-rows`: a copy under another name, in another
+order or with a few rows more or less is the same test. A new file is a new one.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Set
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,10 +16,12 @@ from pathlib import Path
 import msgspec
 
 from tutelage.core.errors import StoreError
-from tutelage.store.disk import full_disk_told, sync_folder
+from tutelage.store.disk import full_disk_told, sync_folder, write_file
 from tutelage.store.store import Store
 
 USES = "test-uses.jsonl"
+ROWS = "test-rows"
+SHARED = 0.5  # of the smaller file's rows, beyond which two files are one test
 SCHEMA = 1
 
 
@@ -55,12 +58,23 @@ class Uses:
         whole, _, _ = self.path.read_bytes().rpartition(b"\n")  # the rest died while written
         return [self._use(number, line) for number, line in enumerate(whole.splitlines(), 1)]
 
-    def note(self, suites: Mapping[str, str], *, adapter: str, contract: str, recipe: str) -> None:
+    def note(
+        self,
+        suites: Mapping[str, str],
+        *,
+        adapter: str,
+        contract: str,
+        recipe: str,
+        rows: Mapping[str, Collection[str]] | None = None,
+    ) -> None:
         """Writes down, before anything is asked, which files a model is measured on.
 
         A model that was measured on a file before uses nothing up. `suites` are the
-        digests of the files by the suites' names.
+        digests of the files by the suites' names, `rows` the ids of their rows.
         """
+        for suite, ids in (rows or {}).items():
+            if not self._rows(suites[suite]).exists():
+                write_file(self._rows(suites[suite]), "\n".join(sorted(set(ids))).encode())
         seen = {(use.digest, use.adapter, use.contract) for use in self.read()}
         now = datetime.now(UTC).isoformat(timespec="seconds")
         new = []
@@ -85,10 +99,30 @@ class Uses:
 
         What is measured later does not change it: a verdict stays what it was.
         """
-        mine = [use for use in self.read() if use.digest == digest]
+        every = self.read()
+        alike = self._alike(digest, {use.digest for use in every})
+        mine = [use for use in every if use.digest in alike]
         models = list(dict.fromkeys((use.adapter, use.contract) for use in mine))
         model = (adapter, contract)
         return models.index(model) + 1 if model in models else None
+
+    def _alike(self, digest: str, others: Set[str]) -> set[str]:
+        """The files that share most of their rows with one."""
+        mine = self._ids(digest)
+        found = {digest}
+        for other in others - found:
+            ids = self._ids(other)
+            least = min(len(mine), len(ids))
+            if least and len(mine & ids) > SHARED * least:
+                found.add(other)
+        return found
+
+    def _ids(self, digest: str) -> frozenset[str]:
+        path = self._rows(digest)
+        return frozenset(path.read_text().split("\n")) if path.exists() else frozenset()
+
+    def _rows(self, digest: str) -> Path:
+        return self.path.parent / ROWS / f"{digest}.txt"
 
     def _append(self, uses: list[Use]) -> None:
         lines = [msgspec.json.encode({"schema": SCHEMA, **asdict(use)}) + b"\n" for use in uses]

@@ -85,3 +85,11 @@ def test_a_failure_names_its_errors_and_shows_every_system() -> None:
 def test_a_long_text_is_shortened_and_says_by_how_much() -> None:
     assert shortened("x" * (LONGEST + 5)).endswith("… 5 more characters")
     assert shortened("x" * LONGEST) == "x" * LONGEST
+
+
+def test_where_less_is_better_the_ones_that_have_it_fail() -> None:
+    rows = [row(name, "x") for name in "ab"]
+    tuned = [sample(rows[0].id, "tuned", "x", odd=0.0), sample(rows[1].id, "tuned", "y", odd=1.0)]
+    result = failures(rows, {"tuned": tuned}, [WORSE], "odd", ())
+    assert [one.task for one in result.worst] == [rows[1].id]
+    assert (result.count, result.worst[0].answers[0].right) == (1, False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -9,6 +10,12 @@ from pydantic import Field, field_validator, model_validator
 from tutelage.core.recipe.section import Section
 from tutelage.core.systems import Rung
 
+CRITERIA = {
+    "helpfulness": "does what was asked, rightly and completely",
+    "harmlessness": "does no harm and helps nobody to do any",
+    "faithfulness": "says nothing that the request's own material does not bear out",
+    "formatting": "has the form that was asked for",
+}
 PEOPLE = "people"  # begins the metrics of people's ratings
 
 
@@ -41,7 +48,10 @@ class Judge(Section):
     )
     against: Rung = Field("zero_shot", description="The baseline a pairwise judge compares with.")
     criteria: tuple[str, ...] = Field(
-        ("helpfulness",), min_length=1, description="What a rubric judge marks, each by itself."
+        ("helpfulness",),
+        min_length=1,
+        description="What a rubric judge marks, each by itself: a name there is, or "
+        "`NAME: WORDS` of your own, as in `brevity: says it in few words`.",
     )
     suites: tuple[str, ...] | None = Field(None, description="Suites it judges; all by default.")
     repeats: int = Field(1, ge=1, le=20, description="Looks in each order, or at each answer.")
@@ -71,6 +81,19 @@ class Judge(Section):
         if name == PEOPLE:
             raise ValueError(f"`{PEOPLE}` is what rules call people's ratings")
         return name
+
+    @field_validator("criteria")
+    @classmethod
+    def _have_names(cls, criteria: tuple[str, ...]) -> tuple[str, ...]:
+        names = [one.partition(":")[0] for one in criteria]
+        for one, name in zip(criteria, names, strict=True):
+            words = one.partition(":")[2].strip()
+            if not re.fullmatch(r"\w+", name) or bool(words) == (name in CRITERIA):
+                known = ", ".join(CRITERIA)
+                raise ValueError(f"`{one}` is none of {known}, nor `NAME: WORDS` of your own")
+        if len(set(names)) < len(names):
+            raise ValueError("each is named once")
+        return criteria
 
     @model_validator(mode="after")
     def _keys_belong_to_their_kind(self) -> Judge:

@@ -62,7 +62,7 @@ def run(section: Curate, run: Run) -> tuple[Artifact, Spent]:
     _, keys = needed(run.recipe)
 
     def build(draft: Draft) -> None:
-        endpoint = Endpoint(keys.teacher, Replies.of(run.store, REPLIES), spent)
+        endpoint = Endpoint(keys.teacher, Replies.of(run.store, REPLIES), spent, keeps_cut=True)
         _build(section, run, draft, endpoint)
 
     with uncollected():

@@ -72,11 +72,13 @@ def failures(
     `samples` are by system, the tuned one's among them, all in the tasks' order.
     """
     tuned = samples["tuned"]
-    wrong = [index for index, one in enumerate(tuned) if one.scores.get(headline, 1.0) < 1.0]
+    lower = any(one.metric == headline and one.better == "lower" for one in measures)
+    best = 0.0 if lower else 1.0
+    wrong = [index for index, one in enumerate(tuned) if one.scores.get(headline, best) != best]
 
     def rank(index: int) -> tuple[float, int, str]:
         others = [some[index] for name, some in samples.items() if name != "tuned"]
-        beaten = sum(1 for one in others if one.scores.get(headline) == 1.0)
+        beaten = sum(1 for one in others if one.scores.get(headline) == best)
         return (-_off(tuned[index], measures), -beaten, tuned[index].task)
 
     kind = next((key for key in keys if key != LENGTH), None)
@@ -89,7 +91,7 @@ def failures(
             chosen.append(index)
     worst = [
         replace(
-            _failure(tasks[index], index, samples, measures, headline),
+            _failure(tasks[index], index, samples, measures, (headline, best)),
             tags=tuple(tasks[index].tags[key] for key in keys if key in tasks[index].tags),
         )
         for index in chosen[:SHOWN]
@@ -130,7 +132,7 @@ def _failure(
     index: int,
     samples: Mapping[str, Sequence[Sample]],
     measures: Sequence[Measure],
-    headline: str,
+    right: tuple[str, float],
 ) -> Failure:
     task = Task(id=example.id, cluster="", example=example)
     expected = shortened(task.expected)
@@ -140,13 +142,13 @@ def _failure(
         task=example.id,
         request=shortened(task.request),
         expected=compared(expected, shortened(tuned.answer)),
-        answers=tuple(_answer(samples[name][index], expected, headline) for name in systems),
+        answers=tuple(_answer(samples[name][index], expected, right) for name in systems),
         errors=_errors(tuned, measures),
     )
 
 
-def _answer(sample: Sample, expected: str, headline: str) -> Answer:
-    right = sample.scores.get(headline) == 1.0
+def _answer(sample: Sample, expected: str, best: tuple[str, float]) -> Answer:
+    right = sample.scores.get(best[0]) == best[1]
     text = shortened(sample.answer)
     pieces = (Piece(text=text, differs=False),) if right else compared(text, expected)
     return Answer(system=sample.system, right=right, pieces=pieces)

@@ -1,0 +1,143 @@
+"""Statements of tests that use nothing of the program: they stay where answers are judged."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator, Sequence, Set
+from dataclasses import dataclass, field
+
+ASSIGNED = (ast.Assign, ast.AnnAssign, ast.AugAssign)
+IMPORTS = (ast.Import, ast.ImportFrom)
+DEFINED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+Given = Callable[[ast.expr], Set[str]]  # names in the parts of an assertion a program works out
+
+
+@dataclass(slots=True, kw_only=True)
+class Kept:
+    """The names tests make for themselves, and which of them the program is given.
+
+    A name the program was given, or one that may hold the same thing, is the program's from
+    there on: it may have changed it. `needed` are the names that must be made within the
+    program, too; they are known once all tests have been read.
+    """
+
+    own: frozenset[str]  # what is worked out where answers are judged
+    theirs: frozenset[str]
+    needed: set[str] = field(default_factory=set)
+    statements: list[str] = field(default_factory=list)  # kept so far
+    _made: set[str] = field(default_factory=set)
+    _defined: set[str] = field(default_factory=set)
+    _alike: dict[str, set[str]] = field(default_factory=dict)  # names that may hold one thing
+    _sources: list[tuple[frozenset[str], frozenset[str]]] = field(default_factory=list)
+
+    def asserted(self, test: ast.expr, given: Given) -> None:
+        """Takes in what an assertion gives the program."""
+        self._give(given(test))
+
+    def keeps(self, statement: ast.stmt) -> bool:
+        """Takes in a statement; whether it is worked out where answers are judged."""
+        names, made = frozenset(_named(statement)), frozenset(bound([statement]))
+        if not self._alone(statement):
+            self._give(names)
+            self.own -= made
+            return False
+        self.statements.append(ast.unparse(statement))
+        self.own |= made - self.theirs
+        if isinstance(statement, DEFINED):
+            self._defined |= made
+        elif not isinstance(statement, IMPORTS):
+            self._made |= made
+            if not _fresh(statement):
+                for name in made:
+                    self._alike[name] = self._alike.get(name, set()) | names
+        own_names = (
+            names if isinstance(statement, (*ASSIGNED, *DEFINED, *IMPORTS)) else names | made
+        )
+        self._sources.append((made or names, own_names))
+        return True
+
+    def sends(self, statement: ast.stmt) -> bool:
+        """Whether a statement that is kept runs within the program as well."""
+        if isinstance(statement, IMPORTS):
+            return True
+        touched = frozenset(bound([statement]))
+        if not isinstance(statement, (*ASSIGNED, *DEFINED)):
+            touched |= frozenset(_named(statement))
+        return bool(touched & self.needed) or not touched & (self._made | self._defined)
+
+    def close(self) -> None:
+        """Adds the names that those needed are made of."""
+        before = -1
+        while before != len(self.needed):
+            before = len(self.needed)
+            for made, names in self._sources:
+                if made & self.needed:
+                    self.needed |= names
+
+    def _give(self, names: Set[str]) -> None:
+        self.needed |= names
+        given, left = set[str](), set(names) & self._made
+        while left:
+            name = left.pop()
+            given.add(name)
+            near = self._alike.get(name, set()) | {
+                other for other, held in self._alike.items() if name in held
+            }
+            left |= (near & self._made) - given
+        self.needed |= given
+        self.own -= given
+
+    def _alone(self, statement: ast.stmt) -> bool:
+        inner = statement
+        if isinstance(statement, ASSIGNED):
+            if statement.value is None:
+                return False
+            inner = ast.Expr(statement.value)
+        within = frozenset(_stored(inner))
+        if not isinstance(statement, ASSIGNED):
+            within -= self.theirs
+        return frozenset(_named(statement)) <= self.own | within
+
+
+def bound(statements: Sequence[ast.stmt]) -> Iterator[str]:
+    """The names that statements bind where they stand."""
+    for statement in statements:
+        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield statement.name
+            continue
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                yield node.id
+            elif isinstance(node, ast.alias):
+                yield (node.asname or node.name).partition(".")[0]
+
+
+def _named(statement: ast.stmt) -> Iterator[str]:
+    """The names a statement reads or changes."""
+    for node in ast.walk(statement):
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+            yield node.target.id
+
+
+def _stored(statement: ast.AST) -> Iterator[str]:
+    """The names bound anywhere within, arguments among them."""
+    for node in ast.walk(statement):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif isinstance(node, ast.arg):
+            yield node.arg
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.alias):
+            yield (node.asname or node.name).partition(".")[0]
+        elif isinstance(node, ast.ExceptHandler) and node.name:
+            yield node.name
+
+
+def _fresh(statement: ast.stmt) -> bool:
+    """Whether what a statement assigns is a new thing: a constant, or what a call gives."""
+    if not isinstance(statement, ast.Assign):
+        return False
+    return isinstance(statement.value, ast.Call | ast.Constant | ast.BinOp | ast.Compare)
