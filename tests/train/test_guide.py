@@ -12,7 +12,8 @@ GUIDE = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding=
 
 
 def test_the_guides_recipes_are_such() -> None:
-    suites = "evaluate:\n  baselines: [few_shot]\n  suites: [{name: calls, path: t.jsonl, scorers: [call]}]\n"
+    suites = "evaluate:\n  baselines: [few_shot]\n  suites: "
+    suites += "[{name: calls, path: t.jsonl, scorers: [call]}]\n"
     stopping, seeds = (
         loads(f"name: guide\n{snippet}{suites}")
         for snippet in re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)
