@@ -24,7 +24,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from curate_plant import Plants, plant
+from curate_plant import CROWDS, Planted, Plants, crowd, plant
 from curate_values import DELIMITED, VALUES
 from methods import RESULTS, commit, hardware
 
@@ -52,6 +52,11 @@ GOALS = {  # the least that is asked of a figure, or the most where it begins wi
     "leaks/whole": ">= 0.999",
     "leaks/re-wrapped": ">= 0.999",
     "leaks/normalised": ">= 0.999",
+    **{f"leaks/one of {size}": ">= 0.999" for size in CROWDS},
+    **{f"copies/crowd of {size} dropped": ">= 0.95" for size in CROWDS},
+    **{f"crowds/leaks of {size} dropped": ">= 0.999" for size in CROWDS},
+    **{f"crowds/copies of {size} dropped": ">= 0.95" for size in CROWDS},
+    **{f"crowds/clean rows beside {size} lost": "<= 0" for size in CROWDS},
     "leaks/clean rows dropped": "<= 0.0001",
     "annotate/speed": ">= 10000",
     "annotate/memory beyond 200 bytes a row": "<= 2",
@@ -116,6 +121,7 @@ def main() -> None:
     pass_through(plants, sheet)
     near_duplicates(plants, sheet)
     values(plants, sheet)
+    crowds(given.seed, sheet)
     print("\n".join(sheet.table()), file=sys.stderr)
     RESULTS.mkdir(exist_ok=True)
     text = "".join(json.dumps(line) + "\n" for line in sheet.lines)
@@ -153,6 +159,20 @@ def pass_through(plants: Plants, sheet: Sheet) -> None:
     leaked(plants, found, sheet)
 
 
+def crowds(seed: int, sheet: Sheet) -> None:
+    """Copies of one row and leaks of one item that are a good part of few rows."""
+    for size in CROWDS:
+        plants = crowd(300, size, seed)
+        gone = exact(plants.rows).keys() | near(plants.rows, SECTION.duplicates).rows.keys()
+        found = leaks(plants.rows, suites(plants), SECTION)
+        held = {row for row, _, _ in plants.leaks}
+        (copies,) = plants.crowds
+        sheet.share(f"crowds/copies of {size} dropped", len(gone & set(copies)), size - 1)
+        sheet.share(f"crowds/leaks of {size} dropped", len(found.drop.keys() & held), size)
+        wrong = (gone | found.drop.keys()) & set(plants.clean)
+        sheet.note(f"crowds/clean rows beside {size} lost", len(wrong), "rows", len(plants.clean))
+
+
 def row_level(plants: Plants, gone: set[int], repeats: Repeats, sheet: Sheet) -> None:
     """Rows lost that repeat nothing, and the copies taken out by how they were made."""
     lost = len(gone & set(plants.short))
@@ -162,6 +182,13 @@ def row_level(plants: Plants, gone: set[int], repeats: Repeats, sheet: Sheet) ->
     taken = Counter(how for one, other, how in plants.copies if {one, other} & gone)
     for how, n in ways.items():
         sheet.share(f"copies/{how} dropped", taken[how], n)
+    for size in sorted(set(map(len, plants.crowds))):
+        same = [own for own in plants.crowds if len(own) == size]
+        sheet.share(
+            f"copies/crowd of {size} dropped",
+            sum(len(gone & set(own)) for own in same),
+            (size - 1) * len(same),
+        )
 
 
 def leaked(plants: Plants, found: Leaks, sheet: Sheet) -> None:
@@ -226,19 +253,25 @@ def values(plants: Plants, sheet: Sheet) -> None:
     hits: Counter[str] = Counter()
     wrong: Counter[str] = Counter()
     n: Counter[str] = Counter(one.kind for one in plants.values)
+    planted: defaultdict[int, list[Planted]] = defaultdict(list)
     for one in plants.values:
-        said = plants.rows[one.row].messages[-1].content
-        for finding in findings(said):
-            meets = finding.start < one.end and one.start < finding.end
-            if meets and finding.kind == one.kind:
-                hits[one.kind] += 1
-            else:
-                wrong[finding.kind] += 1
+        planted[one.row].append(one)
+    for row, own in planted.items():
+        found = findings(plants.rows[row].messages[-1].content)
+        hits.update(one.kind for one in own if any(meets(one, finding) for finding in found))
+        wrong.update(
+            finding.kind for finding in found if not any(meets(one, finding) for one in own)
+        )
     for index in plants.clean:
         wrong.update(finding.kind for finding in findings(plants.rows[index].messages[-1].content))
     for kind in VALUES:
         sheet.share(f"values/{kind}/recall", hits[kind], n[kind])
         sheet.share(f"values/{kind}/precision", hits[kind], hits[kind] + wrong[kind])
+
+
+def meets(one: Planted, finding: Finding) -> bool:
+    """Whether a finding is of the kind and at the place of a planted value."""
+    return finding.kind == one.kind and finding.start < one.end and one.start < finding.end
 
 
 def findings(text: str) -> list[Finding]:

@@ -26,6 +26,9 @@ TEXT = Path(__file__).parent / "data" / "dolly.jsonl.gz"
 RATES = (0.005, 0.01, 0.02, 0.03, 0.05, 0.08, 0.12, 0.2)  # of the words, edited
 PROMPT_WORDS, ANSWER_WORDS = (20, 60), (50, 120)
 CLUSTERS, SHORT, ITEMS, VALUES_EACH = 0.05, 0.02, 0.02, 0.004  # shares of the rows
+CROWDS = (5, 10, 30, 100)  # copies of one row, and leaks of one item, that stand together
+CROWDED = 0.02  # share of the rows that are of a crowd, copies and leaks alike
+PAIRS_OF_PHONES = 0.002  # share of the rows with two numbers of telephones side by side
 ENDS = re.compile(r"[.,;:!?\n()\"]+")
 WRAPS = ("Translate this into French: {}", "Earlier I was asked: {} What would you say?")
 
@@ -49,6 +52,7 @@ class Plants:
     copies: list[tuple[int, int, str]] = field(default_factory=list)  # original, copy, how
     short: list[int] = field(default_factory=list)  # distinct rows of fewer than five words
     leaks: list[tuple[int, int, str]] = field(default_factory=list)  # row, item, how
+    crowds: list[list[int]] = field(default_factory=list)  # rows that are copies of the first
     values: list[Planted] = field(default_factory=list)
     clean: list[int] = field(default_factory=list)  # rows of nothing but text
 
@@ -58,6 +62,17 @@ def plant(rows: int, seed: int) -> Plants:
     return _Planter(rows, seed).made()
 
 
+def crowd(rows: int, size: int, seed: int) -> Plants:
+    """So many rows that are only text, with as many copies of one more and leaks of one item."""
+    planter = _Planter(rows, seed)
+    planter.plants.items.append(example(planter.text(PROMPT_WORDS), "", 0, "items"))
+    for _ in range(rows):
+        asked, said = planter.text(PROMPT_WORDS), planter.text(ANSWER_WORDS)
+        planter.plants.clean.append(planter.add(asked, said))
+    planter.crowd(size, 0)
+    return planter.plants
+
+
 class _Planter:
     def __init__(self, rows: int, seed: int) -> None:
         self.wanted = rows
@@ -65,6 +80,8 @@ class _Planter:
         with gzip.open(TEXT, "rt", encoding="utf-8") as stream:
             self.own = [json.loads(line) for line in stream]
         self.clauses = sorted(_clauses(self.own))
+        known = {word for clause in self.clauses for word in clause.split()}
+        self.plain = sorted(word for word in known if word.isalpha())
         self.plants = Plants()
 
     def made(self) -> Plants:
@@ -76,6 +93,8 @@ class _Planter:
             plants.items.append(example(asked, "", len(plants.items), "items"))
         self._leaks()
         self._copies()
+        self._crowds()
+        self._phones()
         for one in self.own[: max(0, self.wanted - len(plants.rows)) // 2]:
             plants.clean.append(self.add(one["request"], one["answer"]))
         while len(plants.rows) < self.wanted:
@@ -139,6 +158,48 @@ class _Planter:
                 asked = normalised(asked)
             row = self.add(asked, self.text(ANSWER_WORDS))
             self.plants.leaks.append((row, number, how))
+
+    def _crowds(self) -> None:
+        items = list(range(len(self.plants.items)))
+        items = items[4::5] or items  # those of which `_leaks` makes none
+        for number, size in enumerate(self._sizes()):
+            self.crowd(size, items[number % len(items)])
+
+    def crowd(self, size: int, number: int) -> None:
+        """Copies of a row, each with a word of its own, and leaks of an item."""
+        asked, said = self.text(PROMPT_WORDS), self.text(ANSWER_WORDS)
+        rows = [self.add(asked, said)]
+        rows += [
+            self.add(f"{asked} {self.random.choice(self.plain)}", said) for _ in range(1, size)
+        ]
+        self.plants.crowds.append(rows)
+        item = self.plants.items[number].messages[0].content
+        for _ in range(size):
+            asked = f"{self.text((20, 40))} {item} {self.text((20, 40))}"
+            row = self.add(asked, self.text(ANSWER_WORDS))
+            self.plants.leaks.append((row, number, f"one of {size}"))
+
+    def _sizes(self) -> Iterator[int]:
+        """Of crowds, as many as fit; the smallest in any case."""
+        left = max(round(self.wanted * CROWDED), 2 * CROWDS[0])
+        while left >= 2 * CROWDS[0]:
+            for size in CROWDS:
+                if 2 * size <= left:
+                    yield size
+                    left -= 2 * size
+
+    def _phones(self) -> None:
+        for number in range(round(self.wanted * PAIRS_OF_PHONES)):
+            area = self.random.randint(201, 989)
+            value = f"{area}-555-{self.random.randint(1000, 9999)}"
+            other = f"{area}-555-{self.random.randint(1000, 9999)}"
+            border = (" / ", " ", ", ", " or ")[number % 4]
+            said = f"{self.text((10, 40))} Phones: "
+            answer = f"{said}{value}{border}{other}. {self.text((10, 40))}"
+            row = self.add(self.text(PROMPT_WORDS), answer)
+            for start in (len(said), len(said) + len(value) + len(border)):
+                end = start + len(value)
+                self.plants.values.append(Planted(row=row, kind="phone", start=start, end=end))
 
     def _copies(self) -> None:
         ways = ("exact", "normalised", *map(str, RATES))

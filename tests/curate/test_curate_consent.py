@@ -164,8 +164,8 @@ def test_a_row_that_opts_out_later_is_found_wherever_it_went(folder: Path) -> No
     assert story.example is not None
     assert [one.name for one in story.left_out] == [second.name]
     assert dict(zip(story.decided_in, [one.reason for one in story.entries], strict=True)) == {
-        first.name: "clean",
-        second.name: "licence_not_allowed",
+        (first.name,): "clean",
+        (second.name,): "licence_not_allowed",
     }
 
 

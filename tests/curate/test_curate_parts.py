@@ -194,3 +194,28 @@ def test_a_pass_goes_on_from_the_parts_an_earlier_one_has_finished(tmp_path: Pat
         assert (broken.given, again.given) == ([0, 2], [4, 6])
         assert passed(other, 4) == [[0, 1, 2, 3], [4, 5, 6]]
         assert other.given == [0, 4]  # parts of another size are no use
+
+
+def test_a_part_saved_late_leaves_those_after_it(tmp_path: Path) -> None:
+    with Run.open(recipe(tmp_path, "http://localhost:1/")) as run:
+        parts = Parts(run=run, key="k" * 64)
+        for number in (2, 0):
+            parts.kept("leaks", number, Leaks, leaking, worth_seconds=0)
+        assert parts.kept("leaks", 2, Leaks, Leaks, worth_seconds=0) == leaking()
+
+
+def test_items_and_bad_rows_are_looked_at_once_too(tmp_path: Path) -> None:
+    model = Model(breaks_after=5)
+    with serving(model) as url:
+        written = recipe(tmp_path, url)
+        (tmp_path / "items.jsonl").write_text('{"q": "Ann asks it all"}\n{"q": "Ann goes on"}\n')
+        bad = "".join(json.dumps({"prompt": f"Ann says {n}"}) + "\n" for n in range(3))
+        with (tmp_path / "2.jsonl").open("a") as stream:
+            stream.write(bad)
+        section = json.loads(written.model_dump_json())["curate"]
+        section["invalid"] = "reject"
+        section["leakage"] = {"benchmarks": [{"path": "items.jsonl", "prompt": "q"}]}
+        written = Recipe.model_validate({"name": "test", "curate": section}).at(tmp_path)
+        curate(written)
+
+    assert model.requests == 5  # three files, the items, all bad rows together

@@ -108,7 +108,7 @@ def test_the_card_names_the_layout_of_every_source_and_counts_the_pairs(tmp_path
     form = json.loads(artifact.file(CARD_JSON).read_bytes())
     assert [one["layout"] for one in form["sources"]] == ["preference", "alpaca"]
     assert form["preference_pairs"] == 20
-    assert form["lengths"]["answer_words"]["most"] == 3
+    assert form["quality"]["lengths"]["answers"]["words"]["most"] == 3
     text = artifact.file(CARD).read_text(encoding="utf-8")
     assert "Of those kept 20 are preference pairs; `train` does not teach them." in text
     assert "| pairs.jsonl | preference | human | CC0-1.0 | 20 | 0 | 20 |" in text

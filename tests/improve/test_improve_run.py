@@ -433,6 +433,10 @@ def test_what_a_person_saves_meanwhile_is_not_written_over(
     [
         ({"licence": " "}, "it is approved, but its licence is empty"),
         (
+            {"licence": "mit"},
+            "it is approved, but its licence: `mit` is not on the SPDX list; did you mean `MIT`?",
+        ),
+        (
             {"train": False},
             "it is approved, but its answer is not taught: "
             "see `train` and `weight` of the last message",

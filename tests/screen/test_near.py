@@ -151,8 +151,8 @@ def test_rows_like_an_item_are_found_however_many_they_are() -> None:
     rows = [*[f"row number {index} says another thing altogether" for index in range(99)], item]
     near = [*rows, f"{item} please", "book a table"]
 
-    wanted = Wanted.of(side(["quite another item of the suite", item]), side(near).spans)
-    found = wanted.near(near, 0.7)
+    wanted = Wanted.of(["quite another item of the suite", item], near)
+    found = wanted.near(near)
 
     assert [(row, at, round(share, 2)) for row, at, share in found] == [(99, 1, 1), (100, 1, 0.86)]
 

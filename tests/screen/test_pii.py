@@ -39,6 +39,9 @@ def found(text: str) -> list[tuple[str, str]]:
         ("DOB: 03/27/84", "birth_date", "03/27/84"),
         ("date of birth 1984-03-27.", "birth_date", "1984-03-27"),
         ("25 833387-Office", "phone", "25 833387"),
+        ("Room 12 (555) 123-4567", "phone", "(555) 123-4567"),
+        ("order 12345 555-123-4567", "phone", "555-123-4567"),
+        ("in 2019 212-555-0143", "phone", "212-555-0143"),
     ],
 )
 def test_each_kind_is_found_where_it_stands(text: str, kind: str, words: str) -> None:
@@ -64,6 +67,8 @@ def test_each_kind_is_found_where_it_stands(text: str, kind: str, words: str) ->
         "std::vector a::b at 10:30:45",
         "on 2020-10-12 14:00 or 3/23/1940",
         "10 20 30 40 50 60 70 80",
+        "part 12-555-123-4567-99 of 1.555-123-4567",
+        "ids 1 555 123 4567 8 9 10 11, 2020-10-12 / 2021-10-13",
         "it costs 1 234 567 890.00",
         "2813882583",
         "the talk is on 3 March 1984",
@@ -96,3 +101,18 @@ def test_check_digits_are_those_of_the_standards() -> None:
     assert iban_valid("GB82WEST12345698765432")
     assert not iban_valid("GB82WEST12345698765423")
     assert all(15 <= length <= 33 for length in IBAN_LENGTHS.values())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Tel: 555-123-4567 / 555-987-6543",
+        "Phones: 555-123-4567 555-987-6543",
+        "1: 555-123-4567 (555) 987-6543",
+        "+49 30 901820 / +49 30 901821",
+    ],
+)
+def test_two_numbers_side_by_side_are_both_found(text: str) -> None:
+    assert [kind for kind, _ in found(text)] == ["phone", "phone"]
+    assert all(words in text.split(" / ") or words in text for _, words in found(text))
+    assert {len(words) for _, words in found(text)} <= {12, 13, 14}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tutelage.core.conversation import Message, ToolCall
 from tutelage.core.recipe import Screen
-from tutelage.core.row import Example, Source
+from tutelage.core.row import Example, Generator, Source
 from tutelage.screen.screener import Screened, Screener, pseudonym
 
 MAIL = "ann.lee@example.org"
@@ -47,12 +47,18 @@ def test_a_redaction_holds_in_every_text_of_a_row() -> None:
             role="assistant",
             content=told,
             reasoning=told,
-            tool_calls=(ToolCall(name="f", arguments={"to": [told, {"deep": told, told: 1}]}),),
+            tool_calls=(
+                ToolCall(
+                    name=f"f {MAIL}", id=MAIL, arguments={"to": [told, {"deep": told, told: 1}]}
+                ),
+            ),
         ),
         tools=({"name": "f", "description": told, "parameters": {"enum": [told, CARD]}},),
         chosen=(Message(role="assistant", content=told, reasoning=told),),
         rejected=(Message(role="assistant", content=told),),
-        tags={"topic": told},
+        tags={"topic": told, MAIL: "5"},
+        licence_basis=told,
+        generator=Generator(model="m", parameters={"user": told}),
     )
 
     one = screened(row, pii="redact")
@@ -60,9 +66,9 @@ def test_a_redaction_holds_in_every_text_of_a_row() -> None:
     written = json.dumps(one.example.to_dict())
     assert MAIL not in written
     assert str(CARD) not in written
-    assert written.count("[EMAIL]") == 14
+    assert written.count("[EMAIL]") == 19
     assert one.example.id != row.id
-    assert sum(one.found.values()) == 15
+    assert sum(one.found.values()) == 20
 
 
 def test_names_of_fields_say_what_their_values_are() -> None:
@@ -147,3 +153,36 @@ def test_what_is_taken_out_is_gone_and_stays_out(text: str) -> None:
 
     assert said(clean) == clean
     assert screened(example(Message(role="user", content=clean)), pii="redact").found == {}
+
+
+def test_of_a_place_that_two_detectors_know_the_stricter_action_decides() -> None:
+    url = "clone https://bob:Hunter22x@git.example.net/x now"
+    row = example(Message(role="user", content=url))
+    clean = url.replace("bob:Hunter22x", "[URL_CREDENTIALS]")
+
+    for actions in ({"secrets": "redact"}, {"pii": "review", "secrets": "drop"}, {"pii": "redact"}):
+        one = screened(row, **actions)
+        assert one.example.messages[0].content == clean
+        assert one.has("drop") == ("drop" in actions.values())
+        assert sum(one.found.values()) == 1
+    assert screened(row, secrets="drop", url_credentials="report").example is row
+
+
+def test_a_call_and_its_answer_keep_one_name() -> None:
+    call = ToolCall(name="f", arguments={}, id="ann@x.org")
+    turns = (
+        Message(role="assistant", tool_calls=(call,)),
+        Message(role="tool", content="done", tool_call_id="ann@x.org"),
+    )
+
+    made = screened(example(*turns), pii="redact").example.messages
+
+    assert made[0].tool_calls[0].id == made[1].tool_call_id == "[EMAIL]"
+
+
+def test_tags_that_are_one_once_they_are_redacted_are_both_kept() -> None:
+    tags = {"ann@x.org": "1", "bob@x.org": "2"}
+
+    one = screened(example(Message(role="user", content="Hi"), tags=tags), pii="redact")
+
+    assert dict(one.example.tags) == {"[EMAIL]": "1", "[EMAIL]'": "2"}

@@ -251,7 +251,12 @@ def test_a_row_not_made_from_an_event_is_named_by_its_line(tmp_path: Path) -> No
 
     assert str(example.source) == "rows.jsonl:1"
     assert (example.origin, example.licence) == ("human_edited", "CC0-1.0")
-    assert example.tags == {"kind": "corrected"}
+    assert example.tags == {
+        "kind": "corrected",
+        "source.uri": "old.jsonl",
+        "source.line": "7",
+        "source.digest": "d",
+    }
 
 
 OWN_ROW: dict[str, Any] = {

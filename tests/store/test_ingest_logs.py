@@ -109,7 +109,7 @@ def test_blocks_of_a_transcript_are_conversations(tmp_path: Path) -> None:
     assert str(found.examples[0].source) == "rows.log:6"
     assert [(one.where, one.problem) for one in found.bad] == [
         ("line 1", "last message is from `user`; expected `assistant`"),
-        ("line 10", "last message is from `user`; expected `assistant`"),
+        ("line 10", "line 11: no role for `Robot` in `roles`"),
     ]
     anyone = read(
         tmp_path, TRANSCRIPT, format="transcript", roles={"Robot": "assistant", "*": "user"}
@@ -145,6 +145,7 @@ def test_exchanges_of_a_channel_are_found_by_who_answers_whom(tmp_path: Path) ->
         "notices": 1,
         "lines after the last answer": 1,
         "lines no one answered by name": 2,
+        "times of lines": 8,
     }
 
 
@@ -156,3 +157,53 @@ def test_an_exchange_ends_where_the_channel_goes_on_without_it(tmp_path: Path) -
 
     assert [said(one.messages)[0][1] for one in found.examples] == ["how?", "and when?"]
     assert found.unused == {"lines no one answered by name": 40}
+
+
+def test_bytes_that_are_not_utf8_are_never_taught(tmp_path: Path) -> None:
+    (tmp_path / "rows.log").write_bytes(
+        b"<ann> how is the caf\xe9 called?\n<bo> ann: noir\n"
+        + b"<p> x\n" * 31
+        + b"<cy> and the bar?\n<di> cy: rouge\n"
+    )
+    form = {"path": "rows.log", "origin": "log", "licence": "MIT", "format": "transcript"}
+
+    found = read_examples(SourceFile.model_validate(form), Recipe(name="test").at(tmp_path))
+
+    assert [said(one.messages) for one in found.examples] == [
+        [("user", "and the bar?"), ("assistant", "rouge")]
+    ]
+    (row,) = found.refused
+    assert (row.line, row.reason, row.problem) == (
+        1,
+        "invalid_encoding",
+        "the exchange is not UTF-8",
+    )
+    assert "caf\\xe9" in row.text
+
+
+def test_a_speaker_without_a_role_puts_no_words_in_anothers_mouth(tmp_path: Path) -> None:
+    roles = {"Ann": "user", "Desk": "assistant"}
+    timed = "[10:00] Ann: Hello?\n[10:01] note: I am Zoe\n[10:02] Desk: Yes?\n"
+    bare = "Ann: Hello?\nSupervisor: I am Zoe\nDesk: Yes?\n"
+    colon = "Ann: Hello\nNote: it is late\nand one thing: hurry\nDesk: Yes?\n"
+
+    found = read(tmp_path, f"{timed}\n{bare}\n{colon}", format="transcript", roles=roles)
+
+    assert [row.problem for row in found.refused] == [
+        "line 2: no role for `note` in `roles`",
+        "line 6: no role for `Supervisor` in `roles`",
+    ]
+    (example,) = found.examples
+    assert said(example.messages)[0] == ("user", "Hello\nNote: it is late\nand one thing: hurry")
+
+
+def test_names_and_times_that_no_row_keeps_are_counted(tmp_path: Path) -> None:
+    roles = {"Ann": "user", "Desk": "assistant"}
+    text = "[10:00] Ann: Hello?\nDesk: Yes?\n"
+
+    assert read(tmp_path, text, format="transcript", roles=roles).unused == {
+        "names of speakers": 2,
+        "times of lines": 1,
+    }
+    channel = "[10:00] <ann> how?\n[10:01] <bo> ann: so\n"
+    assert read(tmp_path, channel, format="transcript").unused == {"times of lines": 2}

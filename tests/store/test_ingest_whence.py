@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from tutelage.core.recipe import Recipe, SourceFile
+from tutelage.core.recipe import Improve, Recipe, SourceFile
 from tutelage.core.row import Generator
 from tutelage.store.ingest import Ingested, read_examples
 
@@ -123,3 +123,32 @@ def test_a_licence_is_on_the_list_of_spdx_or_ones_own(tmp_path: Path) -> None:
 def test_a_key_without_effect_is_refused(form: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         SourceFile.model_validate({"path": "a.jsonl", "licence": "MIT", **form})
+
+
+def test_a_seed_that_no_file_holds_is_refused_with_its_line(tmp_path: Path) -> None:
+    rows = [{**ROW, "generator": {"model": "m", "seed": seed}} for seed in (2**63 - 1, 2**63)]
+
+    found = read(tmp_path, *rows, origin="synthetic")
+
+    assert [one.problem for one in found.bad] == [
+        "`seed` of `generator` is 9223372036854775808; expected a number of 64 bits with its sign"
+    ]
+    assert found.refused[0].line == 2
+    with pytest.raises(ValidationError):
+        read(tmp_path, ROW, origin="synthetic", generator={"model": "m", "seed": 2**64 - 1})
+
+
+def test_what_feedback_is_licensed_under_is_a_licence() -> None:
+    assert Improve(licence="CC0-1.0").licence == "CC0-1.0"
+    with pytest.raises(ValidationError, match="SPDX"):
+        Improve(licence="as our users agreed")
+
+
+def test_a_bad_row_of_a_pattern_is_named_by_its_file(tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "one.jsonl").write_text(json.dumps(ROW) + "\n{}\n")
+    form = {"path": "logs/*.jsonl", "origin": "human", "licence": "MIT"}
+
+    found = read_examples(SourceFile.model_validate(form), Recipe(name="test").at(tmp_path))
+
+    assert [found.uri_of(row) for row in found.refused] == ["logs/one.jsonl:2"]

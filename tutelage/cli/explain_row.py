@@ -106,7 +106,9 @@ def _ids(store: Store, asked: str) -> list[str]:
         told = [
             entry.row
             for entry in entries
-            if _begins(entry.row, asked) or f"{entry.detail} ".startswith(f"{asked} ")
+            if _begins(entry.row, asked)
+            or f"{entry.detail} ".startswith(f"{asked} ")
+            or entry.detail.endswith(f", read as {asked}")  # its id before it was screened
         ]
         found |= dict.fromkeys([*kept, *told])
     return list(found)
@@ -135,9 +137,9 @@ def _form(story: RowStory, answer: EventStory | None) -> dict[str, Any]:
                 "reason": entry.reason,
                 "detail": entry.detail,
                 "other_row": entry.other_row,
-                "artifact": artifact,
+                "artifacts": list(artifacts),
             }
-            for entry, artifact in zip(story.entries, story.decided_in, strict=True)
+            for entry, artifacts in zip(story.entries, story.decided_in, strict=True)
         ],
         "datasets": [one.name for one in story.datasets],
         "left_out_of": [one.name for one in story.left_out],

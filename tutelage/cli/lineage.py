@@ -50,7 +50,7 @@ def lineage_command(
     by `event:ID`, the id its client got. Without a name the latest run is meant.
 
     With --opt-out the names in rows may be pseudonyms: the environment variable
-    TUTELAGE_PSEUDONYMS then holds their key.
+    TUTELAGE_PSEUDONYMS then holds their key, or several, each on a line.
     """
     if opt_out is not None:
         if reference is not None or rows or down or events is not None:

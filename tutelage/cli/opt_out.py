@@ -13,6 +13,7 @@ from rich.text import Text
 from tutelage.cli.reply import Reply
 from tutelage.cli.results import project_store
 from tutelage.cli.terminal import counted
+from tutelage.core.errors import BadRow, RecipeError
 from tutelage.core.printable import printable
 from tutelage.core.recipe import Recipe
 
@@ -20,22 +21,31 @@ if TYPE_CHECKING:
     from tutelage.store.artifact import Artifact
     from tutelage.store.lineage import Taken
 
-KEY = "TUTELAGE_PSEUDONYMS"  # environment variable with the key of pseudonyms
+KEY = "TUTELAGE_PSEUDONYMS"  # environment variable with the keys of pseudonyms, each on a line
 
 
 def of_opt_outs(written: str, project: Path) -> Reply:
     """The rows a list takes back, and every dataset, adapter and release they went into."""
-    from tutelage.screen.people import disguised, key_in
+    from tutelage.screen.people import disguised, keys_in, under_other_key
     from tutelage.store.lineage import opted_out
     from tutelage.store.opt_outs import read_opt_outs
 
-    key = key_in(KEY) if os.environ.get(KEY) else b""
-    outs = read_opt_outs(
-        written,
-        Recipe(name="opt-outs").at(Path.cwd()),
-        (lambda name: disguised(name, key)) if key else None,
-    )
-    taken = opted_out(project_store(project), outs)
+    keys = keys_in(KEY) if os.environ.get(KEY) else []
+    recipe = Recipe(name="opt-outs").at(Path.cwd())
+    outs = read_opt_outs(written, recipe, lambda name: [disguised(name, key) for key in keys])
+    store = project_store(project)
+    datasets = [one for one in store.artifacts() if one.kind == "dataset"]
+    if unknown := under_other_key(datasets, keys) if outs.names() else []:
+        raise RecipeError(
+            "nobody can say whose rows these datasets hold: their names are pseudonyms"
+            f"{' by other keys' if keys else ''}",
+            where=f"environment variable {KEY}",
+            rows=[
+                BadRow(where=one.name, problem=f"made {one.manifest.started}") for one in unknown
+            ],
+            hint=f"{KEY} holds their key; of several keys each on a line",
+        )
+    taken = opted_out(store, outs)
     made = _made(taken)
 
     def draw(console: Console) -> None:

@@ -40,6 +40,7 @@ class Reason(StrEnum):
     MISSING_EDITOR = "missing_editor"
     # what may be used
     LICENCE_NOT_ALLOWED = "licence_not_allowed"
+    GENERATOR_UNLICENSED = "generator_unlicensed"  # nobody says under what its answers are
     OPTED_OUT = "opted_out"
     # shape of the conversation
     NO_MESSAGES = "no_messages"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from tutelage.core.row import Example
 from tutelage.curate.passes import Passes
 from tutelage.curate.shelf import Packed, Rows, nameless
-from tutelage.curate.sides import numbers, questions, sides
-from tutelage.curate.traits import firsts, known
+from tutelage.curate.sides import Sides, numbers, questions, sides
+from tutelage.curate.traits import firsts, known, sampled
 from tutelage.screen.minhash import BANDS, Sketch, candidates
 from tutelage.screen.near import (
     Pairs,
@@ -33,7 +33,7 @@ from tutelage.screen.near import (
     twins_of,
     verified,
 )
-from tutelage.screen.ngrams import Hashes, Indices, sample
+from tutelage.screen.ngrams import Hashes, Indices
 
 SIDES = ("requests", "contexts", "said")  # the keys of request, context and answer
 PAIRS_AT_ONCE = 1 << 13  # of which the rows travel together
@@ -79,10 +79,14 @@ class Sketching:
     """The bands of a part's rows: `[groups, BANDS + 1, rows]`, last whether there is a shingle."""
 
     spans: tuple[Hashes, ...]  # of each side, runs that are fixed text
+    often: tuple[frozenset[str], ...]  # of each side, texts that many have word for word
     groups: tuple[tuple[int, ...], ...]
 
     def __call__(self, part: Packed) -> NDArray[np.uint32]:
-        compared = _sides(part.texts(), self.spans)
+        compared = [
+            replace(own, often=often)
+            for own, often in zip(_sides(part.texts(), self.spans), self.often, strict=True)
+        ]
         sketched = sketched_of(compared, self.groups)
         return np.stack(
             [
@@ -115,15 +119,27 @@ class TellingApart:
         counted = [numbers(one) for one in examples]
         return np.array(
             [
-                counted[one] != counted[other]
-                # a pair the other way round says the opposite
-                or looks.chosen[one] != looks.chosen[other]
-                or _exchanged(looks.request[one], looks.request[other]) > EXCHANGED
-                or _exchanged(looks.answer[one], looks.answer[other]) > EXCHANGED
+                counted[one] != counted[other] or differ(looks, one, other)
                 for one, other in part.more.tolist()
             ],
             dtype=np.bool_,
         )
+
+
+def differ(looks: Sides, one: int, other: int) -> bool:
+    """Whether rows that are alike by shingles and numbers still say different things.
+
+    Where the answer is a value or a few words, a label, what it answers may differ in no word.
+    """
+    if looks.chosen[one] != looks.chosen[other]:
+        return True  # a pair the other way round says the opposite
+    label = " " not in looks.answer[one]
+    compared = (looks.request, looks.context, looks.answer)
+    most = (0.0 if label else EXCHANGED, 0.0 if label else EXCHANGED, EXCHANGED)
+    return any(
+        _exchanged(side[one], side[other]) > share
+        for side, share in zip(compared, most, strict=True)
+    )
 
 
 def _exchanged(one: str, other: str) -> float:
@@ -143,11 +159,12 @@ def alike(
     if not len(rows):
         return [_no_pairs() for _ in groups]
     last = max(max(group) for group in groups)
-    looked = rows.some(np.array(sample(len(rows))))
-    spans = tuple(one.spans for one in _looked(looked)[: last + 1])
+    looked = _looked(rows.some(sampled(rows)))[: last + 1]
+    spans, often = tuple(one.spans for one in looked), tuple(one.often for one in looked)
+    sketching = Sketching(spans=spans, often=often, groups=tuple(groups))
     banded = Banded(len(groups), passes.folder)
     try:
-        for made in passes.arrays(name, Sketching(spans=spans, groups=tuple(groups)), rows):
+        for made in passes.arrays(name, sketching, rows):
             banded.add(made)
         return [
             _pairs(rows, banded, number, Verifying(spans=spans, group=group, threshold=threshold),
@@ -194,7 +211,10 @@ def _sides(examples: Sequence[Example], spans: Sequence[Hashes]) -> list[Side]:
 
 def _looked(examples: Sequence[Example]) -> list[Side]:
     """The sides of a sample, with what is fixed text in each."""
-    return [side(texts) for texts in _texts(examples, len(SIDES))]
+    return [
+        side(texts, context=name == "contexts")
+        for name, texts in zip(SIDES, _texts(examples, len(SIDES)), strict=True)
+    ]
 
 
 def _texts(examples: Sequence[Example], count: int) -> list[Sequence[str]]:

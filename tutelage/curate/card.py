@@ -16,14 +16,15 @@ from tutelage.curate.measured import Measured
 from tutelage.curate.pairs import Pair
 from tutelage.curate.planted import canary_form, canary_lines
 from tutelage.curate.quality_card import cell as _cell
-from tutelage.curate.quality_card import quality_lines
+from tutelage.curate.quality_card import quality_lines, tag_lines
 from tutelage.curate.reviewed import synthetic_lines
+from tutelage.curate.sieve import place_of
 from tutelage.curate.sources import Asked, Taken
 from tutelage.curate.split import Placed
 
 SCHEMA = 1
 VALUES_COUNTED = 1000  # a tag with more values than this names rows, it does not group them
-VALUES_DRAWN = 12  # of a tag, in card.md
+WORDS = 1000  # characters of a row that stands beside the item it holds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,7 @@ class Curated:
     findings: Sequence[Mapping[str, str | int]] = ()
     repeats: Mapping[str, int] = field(default_factory=dict)  # of one side alone
     pairs: Sequence[Pair] = ()
+    spanless: int = 0  # evaluation items without a span of their own
     quality: Mapping[str, Any] = field(default_factory=dict)
     canaries: Canaries | None = None  # planted beside the rows that are counted
 
@@ -72,10 +74,11 @@ def card(curated: Curated) -> dict[str, Any]:
         "consent_keys": len(rows.keys),
         "authors": len(rows.authors),
         "left_out": left_out,
-        "for_review": _reasons(curated.ledger, Decision.REVIEW),
+        "for_review": _for_review(curated.ledger),
         "findings": [dict(one) for one in curated.findings],
         "repeats": dict(curated.repeats),
         "leak_pairs": list(curated.pairs),
+        "items_without_spans": curated.spanless,
         "kept_clear_of": [
             {
                 "suite": asked.name,
@@ -85,11 +88,7 @@ def card(curated: Curated) -> dict[str, Any]:
             }
             for asked in curated.suites
         ],
-        "lengths": {
-            "request_words": _spread(rows.sizes_of("requests", "words")),
-            "answer_words": _spread(rows.sizes_of("answers", "words")),
-            "messages": _spread(rows.messages),
-        },
+        "messages": _spread(rows.messages),
         "tags": _tags(rows),
         "quality": dict(curated.quality),
         **canary_form(curated.canaries),
@@ -115,6 +114,16 @@ def _source(taken: Taken, kept: int) -> dict[str, Any]:
 
 def _reasons(ledger: Iterable[LedgerEntry], decision: Decision) -> dict[str, int]:
     return _counts(str(entry.reason) for entry in ledger if entry.decision == decision)
+
+
+def _for_review(ledger: Iterable[LedgerEntry]) -> dict[str, int]:
+    """Rows by the reason to look at them; a row may have several."""
+    flags = {
+        (entry.row, place_of(entry), str(entry.reason))
+        for entry in ledger
+        if entry.decision == Decision.REVIEW
+    }
+    return _counts(reason for _, _, reason in flags)
 
 
 def _counts(names: Iterable[str]) -> dict[str, int]:
@@ -146,7 +155,7 @@ def text(form: Mapping[str, Any]) -> str:
     if pairs:
         told += f" Of those kept {pairs:,} are preference pairs; `train` does not teach them."
     parts = [
-        f"# Dataset card: {form['name']}",
+        f"# Dataset card: {_cell(form['name'])}",
         told,
         _section("Sources", _sources(form)),
         _section("Split", _split(form)),
@@ -159,7 +168,7 @@ def text(form: Mapping[str, Any]) -> str:
         _section("Kept clear of", _suites(form)),
         *([_section("Leaks, side by side", _beside(form))] if form["leak_pairs"] else []),
         _section("Quality", quality_lines(form["quality"])),
-        _section("Tags", [*_tag_lines(form), *canary_lines(form)]),
+        _section("Tags", [*tag_lines(form["tags"]), *canary_lines(form)]),
         _section("What was not looked for", [NOT_LOOKED_FOR]),
     ]
     return "\n\n".join(parts) + "\n"
@@ -184,28 +193,28 @@ def _sources(form: Mapping[str, Any]) -> list[str]:
     ]
     for one in form["sources"]:
         lines.append(
-            f"| {one['path']} | {one['layout']} | {', '.join(one['origins'])} "
-            f"| {', '.join(one['licences'])} | {one['read']:,} | {one['rejected']:,} "
+            f"| {_cell(one['path'])} | {one['layout']} | {', '.join(one['origins'])} "
+            f"| {_cell(', '.join(one['licences']))} | {one['read']:,} | {one['rejected']:,} "
             f"| {one['kept']:,} | `{one['sha256'][:12]}` |"
         )
     for one in form["sources"]:
         told = [f"{count:,} {what}" for what, count in one["unused"].items()]
         if told:
-            lines += ["", f"Of {one['path']} no row was made from {', '.join(told)}."]
+            lines += ["", f"Not kept of {_cell(one['path'])}: {', '.join(told)}."]
     based = [
-        f"{one['path']}: {'; '.join(one['licence_bases'])}."
+        f"{_cell(one['path'])}: {'; '.join(map(_cell, one['licence_bases']))}."
         for one in form["sources"]
         if one["licence_bases"]
     ]
     lines += ["", f"The licences rest on: {' '.join(based)}"] if based else []
-    written = [f"{model} {count:,}" for model, count in form["generators"].items()]
+    written = [f"{_cell(model)} {count:,}" for model, count in form["generators"].items()]
     lines += ["", f"Rows written by models: {', '.join(written)}."] if written else []
     credited = [licence for licence in form["licences"] if "BY" in licence.split("-")]
     if credited:
         lines += [
             "",
-            f"{' and '.join(credited)} asks for credit: name the source wherever these rows, "
-            "or what is made from them, are shared.",
+            f"{' and '.join(map(_cell, credited))} asks for credit: name the source wherever these "
+            "rows, or what is made from them, are shared.",
         ]
     return lines
 
@@ -241,7 +250,7 @@ def _stages(form: Mapping[str, Any]) -> list[str]:
     for name, counts in form["stages"].items():
         whole = sum(counts.values())
         for source, count in counts.items():
-            lines.append(f"| {name} | {count:,} | {source} | {count / whole:.1%} |")
+            lines.append(f"| {_cell(name)} | {count:,} | {_cell(source)} | {count / whole:.1%} |")
     return lines
 
 
@@ -255,7 +264,7 @@ def _findings(form: Mapping[str, Any]) -> list[str]:
         return ["- nothing by the rules for personal data, secrets and injection"]
     lines = ["| detector | kind | action | rows | times |", "|---|---|---|---:|---:|"]
     for one in form["findings"]:
-        named = f"| {one['detector']} | {one['kind']} | {one['action']} "
+        named = f"| {one['detector']} | {_cell(one['kind'])} | {one['action']} "
         lines.append(f"{named}| {one['rows']:,} | {one['times']:,} |")
     return lines
 
@@ -265,22 +274,18 @@ def _beside(form: Mapping[str, Any]) -> list[str]:
     lines = ["| decision | row | evaluation item |", "|---|---|---|"]
     for one in form["leak_pairs"]:
         told = f"{one['decision']}, {one['reason']}: {one['detail']}"
-        lines.append(f"| {_cell(told)} | {_cell(one['row_text'])} | {_cell(one['item_text'])} |")
+        words = " | ".join(_cell(text, WORDS) for text in (told, one["row_text"], one["item_text"]))
+        lines.append(f"| {words} |")
     return lines
 
 
 def _suites(form: Mapping[str, Any]) -> list[str]:
-    return [
-        f"- {one['suite']}: {one['tasks']:,} tasks of {one['path']} (`{one['sha256'][:12]}`)"
+    bare = form["items_without_spans"]
+    told = f"- {bare:,} of these tasks have no eight words in a row of their own: what they ask "
+    told += "is looked for as a whole alone"
+    lines = [
+        f"- {_cell(one['suite'])}: {one['tasks']:,} tasks of {_cell(one['path'])} "
+        f"(`{one['sha256'][:12]}`)"
         for one in form["kept_clear_of"]
-    ] or ["- no suite: the recipe has no `evaluate`"]
-
-
-def _tag_lines(form: Mapping[str, Any]) -> list[str]:
-    lines = []
-    for name, tag in form["tags"].items():
-        drawn = [f"{value} {count:,}" for value, count in tag["values"].items()]
-        more = f" and {len(drawn) - VALUES_DRAWN} more" if len(drawn) > VALUES_DRAWN else ""
-        listed = f": {', '.join(drawn[:VALUES_DRAWN])}{more}" if drawn else ""
-        lines.append(f"- `{name}`: {tag['distinct']:,} values in {tag['rows']:,} rows{listed}")
-    return lines or ["- none"]
+    ]
+    return [*lines, *([told] if bare else [])] or ["- no suite: the recipe has no `evaluate`"]

@@ -2,48 +2,126 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from tutelage.core.ledger import Decision, LedgerEntry, Reason
 from tutelage.core.licence import permitted
 from tutelage.core.recipe import Curate, Recipe
 from tutelage.core.row import Example
-from tutelage.curate.sieve import entry
+from tutelage.curate.screening import Outcome
+from tutelage.curate.shelf import Rows
+from tutelage.curate.sieve import Sieve, entry
+from tutelage.curate.traits import known
 from tutelage.screen.people import disguised
-from tutelage.store.opt_outs import OptOuts, read_opt_outs
+from tutelage.store.opt_outs import OptOuts, read_opt_outs, with_children
 
 
 @dataclass(slots=True, kw_only=True)
 class Withheld:
-    """Rows that may not be used, by their place among the rows of all files."""
+    """Rows that may not be used, by their place on the shelf.
+
+    A row is asked for twice: as it was read, and as it may be kept, for people know it by the id
+    and the names that a dataset shows.
+    """
 
     outs: OptOuts
-    allowed: tuple[str, ...] | None
-    licences: dict[int, LedgerEntry] = field(default_factory=dict)
-    opted_out: dict[int, LedgerEntry] = field(default_factory=dict)  # their words are not kept
+    allowed: tuple[str, ...] | None = None
+    parents: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    because: dict[int, str] = field(default_factory=dict)  # why a row is taken back
+    unlicensed: dict[int, tuple[Reason, str]] = field(default_factory=dict)
 
     @classmethod
-    def by(cls, section: Curate, recipe: Recipe) -> Withheld:
-        """Rows whose licence is not on the recipe's list, or that somebody has taken back.
+    def by(cls, section: Curate, recipe: Recipe, key: bytes = b"") -> Withheld:
+        """What the recipe's list takes back and its licences leave out; nothing is looked at yet.
 
         Raises: RowError for a list of opt-outs that cannot be read whole.
         """
-        outs = OptOuts() if section.opt_out is None else read_opt_outs(section.opt_out, recipe)
-        return cls(outs=outs, allowed=section.licences)
+        if section.opt_out is None:
+            return cls(outs=OptOuts(), allowed=section.licences)
+        hide = (lambda name: [disguised(name, key)]) if key else None
+        return cls(outs=read_opt_outs(section.opt_out, recipe, hide), allowed=section.licences)
 
     def look(self, example: Example, place: int) -> None:
-        """Notes the row if it may not be used."""
-        if because := self.outs.because(example):
-            detail = f"is taken back by {because}"
-            self.opted_out[place] = entry(example, Decision.DROP, Reason.OPTED_OUT, detail)
-        elif detail := _unlicensed(example, self.allowed):
-            told = entry(example, Decision.DROP, Reason.LICENCE_NOT_ALLOWED, detail)
-            self.licences[place] = told
+        """Notes a row as it was read."""
+        if example.parents:
+            self.parents[place] = example.parents
+        if self.allowed is not None and (told := _unlicensed(example, self.allowed)):
+            self.unlicensed[place] = told
+        self.look_again(example, place)
+
+    def look_again(self, example: Example, place: int) -> None:
+        """Notes a row as it may be kept."""
+        if place not in self.because and (because := self.outs.because(example)):
+            self.because[place] = because
+
+    def opted_out(self, rows: Rows, was: Mapping[int, str]) -> dict[int, LedgerEntry]:
+        """Rows that were taken back, and those made from one; their words are not kept.
+
+        `rows` are all of a shelf, `was` the ids that some of them were read under.
+        """
+        told = known(rows)
+
+        def ids(place: int) -> set[str]:
+            return {now := told.name(place).id, was.get(place, now)}
+
+        taken = {one: why for at, why in self.because.items() for one in ids(at)}
+        above = [(one, over) for place, over in self.parents.items() for one in ids(place)]
+        found = with_children(taken, above) if taken and above else taken
+        made = {at: found[told.name(at).id] for at in self.parents if told.name(at).id in found}
+        return {
+            at: entry(told.name(at), Decision.DROP, Reason.OPTED_OUT, f"is taken back by {why}")
+            for at, why in sorted((made | self.because).items())
+        }
+
+    def by_licence(self, rows: Rows, was: Mapping[int, str]) -> dict[int, LedgerEntry]:
+        """Rows whose licence is not on the recipe's list, by the id they are kept under, and
+        those to review of which nobody says what a model's answers are under."""
+        found, told = {}, known(rows)
+        for place, (reason, detail) in self.unlicensed.items():
+            example, old = told.name(place), was.get(place)
+            dropped = reason is Reason.LICENCE_NOT_ALLOWED
+            as_read = f", read as {old}" if dropped and old not in (None, example.id) else ""
+            decision = Decision.DROP if dropped else Decision.REVIEW
+            found[place] = entry(example, decision, reason, detail + as_read)
+        return found
 
 
-def _unlicensed(example: Example, allowed: tuple[str, ...] | None) -> str:
-    if allowed is None:
-        return ""
+def withhold(sieve: Sieve, kept_back: Withheld, looked: Outcome) -> None:
+    """Takes out what was taken back, then what licence or findings forbid."""
+    rows, again = sieve.kept, kept_back.outs != OptOuts()
+    rewritten = sorted(looked.was) if again else []
+    for place, example in zip(rewritten, rows.take(rewritten) if rewritten else (), strict=True):
+        kept_back.look_again(example, place)
+    taken = kept_back.opted_out(rows, looked.was)
+    unlicensed = kept_back.by_licence(rows, looked.was)
+    sieve.flags += [one for one in unlicensed.values() if one.decision == Decision.REVIEW]
+    others = looked.drop | {
+        at: one for at, one in unlicensed.items() if one.decision == Decision.DROP
+    }
+    gone = sorted(taken)
+    others = {
+        place - bisect_left(gone, place): told
+        for place, told in others.items()
+        if place not in taken
+    }
+    sieve.withdraw(taken)
+    sieve.drop(others)
+
+
+def _unlicensed(example: Example, allowed: tuple[str, ...]) -> tuple[Reason, str] | None:
+    """Why a row's licence is not enough, or not known."""
+    made = example.generator
+    if detail := _forbidden(example, allowed):
+        return Reason.LICENCE_NOT_ALLOWED, detail
+    if made is not None and made.licence is None:
+        detail = f"was written by {made.model}, whose answers have no licence"
+        return Reason.GENERATOR_UNLICENSED, detail
+    return None
+
+
+def _forbidden(example: Example, allowed: tuple[str, ...]) -> str:
     if not permitted(example.licence, allowed):
         return f"is under {example.licence}"
     made = example.generator

@@ -2,10 +2,11 @@
 
 The request itself; a near-duplicate of it, verified; the share of the item's 13-word
 spans that stand anywhere in the row (a leak from `leakage.coverage` on, else a case
-for review). Spans that many rows or many items share are instructions and template
-text: they are left out first. An item of which fewer than 13 words are left is looked for by
-its 8-word spans, and one of fewer than 8 by the first two looks alone. Rows held out are
-compared with those to train on by 13-word spans: the split keeps like requests together.
+for review). Spans that several items share are instructions and template text: they are left
+out first, and so is what a quarter of the rows has. An item of which fewer than 13 words are left
+is looked for by its 8-word spans, and one of fewer than 8 by the first two looks alone; how many
+these are is counted. Rows held out are compared with those to train on by 13-word spans: the split
+keeps like requests together.
 """
 
 from __future__ import annotations
@@ -24,18 +25,17 @@ from tutelage.curate.shelf import Packed, Rows
 from tutelage.curate.sides import asked, questions, texts, turns
 from tutelage.curate.sieve import entry
 from tutelage.curate.sources import Asked
-from tutelage.curate.traits import named
+from tutelage.curate.traits import named, sampled
+from tutelage.screen.fixed import fixed_in_items
 from tutelage.screen.items import Wanted
-from tutelage.screen.near import SHINGLE, comparable, side
+from tutelage.screen.near import SHINGLE, comparable
 from tutelage.screen.ngrams import (
     Grams,
     Hashes,
     Indices,
     among,
-    fixed,
     ngrams,
     ngrams_of,
-    sample,
     without,
     words_of,
 )
@@ -51,6 +51,7 @@ class Leaks:
     drop: dict[int, LedgerEntry] = field(default_factory=dict)
     review: dict[int, LedgerEntry] = field(default_factory=dict)  # none of them is dropped
     items: dict[int, int] = field(default_factory=dict)  # by place among the tasks
+    spanless: int = 0  # items without a span of their own, known by their request alone
 
     def note(self, index: int, told: LedgerEntry, item: int) -> None:
         """Keeps the first that is found of a row; a reason to drop it goes before a doubt."""
@@ -76,6 +77,7 @@ class Spans(NamedTuple):
     words: int
     items: Items
     shared: Hashes
+    whose: Indices  # the item each is of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +94,6 @@ class Looking:
     """Looks for items in rows: by what they ask, near-duplicates of it, and spans."""
 
     spans: tuple[Spans, ...]
-    threshold: float = 1.0
     asks: Mapping[str, int] = field(default_factory=dict)  # items by what they ask
     wanted: Wanted | None = None
 
@@ -105,7 +106,7 @@ class Looking:
                 hit = self._in_a_turn(examples[index]) if hit is None else hit
                 if hit is not None:
                     found.exact.append((first + index, hit))
-            for row, item, share in self.wanted.near(keys, self.threshold):
+            for row, item, share in self.wanted.near(keys):
                 found.near.append((first + row, item, share))
         for one in self.spans:
             found.hits.extend(_in_parts(examples, one, first))
@@ -134,16 +135,12 @@ def leaks(
     if not tasks or not len(examples):
         return found
     rows, passes = Rows.of(examples), passes or Passes()
-    looked, items = _sampled(rows), questions(tasks)
+    looked, items = rows.some(sampled(rows)), questions(tasks)
     asks: dict[str, int] = {}
     for place, key in enumerate(items):
         asks.setdefault(key, place)
-    work = Looking(
-        spans=tuple(_spans(looked, tasks, (SPAN, SHORT_SPAN))),
-        threshold=section.duplicates.jaccard,
-        asks=asks,
-        wanted=Wanted.of(side(items), side(questions(looked)).spans),
-    )
+    spans, found.spanless = _spans(looked, tasks, (SPAN, SHORT_SPAN))
+    work = Looking(spans=spans, asks=asks, wanted=Wanted.of(items, questions(looked)))
     parts: list[Found] = list(passes.each(work, rows))
     for row, item in (one for part in parts for one in part.exact):
         detail = f"asks what {tasks[item].source} asks"
@@ -170,7 +167,8 @@ def held_out(train: Rows, apart: Rows, section: Curate, passes: Passes) -> Leaks
     """
     found = Leaks()
     if len(train) and len(apart):
-        work = Looking(spans=tuple(_spans(_sampled(train), apart, (SPAN,))))
+        spans, _ = _spans(train.some(sampled(train)), apart, (SPAN,))
+        work = Looking(spans=spans)
         parts: list[Found] = list(passes.each(work, train))
         _note_hits(train, apart, parts, section.leakage.coverage, found)
     return Leaks(drop=found.drop, items={row: found.items[row] for row in found.drop})
@@ -189,26 +187,39 @@ def _note_hits(
         found.note(hit.row, told, hit.item)
 
 
-def _sampled(rows: Rows) -> list[Example]:
-    return rows.some(np.array(sample(len(rows)), dtype=np.int64))
-
-
 def _spans(
     looked: Sequence[Example], tasks: Sequence[Example], sizes: tuple[int, ...]
-) -> Iterator[Spans]:
-    """The spans of items, which are looked for by the longest they have; `looked` are rows."""
-    item_texts, item_of = _owned(list(asked(task)) for task in tasks)
-    row_texts = _owned(list(texts(example)) for example in looked)
-    left = np.ones(len(tasks), dtype=np.bool_)
+) -> tuple[tuple[Spans, ...], int]:
+    """The spans of items, which are looked for by the longest they have, and how many have none.
+
+    An item of several turns is looked for turn by turn, and in all of them as one text.
+    `looked` are rows.
+    """
+    whose, said = _looked_for(tasks)
+    item_texts, item_of = _owned(said)
+    row_texts, row_of = _owned(texts(example) for example in looked)
+    left = np.ones(len(whose), dtype=np.bool_)
+    found = []
     for size in sizes:
-        shared = np.union1d(_shared(*row_texts, size), _shared(item_texts, item_of, size))
-        spans = _by_owner(_bare(item_texts, shared, size), item_of, len(tasks))
+        owners = (whose[item_of], row_of)
+        grams = ngrams_of(item_texts, size)
+        shared = fixed_in_items(grams, ngrams_of(row_texts, size), size, owners)
+        spans = _by_owner(_bare(item_texts, shared, size), item_of, len(whose))
         items = Items.of(spans.take(left[spans.text]))
         left &= items.spans == 0
         if len(items.hashes):
-            yield Spans(words=size, items=items, shared=shared)
+            found.append(Spans(words=size, items=items, shared=shared, whose=whose))
         if not left.any():
-            return
+            break
+    return tuple(found), len(tasks) - len(np.unique(whose[~left]))
+
+
+def _looked_for(tasks: Sequence[Example]) -> tuple[Indices, list[list[str]]]:
+    """The texts that items are looked for by, and the item each is of."""
+    found = [(place, asked(task)) for place, task in enumerate(tasks)]
+    found += [(place, ["\n".join(said)]) for place, said in found if len(said) > 1]
+    whose = np.array([place for place, _ in found], dtype=np.int64)
+    return whose, [said for _, said in found]
 
 
 def _in_parts(examples: Sequence[Example], spans: Spans, first: int) -> Iterator[Hit]:
@@ -217,13 +228,9 @@ def _in_parts(examples: Sequence[Example], spans: Spans, first: int) -> Iterator
         row_texts, row_of = _owned(texts(example) for example in part)
         bare = _bare(row_texts, spans.shared, spans.words)
         held = overlaps(bare, spans.items, row_of + first + begin)
-        told = (held.row.tolist(), held.item.tolist(), held.coverage.tolist())
+        told = (held.row.tolist(), spans.whose[held.item].tolist(), held.coverage.tolist())
         for row, item, share in zip(*told, strict=True):
             yield Hit(row, item, share, spans.words)
-
-
-def _shared(own: Sequence[str], owner: Indices, size: int) -> Hashes:
-    return fixed(_by_owner(ngrams_of(own, size), owner, int(owner.max(initial=-1)) + 1))
 
 
 def _bare(own: Sequence[str], shared: Hashes, size: int) -> Grams:

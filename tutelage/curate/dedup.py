@@ -5,8 +5,9 @@ then the one read first. A near-duplicate must be like the row that stays in req
 answer, each by itself: rows that differ in what is taught are kept. Answers in JSON are alike
 only if they are the same value; numbers must be the same; and words may be added or left out,
 but not exchanged for others, save one in twenty: shingles see little of a change at the end of
-a text, and `the anthem of Malta` is not that of Portugal. A row is dropped only for a row that
-stays, never for one that was dropped itself.
+a text, and `the anthem of Malta` is not that of Portugal. Where the answer is a few words or a
+value, what it answers may differ in no word. A row is dropped only for a row that stays, never
+for one that was dropped itself.
 
 Prompts and answers are compared on their own as well. Rows of which only one side repeats
 another's are counted; the recipe may ask for a review, or for one row of each.

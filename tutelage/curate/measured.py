@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from tutelage.core.digest import canonical
 from tutelage.core.row import Example
 from tutelage.curate.sides import request
 from tutelage.curate.split import length_of
@@ -82,9 +83,11 @@ def together(parts: Sequence[Measured]) -> Measured:
 
 
 def taught(example: Example) -> str:
-    """The words that are taught; of a preference row those preferred."""
-    turns = example.chosen or example.messages
-    return "\n".join(message.content for message in turns if message.taught)
+    """The words that are taught, calls as JSON; of a preference row those preferred."""
+    turns = [message for message in example.chosen or example.messages if message.taught]
+    said = [message.content for message in turns if message.content or not message.tool_calls]
+    calls = [call for message in turns for call in message.tool_calls]
+    return "\n".join([*said, *(canonical(call.to_dict()).decode() for call in calls)])
 
 
 def _sizes(texts: Sequence[str]) -> list[list[int]]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tutelage.core.errors import BadRow, RecipeError, RowError
 from tutelage.core.ledger import Decision, LedgerEntry, Reason
 from tutelage.core.recipe import Curate, Stage
+from tutelage.core.row import Example
 from tutelage.curate.shelf import Rows
 from tutelage.curate.sieve import entry
 from tutelage.curate.split import rank
@@ -74,17 +75,16 @@ def mix(
     )
 
 
-def over_limit(
-    kept: Rows, rows: int | None, generator: np.random.Generator
-) -> dict[int, LedgerEntry]:
-    """The rows beyond `curate.rows`, after a seeded shuffle."""
+def over_limit(examples: Sequence[Example], rows: int | None, seed: int) -> dict[int, LedgerEntry]:
+    """The rows beyond `curate.rows`: those with the least seeded hash stay, in any order."""
+    kept = Rows.of(examples)
     if rows is None or rows >= len(kept):
         return {}
-    shuffled = generator.permutation(len(kept))
+    ranked = sorted(range(len(kept)), key=lambda index: rank(named(kept, index).id, seed))
     detail = f"is not among the {rows:,} rows of curate.rows"
     return {
         index: entry(named(kept, index), Decision.DROP, Reason.OVER_LIMIT, detail)
-        for index in shuffled[rows:].tolist()
+        for index in ranked[rows:]
     }
 
 

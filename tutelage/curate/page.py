@@ -48,13 +48,14 @@ def _kind(line: str) -> str:
 
 
 def _table(lines: list[str]) -> Iterator[str]:
-    head, rule, *rows = [CELLS.split(line)[1:-1] for line in lines]
-    right = [one.strip().endswith(":") for one in rule]
+    head, *below = [CELLS.split(line)[1:-1] for line in lines]
+    rule, rows = below[:1], below[1:]
+    right = [one.strip().endswith(":") for each in rule for one in each]
     yield "<table><tr>" + "".join(f"<th>{_words(one.strip())}</th>" for one in head) + "</tr>"
     for row in rows:
         cells = (
             f"<td{' class=number' if number else ''}>{_words(one.strip())}</td>"
-            for one, number in zip(row, right, strict=True)
+            for one, number in zip(row, [*right, *(False for _ in row)], strict=False)
         )
         yield "<tr>" + "".join(cells) + "</tr>"
     yield "</table>"

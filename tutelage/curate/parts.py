@@ -77,7 +77,7 @@ class Parts:
         self._of(name).save(number, lambda folder: np.save(folder / ARRAY, made))
 
     def _of(self, name: str) -> Checkpoints:
-        return self.run.store.checkpoints(self.key, part=name, kept=None)
+        return self.run.store.checkpoints(self.key, part=name, kept=None, ordered=False)
 
     def clear(self) -> None:
         """Removes them all: the dataset is made, or is to be made anew."""

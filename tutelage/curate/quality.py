@@ -1,7 +1,7 @@
 """What the rows are like: lengths, coverage, diversity, boilerplate, refusals, forms, label noise.
 
-Nothing is dropped for it. What takes long to find is looked for in a sample, rows at even
-distances, and its share has an interval.
+Nothing is dropped for it. What takes long to find is looked for in a sample, drawn by hashes of
+the texts, so that neither the order of a file nor a rhythm in it matters, and has an interval.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ from tutelage.curate.measured import UNITS, Measured, taught
 from tutelage.curate.shelf import Rows
 from tutelage.curate.sides import request
 from tutelage.curate.tokens import Count, whole_sum
+from tutelage.curate.traits import sampled
 from tutelage.screen.language import language
-from tutelage.screen.ngrams import Grams, Indices, among, fixed, ngrams_of, words_of
+from tutelage.screen.ngrams import Grams, among, fixed, ngrams_of, words_of
 from tutelage.screen.refusal import refuses
 
 SAMPLED = 4096  # rows looked at where every row would take long
@@ -46,7 +47,7 @@ class Looked:
 
 def quality(rows: Rows, sizes: Measured, looked: Looked) -> dict[str, Any]:
     """All of it as plain JSON; equal rows have equal measures."""
-    some = rows.some(_sampled(len(rows)))
+    some = rows.some(sampled(rows, SAMPLED))
     texts = {"requests": [request(one) for one in some], "answers": [taught(one) for one in some]}
     return {
         "lengths": {name: _lengths(sizes, name) for name in texts},
@@ -79,10 +80,6 @@ def _tokens(texts: Mapping[str, Sequence[str]], rows: int, count: Count | None) 
         spread = {**_spread(counts), "sum": whole, "sum_low": low, "sum_high": high}
         found[side] = {"looked_at": len(counts), **spread}
     return found
-
-
-def _sampled(count: int) -> Indices:
-    return np.arange(0, count, -(-count // SAMPLED) or 1)
 
 
 def _lengths(sizes: Measured, side: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 BAR = 20  # characters of the longest bar
+SHOWN = 120  # characters of a text of rows
 VALUES_DRAWN = 12  # of a histogram
 
 
@@ -24,9 +25,17 @@ def quality_lines(form: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def cell(text: str) -> str:
-    """A text that cannot break a table of Markdown, nor be markup."""
-    return html.escape(text, quote=False).replace("|", "\\|").replace("`", "\\`")
+def cell(text: str, most: int = SHOWN) -> str:
+    """A text of rows on one line of so many characters, no table's end and no markup."""
+    whole = " ".join(text.split())
+    shown = whole if len(whole) <= most else f"{whole[:most]}…"
+    safe = html.escape(shown, quote=False).replace("[", "&#91;").replace("]", "&#93;")
+    return safe.replace("|", "\\|").replace("`", "\\`")
+
+
+def code(text: str) -> str:
+    """The same set as code, in which nothing can be escaped."""
+    return f"`{cell(text.replace('`', chr(39)))}`"
 
 
 def _spreads(lengths: Mapping[str, Any], tokens: Mapping[str, Any]) -> Iterator[str]:
@@ -141,3 +150,14 @@ def _languages(form: Mapping[str, Any]) -> Iterator[str]:
         f"- languages, of {whole:,} rows looked at: {', '.join(listed[:VALUES_DRAWN])}{more} "
         "(`und`: too few words tell it)"
     )
+
+
+def tag_lines(tags: Mapping[str, Any]) -> list[str]:
+    """The tags and their values."""
+    lines = []
+    for name, tag in tags.items():
+        drawn = [f"{cell(value)} {count:,}" for value, count in tag["values"].items()]
+        more = f" and {len(drawn) - VALUES_DRAWN} more" if len(drawn) > VALUES_DRAWN else ""
+        listed = f": {', '.join(drawn[:VALUES_DRAWN])}{more}" if drawn else ""
+        lines.append(f"- {code(name)}: {tag['distinct']:,} values in {tag['rows']:,} rows{listed}")
+    return lines or ["- none"]

@@ -13,6 +13,7 @@ from tutelage.core.ledger import Reason
 from tutelage.core.recipe import Curate
 from tutelage.core.review import Held, key_mark, problem, words_digest
 from tutelage.core.row import Example, draft_digest
+from tutelage.curate.quality_card import cell
 from tutelage.curate.synthesis.latest import of_curation, told
 from tutelage.screen.people import key_in
 from tutelage.store.ingest import Ingested, Refused
@@ -152,13 +153,14 @@ def synthetic_lines(form: Mapping[str, Any]) -> list[str]:
 def drafted_lines(drafts: Mapping[str, Any]) -> list[str]:
     """What became of the drafts, as `tutelage review import` left it."""
     made, reviews, spent = drafts["made"], drafts["reviews"], drafts["spent"]
+    teacher = drafts["teacher"]
     dropped = [f"{reason} {count:,}" for reason, count in drafts["dropped"].items()]
     alpha = reviews["agreement"]
     agreed = "not known"
     if alpha["value"] is not None:
         agreed = f"{alpha['value']:.2f} [{alpha['low']:.2f} {alpha['high']:.2f}], n {alpha['n']:,}"
     return [
-        f"- {made:,} drafts of {drafts['teacher']['model']} ({drafts['teacher']['licence']}) from "
+        f"- {made:,} drafts of {cell(teacher['model'])} ({cell(teacher['licence'])}) from "
         f"{drafts['seeds']['drawn']:,} seeds; dropped: {', '.join(dropped) or 'none'}",
         f"- {reviews['reviewed']:,} reviewed: {reviews['accepted']:,} accepted, "
         f"{reviews['edited']:,} edited, {reviews['rejected']:,} rejected, {reviews['open']:,} on "

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import accumulate
 
 import numpy as np
 
-from tutelage.core.errors import BadRow, RowError
-from tutelage.core.ledger import LedgerEntry, tally
+from tutelage.core.ledger import LedgerEntry
 from tutelage.core.recipe import Curate
 from tutelage.core.row import Example
 from tutelage.curate import screening
 from tutelage.curate.card import Curated, card
 from tutelage.curate.checks import answered, conflicts, drop_unsound, outside_schema
-from tutelage.curate.consent import Withheld, under_pseudonyms
+from tutelage.curate.consent import Withheld, under_pseudonyms, withhold
 from tutelage.curate.decontaminate import Leaks, held_out, leaks, tasks_of
 from tutelage.curate.dedup import Repeats, exact, near
 from tutelage.curate.mix import Mixed, mix, over_limit
@@ -27,11 +25,12 @@ from tutelage.curate.parts import Parts
 from tutelage.curate.passes import Passes
 from tutelage.curate.planted import planting_of
 from tutelage.curate.quality import Looked, quality
+from tutelage.curate.rejected import Rejecting
 from tutelage.curate.reviewed import synthetic_form
 from tutelage.curate.runner import opened
 from tutelage.curate.screening import Annotating, Tally
 from tutelage.curate.shelf import Rows, Shelf
-from tutelage.curate.sieve import Sieve
+from tutelage.curate.sieve import Sieve, refuse_empty
 from tutelage.curate.sources import (
     Asked,
     Taken,
@@ -39,10 +38,11 @@ from tutelage.curate.sources import (
     read_benchmarks,
     read_expected,
     read_suites,
+    refuse_changed,
     refused_entries,
     take,
 )
-from tutelage.curate.split import Placed, split
+from tutelage.curate.split import Placed, split, unmet
 from tutelage.curate.ticker import STEPS, Ticker
 from tutelage.curate.tokens import Count, base_of, counter
 from tutelage.curate.written import (
@@ -61,6 +61,8 @@ from tutelage.store.run import Run
 from tutelage.store.store import Draft
 from tutelage.store.tables import DROPPED, LEDGER, ROWS
 
+Inputs = Mapping[str, str]  # digests by name
+
 
 @dataclass(slots=True, kw_only=True)
 class Road:
@@ -73,9 +75,11 @@ class Road:
     ticker: Ticker
     sieve: Sieve
     taken: list[Taken]
+    before: Inputs  # the files' digests as curation began
     tokens: Count | None
     suites: list[Asked] = field(default_factory=list)
     pairs: list[Pair] = field(default_factory=list)
+    spanless: int = 0  # evaluation items without a span of their own
 
     @property
     def ends(self) -> list[int]:
@@ -99,8 +103,8 @@ class Decided:
     looked: Looked
 
 
-def build(section: Curate, run: Run, draft: Draft, parts: Parts) -> None:
-    """Fills the draft with a dataset.
+def build(section: Curate, run: Run, draft: Draft, parts: Parts, before: Inputs) -> None:
+    """Fills the draft with a dataset of files that had the digests `before`.
 
     Raises: RowError for files that are missing, for bad rows where `invalid` is `fail`,
         and where no row is left.
@@ -112,11 +116,15 @@ def build(section: Curate, run: Run, draft: Draft, parts: Parts) -> None:
     with ExitStack() as ends:
         shelf = Shelf(run.store.temp)
         ends.callback(shelf.close)
-        kept_back = Withheld.by(section, run.recipe)
+        kept_back = Withheld.by(section, run.recipe, key)
 
         def each(example: Example, place: int) -> Example:
             kept_back.look(example, place)
-            return under_pseudonyms(example, key) if section.people == "pseudonymise" else example
+            if section.people != "pseudonymise":
+                return example
+            hidden = under_pseudonyms(example, key)
+            kept_back.look_again(hidden, place)
+            return hidden
 
         taken = take(section, run.recipe, shelf, each, ticker.read)
         passes = Passes(
@@ -135,32 +143,34 @@ def build(section: Curate, run: Run, draft: Draft, parts: Parts) -> None:
             ticker=ticker,
             sieve=sieve,
             taken=taken,
+            before=before,
             tokens=None if base is None else counter(base),
         )
         screener = Screener(section.screen, key)
         work = Annotating(section=section.screen, key=key)
-        _write(road, _decide(road, screener, kept_back, work), draft, screener)
+        _write(road, _decide(road, screener, kept_back, work), draft)
 
 
 def _decide(road: Road, screener: Screener, kept_back: Withheld, work: Annotating) -> Decided:
     """What becomes of every row."""
     section, run, sieve, ticker = road.section, road.run, road.sieve, road.ticker
-    sieve.entries = refused_entries([one.file for one in road.taken])
     ticker.rows = len(sieve.kept)
     looked = screening.screen(sieve.kept.shelf, road.ends, work, road.passes)
     sieve.flags += looked.flags
     asked = [*read_suites(run.recipe), *read_benchmarks(section, run.recipe)]
-    road.suites = screening.screened(asked, screener)
+    road.suites = screening.screened(asked, screener, road.parts)
     expected = read_expected(section, run.recipe)
+    refuse_changed(section, run.recipe, road.before)
+    _reject(road, Rejecting(section, screener, kept_back.outs, work.key))
     ticker.begin(1, len(sieve.kept))
-    _withhold(sieve, kept_back, looked.drop)
+    withhold(sieve, kept_back, looked)
     drop_unsound(sieve, section, output_schema(run.recipe))
     repeats = _repeats(road)
     ticker.begin(2, len(sieve.kept))
     _leaks(road)
     ticker.begin(3, len(sieve.kept), passes=3)
-    sieve.drop(over_limit(sieve.kept, section.rows, run.generator("curate.rows")))
-    _refuse_empty(sieve)
+    sieve.drop(over_limit(sieve.kept, section.rows, run.seed("curate.rows")))
+    refuse_empty(sieve)
     placed = _placed(road)
     answers = answered(sieve.kept)
     sieve.flags += conflicts(sieve.kept, answers)
@@ -171,7 +181,7 @@ def _decide(road: Road, screener: Screener, kept_back: Withheld, work: Annotatin
     sieve.drop(mixed.left)
     return Decided(
         kept=kept,
-        placed=placed,
+        placed=placed.of(mixed.order),
         mixed=mixed,
         repeats=repeats,
         tally=looked.tally,
@@ -181,12 +191,12 @@ def _decide(road: Road, screener: Screener, kept_back: Withheld, work: Annotatin
     )
 
 
-def _write(road: Road, decided: Decided, draft: Draft, screener: Screener) -> None:
+def _write(road: Road, decided: Decided, draft: Draft) -> None:
     """The files of the dataset, and what is counted of it."""
     run, mixed, kept = road.run, decided.mixed, decided.kept
     road.ticker.begin(4, len(kept))
     canaries, told = planting_of(road.section, run)
-    sides = Sides(held=decided.placed.held[mixed.order], stages=mixed.stages)
+    sides = Sides(held=decided.placed.held, stages=mixed.stages)
     words = bool(decided.looked.expected)
     sizes = write_kept(draft.folder / ROWS, kept, sides, canaries, road.passes, words)
     road.ticker.begin(5)
@@ -204,6 +214,7 @@ def _write(road: Road, decided: Decided, draft: Draft, screener: Screener) -> No
             findings=screening.counts(decided.tally),
             repeats=decided.repeats,
             pairs=road.pairs,
+            spanless=road.spanless,
             quality=quality(kept, sizes, decided.looked),
             canaries=road.section.canaries,
         )
@@ -213,23 +224,18 @@ def _write(road: Road, decided: Decided, draft: Draft, screener: Screener) -> No
     write_dropped(draft.folder / DROPPED, road.sieve.left_out(), road.passes)
     write_ledger_of(draft.folder / LEDGER, ledger, road.sieve.clean(), told)
     write_card(draft.folder, form)
-    write_rejected(draft.folder, [one.file for one in road.taken], screener)
+    write_rejected(draft.folder, [one.file for one in road.taken])
     count(draft, form, [*ledger, *told], mixed.counts)
-    warn(run, form)
+    missed = screening.without_effect(road.section.screen, decided.tally)
+    warn(run, form, missed + unmet(road.section, form))
     road.ticker.begin(STEPS)
 
 
-def _withhold(sieve: Sieve, kept_back: Withheld, found: Mapping[int, LedgerEntry]) -> None:
-    """Takes out what was taken back, then what licence or findings forbid."""
-    gone = sorted(kept_back.opted_out)
-    others = {**found, **kept_back.licences}
-    others = {
-        place - bisect_left(gone, place): told
-        for place, told in others.items()
-        if place not in kept_back.opted_out
-    }
-    sieve.withdraw(kept_back.opted_out)
-    sieve.drop(others)
+def _reject(road: Road, rejecting: Rejecting) -> None:
+    """Leaves of the bad rows what may be kept, and tells why they were refused."""
+    files = rejecting.files([one.file for one in road.taken], road.parts)
+    road.taken = [replace(one, file=file) for one, file in zip(road.taken, files, strict=True)]
+    road.sieve.entries = refused_entries(files)
 
 
 def _repeats(road: Road) -> dict[str, int]:
@@ -251,6 +257,7 @@ def _leaks(road: Road) -> None:
     make = partial(leaks, sieve.kept, road.suites, road.section, road.passes)
     found = road.parts.kept("leaks", 0, Leaks, make)
     road.pairs += side_by_side(sieve.kept, tasks_of(road.suites), found)
+    road.spanless = found.spanless
     sieve.flags += found.review.values()
     sieve.drop(found.drop)
 
@@ -280,15 +287,3 @@ def _mixed(road: Road, placed: Placed) -> Mixed:
     names = [called[number] for number in files]
     seed = road.run.seed("curate.stages")
     return mix(road.sieve.kept, placed.held, names, road.section, seed)
-
-
-def _refuse_empty(sieve: Sieve) -> None:
-    if not sieve.kept:
-        counts = ", ".join(f"{name} {count:,}" for name, count in tally(sieve.entries).items())
-        rows = [BadRow(where=one.row, problem=one.detail) for one in sieve.entries]
-        raise RowError(
-            f"no row is left to teach: {counts}",
-            where="curate",
-            rows=rows,
-            hint="the rows of `curate.sources` must differ from the suites', and some must be good",
-        )

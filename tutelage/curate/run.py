@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from tutelage.core.artifact import Provenance
 from tutelage.core.recipe import Curate
-from tutelage.curate import screening
+from tutelage.curate.key import deciding
 from tutelage.curate.parts import Parts
-from tutelage.curate.reviewed import inputs_of, section_of
+from tutelage.curate.reviewed import inputs_of
 from tutelage.curate.road import build
 from tutelage.curate.runner import uncollected
 from tutelage.curate.sieve import STAGE
-from tutelage.curate.sources import digests, suites_of
+from tutelage.curate.sources import digests
 from tutelage.curate.tokens import base_of
 from tutelage.store.artifact import Artifact
-from tutelage.store.ingest import uri_of
 from tutelage.store.run import Run
 
-VERSION = 6  # raised when the same sources come to another dataset
+VERSION = 7  # raised when the same sources come to another dataset
 
 
 def run(section: Curate, inputs: Mapping[str, Artifact], run: Run) -> Artifact:
@@ -34,7 +32,7 @@ def run(section: Curate, inputs: Mapping[str, Artifact], run: Run) -> Artifact:
         | digests(section, run.recipe)
         | inputs_of(run)
         | _tokenizer(section, run),
-        section=_section(section, run),
+        section=deciding(section, run),
         stage_version=VERSION,
         seeds=run.seeds("curate.rows", "curate.split", "curate.stages"),
     )
@@ -42,7 +40,11 @@ def run(section: Curate, inputs: Mapping[str, Artifact], run: Run) -> Artifact:
     if run.force:
         parts.clear()
     with uncollected():
-        made = run.make(STAGE, provenance, lambda draft: build(section, run, draft, parts))
+        made = run.make(
+            STAGE,
+            provenance,
+            lambda draft: build(section, run, draft, parts, provenance.inputs),
+        )
     parts.clear()
     return made
 
@@ -50,27 +52,3 @@ def run(section: Curate, inputs: Mapping[str, Artifact], run: Run) -> Artifact:
 def _tokenizer(section: Curate, run: Run) -> dict[str, str]:
     base = base_of(section, run.recipe)
     return {} if base is None else {"card:tokenizer": base.tokenizer_digest()}
-
-
-def _section(section: Curate, run: Run) -> dict[str, Any]:
-    """What decides the dataset besides the files, without folders of this machine."""
-    form = section.model_dump(mode="json")
-    del form["scale"]  # whoever works on the rows, the dataset is the same
-    form["screen"]["key"] = screening.mark(screening.ready(section.screen, run.recipe))
-    if section.card.tokenizer is not None:
-        form["card"]["tokenizer"] = uri_of(section.card.tokenizer)
-    if section.screen.key_file is not None:
-        form["screen"]["key_file"] = uri_of(section.screen.key_file)
-    for benchmark in form["leakage"]["benchmarks"]:
-        benchmark["path"] = uri_of(benchmark["path"])
-    for source in form["sources"]:
-        source["path"] = uri_of(source["path"])
-    if section.expected is not None:
-        form["expected"]["path"] = uri_of(section.expected.path)
-    if section.opt_out is not None:
-        form["opt_out"] = uri_of(section.opt_out)
-    form["suites"] = [
-        {**suite.model_dump(mode="json", include={"format", "fields"}), "path": uri_of(suite.path)}
-        for suite in suites_of(run.recipe)
-    ]
-    return section_of(form, section)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
-import hmac
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from tutelage.core.errors import BadRow, RecipeError
 from tutelage.core.ledger import Decision, LedgerEntry, Reason
 from tutelage.core.recipe import Recipe, Screen
 from tutelage.core.row import Example
+from tutelage.curate.parts import WORTH_SECONDS, Parts
 from tutelage.curate.passes import Passes
 from tutelage.curate.runner import Here
 from tutelage.curate.shelf import Packed, Rows, Shelf, packed
@@ -26,6 +27,8 @@ from tutelage.screen.people import key_of
 from tutelage.screen.screener import DETECTORS, Found, Marks, Screened, Screener
 from tutelage.store.ingest import Ingested
 
+T = TypeVar("T")
+NEARLY = 0.8  # likeness from which one name is another mistyped
 REASONS = {
     "pii": Reason.PERSONAL_DATA,
     "secrets": Reason.SECRET,
@@ -47,12 +50,15 @@ def ready(section: Screen, recipe: Recipe) -> bytes:
     Raises: RecipeError naming every action for something no detector finds, and for a key that
         is not there.
     """
-    known = set(DETECTORS) | {one.name for one in section.detectors}
-    known |= {kind for _, kinds in DETECTORS.values() for kind in kinds}
+    known = ours(section)
     rows = []
     for name in section.actions:
-        if name not in known and not section.detectors:  # an endpoint's kinds are its own
-            close = difflib.get_close_matches(name, sorted(known), n=1)
+        if name in known:
+            continue
+        # an endpoint's kinds are its own, so that only what is nearly one of ours is wrong
+        least = NEARLY if section.detectors else 0.6
+        close = difflib.get_close_matches(name, sorted(known), n=1, cutoff=least)
+        if close or not section.detectors:
             ask = f"did you mean `{close[0]}`?" if close else f"known: {', '.join(sorted(known))}"
             rows.append(
                 BadRow(where=f"curate.screen.actions.{name}", problem=f"no such kind; {ask}")
@@ -62,12 +68,6 @@ def ready(section: Screen, recipe: Recipe) -> bytes:
     return key_of(section, recipe)
 
 
-def mark(key: bytes) -> str:
-    """What tells two keys apart without telling either."""
-    told = hmac.new(key, b"tutelage: which key", hashlib.sha256) if key else None
-    return told.hexdigest()[:16] if told else ""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Annotated:
     """What is told of a part of the rows, by index in it."""
@@ -75,6 +75,7 @@ class Annotated:
     marks: Marks
     traits: Traits
     changed: dict[int, bytes] = field(default_factory=dict)  # packed rows, as they may be kept
+    was: dict[int, str] = field(default_factory=dict)  # the ids they were read under
     drop: dict[int, LedgerEntry] = field(default_factory=dict)
     flags: list[LedgerEntry] = field(default_factory=list)
     tally: Tally = field(default_factory=Tally)
@@ -98,6 +99,7 @@ class Annotating:
         for index, one in enumerate(after):
             if one.example is not examples[index]:
                 told.changed[index] = packed(one.example)
+                told.was[index] = examples[index].id
             told.tally.rows.update(one.found.keys())
             told.tally.times.update(one.found)
             if one.has("drop"):
@@ -120,6 +122,7 @@ class Outcome:
     """What is decided about the rows of a shelf, which now holds them as they may be kept."""
 
     drop: dict[int, LedgerEntry] = field(default_factory=dict)  # by place
+    was: dict[int, str] = field(default_factory=dict)  # ids of rewritten rows as they were read
     flags: list[LedgerEntry] = field(default_factory=list)
     tally: Tally = field(default_factory=Tally)
 
@@ -147,6 +150,7 @@ def screen(shelf: Shelf, ends: Sequence[int], work: Annotating, passes: Passes) 
             passes.parts.keep("screen", begin, Kept(rows=end - begin, marks=told.marks))
         for index, line in told.changed.items():
             shelf.replace(begin + index, line)
+        outcome.was.update({begin + index: row for index, row in told.was.items()})
         outcome.drop.update({begin + index: one for index, one in told.drop.items()})
         outcome.flags.extend(told.flags)
         outcome.tally.rows.update(told.tally.rows)
@@ -174,17 +178,46 @@ def _stretches(ends: Sequence[int], rows: int) -> Iterator[tuple[int, int]]:
             yield begin, min(begin + rows, stop)
 
 
-def screened(asked: list[Asked], screener: Screener) -> list[Asked]:
+def screened(asked: list[Asked], screener: Screener, parts: Parts | None = None) -> list[Asked]:
     """Evaluation items written as the rows now are, so that both stay comparable; ids stay."""
-    return [
-        replace(one, file=replace(one.file, examples=list(_items(one.file, screener))))
-        for one in asked
-    ]
+    found = []
+    for number, one in enumerate(asked):
+        look = partial(screener.look, one.file.examples)
+        marks = kept_marks(parts, "items", number, Marks, look, screener)
+        examples = list(_items(one.file, screener, marks))
+        found.append(replace(one, file=replace(one.file, examples=examples)))
+    return found
 
 
-def _items(file: Ingested, screener: Screener) -> Iterator[Example]:
-    for one, before in zip(screener.screen(file.examples), file.examples, strict=True):
+def _items(file: Ingested, screener: Screener, marks: Marks) -> Iterator[Example]:
+    for one, before in zip(screener.screen(file.examples, marks), file.examples, strict=True):
         yield before if one.example is before else replace(one.example, id=before.id)
+
+
+def kept_marks(
+    parts: Parts | None,
+    name: str,
+    number: int,
+    kind: type[T],
+    look: Callable[[], T],
+    screener: Screener,
+) -> T:
+    """What is found, kept among the parts: where a detector is asked elsewhere, in any case."""
+    if parts is None:
+        return look()
+    return parts.kept(name, number, kind, look, 0.0 if screener.asks else WORTH_SECONDS)
+
+
+def without_effect(section: Screen, tally: Tally) -> list[str]:
+    """Actions for kinds of a detector elsewhere that it has found nowhere."""
+    met = {name for found in tally.rows for name in (found.kind, found.detector)}
+    return [name for name in section.actions if name not in met | ours(section)]
+
+
+def ours(section: Screen) -> set[str]:
+    """The kinds and detectors whose names are known before anything is found."""
+    known = set(DETECTORS) | {one.name for one in section.detectors}
+    return known | {kind for _, kinds in DETECTORS.values() for kind in kinds}
 
 
 def _told(one: Screened) -> Iterator[LedgerEntry]:

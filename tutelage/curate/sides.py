@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from tutelage.core.conversation import Message
+from tutelage.core.conversation import Message, ToolCall
 from tutelage.core.digest import Json, canonical, short_digest
 from tutelage.core.row import Example
 from tutelage.screen.near import comparable, comparables
@@ -44,8 +44,8 @@ def sides(examples: Sequence[Example], requests: Sequence[str]) -> Sides:
 
 
 def numbers(example: Example) -> list[str]:
-    """The numbers in request and answer, sorted: a difference there matters."""
-    said = "\n".join(_answers(example))
+    """The numbers in request, context and answer, sorted: a difference there matters."""
+    said = "\n".join([*_context(example), *_answers(example)])
     return sorted(NUMBER.findall(f"{request(example)}\n{said}"))
 
 
@@ -66,7 +66,10 @@ def turns(example: Example) -> list[str]:
 
 
 def texts(example: Example) -> Iterator[str]:
-    """Every text in which a part of an evaluation item could stand."""
+    """Every text in which a part of an evaluation item could stand; all that a user says is one."""
+    said = turns(example)
+    if len(said) > 1:
+        yield "\n".join(said)
     for message in (*example.messages, *example.chosen, *example.rejected):
         yield message.content
         if message.reasoning:
@@ -87,31 +90,57 @@ def questions(examples: Sequence[Example]) -> list[str]:
 
 def prompt_key(example: Example) -> str:
     """The key by which all that stands before the answer is the same but for case and blanks."""
-    before = example.messages if example.chosen else example.messages[:-1]
+    before, _ = _parted(example)
     tools: list[Json] = [dict(tool) for tool in example.tools]
     return short_digest(canonical([_folded(before), tools]))
 
 
 def answer_key(example: Example) -> str:
     """The key by which answers are the same but for case and blanks."""
-    after = () if example.chosen else example.messages[-1:]
-    continuations = [_folded(after), _folded(example.chosen), _folded(example.rejected)]
-    return short_digest(canonical(continuations))
+    before, after = _parted(example)
+    continuations = (after, example.chosen, example.rejected)
+    return short_digest(canonical([_folded(one, before) for one in continuations]))
 
 
 def pair_key(example: Example, *, swapped: bool = False) -> str:
     """The key of a preference row by which pairs are the same; `swapped`, of its opposite."""
-    pair = [_folded(example.chosen), _folded(example.rejected)]
+    before, _ = _parted(example)
+    pair = [_folded(example.chosen, before), _folded(example.rejected, before)]
     return short_digest(canonical([prompt_key(example), *(reversed(pair) if swapped else pair)]))
 
 
-def _folded(messages: Sequence[Message]) -> list[dict[str, Json]]:
+def _parted(example: Example) -> tuple[Sequence[Message], Sequence[Message]]:
+    """What stands before the answer, and the answer; a preference row's stand elsewhere."""
+    whole = example.messages
+    return (whole, ()) if example.chosen else (whole[:-1], whole[-1:])
+
+
+def _folded(messages: Sequence[Message], before: Sequence[Message] = ()) -> list[dict[str, Json]]:
+    """Messages as they are compared; calls are called by their number after those `before`."""
+    if not any(one.tool_calls or one.tool_call_id for one in messages):
+        return [{**one.to_dict(), "content": folded(one.content)} for one in messages]
+    names: dict[str | None, str] = {}
+    number = 0
     forms = []
-    for message in messages:
+    for place, message in enumerate((*before, *messages)):
+        for call in message.tool_calls:
+            number += 1
+            names[call.id] = str(number)
+        if place < len(before):
+            continue
         form = message.to_dict()
         form["content"] = folded(message.content)
+        if message.tool_calls:
+            form["tool_calls"] = [_call(call) for call in message.tool_calls]
+        if message.tool_call_id is not None:
+            form["tool_call_id"] = names.get(message.tool_call_id, message.tool_call_id)
         forms.append(form)
     return forms
+
+
+def _call(call: ToolCall) -> dict[str, Json]:
+    """A call without its id, which is another each time."""
+    return {"name": call.name, "arguments": dict(call.arguments)}
 
 
 def _context(example: Example) -> Iterator[str]:
@@ -134,7 +163,7 @@ def _said(messages: Sequence[Message]) -> Iterator[str]:
         if message.content:
             yield _value(message.content)
         for call in message.tool_calls:
-            yield _value(canonical(call.to_dict()).decode())
+            yield _value(canonical(_call(call)).decode())
 
 
 def _value(content: str) -> str:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 
-from tutelage.core.ledger import Decision, LedgerEntry, Reason
+from tutelage.core.errors import BadRow, RowError
+from tutelage.core.ledger import Decision, LedgerEntry, Reason, tally
 from tutelage.curate.shelf import Rows
 from tutelage.curate.traits import named
 from tutelage.screen.ngrams import Indices
 
 STAGE = "curate"
+PLACE = re.compile(r"event:\S+|.*?:\d+(?= |$)")  # with which a detail begins
 
 
 class Nameable(Protocol):
@@ -54,9 +57,10 @@ class Sieve:
 
     def decided(self) -> list[LedgerEntry]:
         """The entries of rows dropped, and the flags of the rows kept."""
-        flagged = {flag.row for flag in self.flags}
-        kept = {row for row in self._ids() if row in flagged}
-        return [*self.entries, *(flag for flag in self.flags if flag.row in kept)]
+        flagged = {(flag.row, place_of(flag)) for flag in self.flags}
+        kept = {one for one in self._names() if one in flagged}
+        flags = (flag for flag in self.flags if (flag.row, place_of(flag)) in kept)
+        return [*self.entries, *flags]
 
     def clean(self) -> Iterator[LedgerEntry]:
         """An entry for each row that is kept."""
@@ -68,8 +72,31 @@ class Sieve:
         places: Indices = np.array(self.dropped, dtype=np.int64)
         return Rows(self.kept.shelf, places)
 
-    def _ids(self) -> Iterator[str]:
-        return (named(self.kept, index).id for index in range(len(self.kept)))
+    def _names(self) -> Iterator[tuple[str, str]]:
+        """The id of each row that is kept, and where it was read: repeated rows share an id."""
+        if self.flags:
+            for index in range(len(self.kept)):
+                one = named(self.kept, index)
+                yield one.id, one.source
+
+
+def refuse_empty(sieve: Sieve) -> None:
+    """Raises: RowError with every entry where no row is left."""
+    if not sieve.kept:
+        counts = ", ".join(f"{name} {count:,}" for name, count in tally(sieve.entries).items())
+        rows = [BadRow(where=one.row, problem=one.detail) for one in sieve.entries]
+        raise RowError(
+            f"no row is left to teach: {counts}",
+            where="curate",
+            rows=rows,
+            hint="the rows of `curate.sources` must differ from the suites', and some must be good",
+        )
+
+
+def place_of(told: LedgerEntry) -> str:
+    """Where the row of an entry was read."""
+    found = PLACE.match(told.detail)
+    return found[0] if found else ""
 
 
 def entry(

@@ -10,7 +10,7 @@ import msgspec
 
 from tutelage.core.conversation import Message
 from tutelage.core.digest import Json
-from tutelage.core.errors import RecipeError
+from tutelage.core.errors import BadRow, RecipeError, RowError
 from tutelage.core.ledger import Decision, LedgerEntry, Reason
 from tutelage.core.recipe import Benchmark, Curate, Recipe, Suite
 from tutelage.core.row import Example, Source
@@ -69,6 +69,22 @@ def digests(section: Curate, recipe: Recipe) -> dict[str, str]:
     if section.opt_out is not None:
         files.append(("opt_out", section.opt_out))
     return digests_of(files, recipe)
+
+
+def refuse_changed(section: Curate, recipe: Recipe, before: Mapping[str, str]) -> None:
+    """Stops a curation whose files are no longer those of its key.
+
+    Raises: RowError naming each file that was written to while it was read.
+    """
+    now = digests(section, recipe)
+    rows = [
+        BadRow(where=name.partition(":")[2], problem="has other bytes than when curation began")
+        for name, digest in now.items()
+        if before.get(name) != digest
+    ]
+    if rows:
+        hint = "run again once nothing writes to them"
+        raise RowError("files were changed while they were read", rows=rows, hint=hint)
 
 
 def output_schema(recipe: Recipe) -> Json:
@@ -243,15 +259,15 @@ def _item(said: list[str], columns: Mapping[str, Any], source: Source) -> Exampl
     return Example(messages=turns, origin="human", licence="", source=source, tags=tags)
 
 
-def rejections(files: Sequence[Ingested], clean: Callable[[str], str]) -> list[dict[str, Any]]:
-    """The bad rows as they are kept on file, with as much of their text as `clean` leaves."""
+def rejections(files: Sequence[Ingested]) -> list[dict[str, Any]]:
+    """The bad rows as they are kept on file."""
     return [
         {
             "schema": 1,
             "where": file.uri_of(row),
             "reason": str(row.reason),
             "problem": row.problem,
-            "text": clean(row.text),
+            "text": row.text,
         }
         for file in files
         for row in file.refused

@@ -7,7 +7,8 @@ that are added move none of those that were there, save those whose group they j
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xxhash
@@ -20,6 +21,7 @@ from tutelage.curate.passes import Passes
 from tutelage.curate.shelf import Packed, Rows
 from tutelage.curate.sides import questions, request
 from tutelage.curate.traits import Keys, firsts, keys_of, known
+from tutelage.screen.near import ALIKE
 from tutelage.screen.ngrams import Indices
 
 BUCKETS = (8, 32, 128, 512)  # words of a request, at which the next length begins
@@ -33,11 +35,39 @@ class Placed:
     held: NDArray[np.bool_]  # [rows]
     groups: int
     largest: int  # rows of the largest group
-    strata: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # rows by side
+    strata: Mapping[str, Mapping[str, int]]  # rows by side
+    member: Indices  # [rows], the group of each
+    kinds: NDArray[np.int32]  # [rows], which of `named`
+    named: Sequence[tuple[str, ...]] = ()  # what rows are, by each thing that sides have shares of
+
+    @classmethod
+    def by(
+        cls,
+        held: NDArray[np.bool_],
+        member: Indices,
+        kinds: NDArray[np.int32],
+        named: Sequence[tuple[str, ...]],
+    ) -> Placed:
+        """The groups counted, and the rows of each side."""
+        sizes = np.unique(member, return_counts=True)[1]
+        return cls(
+            held=held,
+            groups=len(sizes),
+            largest=int(sizes.max(initial=0)),
+            strata=_balance(held, kinds, named),
+            member=member,
+            kinds=kinds,
+            named=named,
+        )
+
+    def of(self, chosen: Indices) -> Placed:
+        """The same of the rows that are left."""
+        held, member, kinds = self.held[chosen], self.member[chosen], self.kinds[chosen]
+        return Placed.by(held, member, kinds, self.named)
 
     def without(self, gone: Sequence[int]) -> Placed:
         """The same once these rows are gone."""
-        return replace(self, held=np.delete(self.held, gone))
+        return self.of(np.delete(np.arange(len(self.held)), gone))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,23 +114,31 @@ def split(
     """
     rows, passes = Rows.of(examples), passes or Passes()
     if not len(rows):
-        return Placed(held=np.zeros(0, dtype=np.bool_), groups=0, largest=0)
+        none = np.zeros(0, dtype=np.int64)
+        return Placed.by(none.astype(np.bool_), none, none.astype(np.int32), ())
     stands = _joined(list(passes.each(Placing(section=section, seed=seed), rows)))
     groups = _grouped(rows, stands.authors, section, passes)
-    named, first, member, sizes = np.unique(
+    names, first, member, sizes = np.unique(
         groups, return_index=True, return_inverse=True, return_counts=True
     )
     at = stands.at[first]
     for group, name in _shared_names(rows, member, sizes, section).items():
         at[group] = place(name, seed)
-    strata = stands.kinds[_least(rows, member, len(named))]
+    strata = stands.kinds[_least(rows, member, len(names))]
     held = _held_out(at, strata, section.validation)[member]
-    return Placed(
-        held=held,
-        groups=len(named),
-        largest=int(sizes.max()),
-        strata=_balance(held, stands),
-    )
+    return Placed.by(held, member, stands.kinds, stands.named)
+
+
+def unmet(section: Curate, form: Mapping[str, Any]) -> list[str]:
+    """What the recipe itself stratifies by and no row has."""
+    if "stratify" not in section.model_fields_set:
+        return []
+    return [
+        name
+        for name in section.stratify
+        if name not in ("origin", "length")
+        and not any(kind.startswith(f"{name} ") for kind in form["strata"])
+    ]
 
 
 def place(name: str, seed: int) -> float:
@@ -136,7 +174,7 @@ def _grouped(rows: Rows, authors: Keys, section: Curate, passes: Passes) -> Indi
         for one, other in zip(first.tolist(), second.tolist(), strict=True):
             parent[root(other)] = root(one)
 
-    (pairs,) = alike(rows, ((0,),), section.duplicates.jaccard, passes, "requests")
+    (pairs,) = alike(rows, ((0,),), ALIKE, passes, "requests")
     join(pairs.first, pairs.second)
     same = firsts(known(rows).requests[rows.places])
     again = np.flatnonzero(same != np.arange(len(same)))
@@ -216,13 +254,15 @@ def length_of(example: Example) -> str:
     return f"{begin}+" if end is None else f"{begin}-{end - 1}"
 
 
-def _balance(held: NDArray[np.bool_], stands: Standing) -> dict[str, dict[str, int]]:
+def _balance(
+    held: NDArray[np.bool_], kinds: NDArray[np.int32], named: Sequence[tuple[str, ...]]
+) -> dict[str, dict[str, int]]:
     """Rows on each side, by each thing of `stratify`."""
-    whole = np.bincount(stands.kinds, minlength=len(stands.named)).tolist()
-    apart = np.bincount(stands.kinds[held], minlength=len(stands.named)).tolist()
+    whole = np.bincount(kinds, minlength=len(named)).tolist()
+    apart = np.bincount(kinds[held], minlength=len(named)).tolist()
     found: dict[str, dict[str, int]] = {}
-    for kinds, rows, others in zip(stands.named, whole, apart, strict=True):
-        for kind in kinds:
+    for own, rows, others in zip(named, whole, apart, strict=True):
+        for kind in own if rows else ():
             sides = found.setdefault(kind, {"train": 0, "validation": 0})
             sides["train"] += rows - others
             sides["validation"] += others

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tutelage.core.row import Example, Origin
 from tutelage.curate.shelf import Rows
 from tutelage.curate.sides import answer_key, prompt_key, questions, sides
+from tutelage.screen.fixed import SAMPLED
 from tutelage.screen.ngrams import Indices
 
 Keys = NDArray[np.uint64]  # [N, 2], 128 bits each, ordered as their hexadecimal digits are
@@ -120,6 +121,17 @@ def firsts(keys: NDArray[np.uint64]) -> Indices:
     found = np.empty(len(order), dtype=np.int64)
     found[order] = order[opens][np.cumsum(opens) - 1]
     return found
+
+
+def sampled(rows: Rows, most: int = SAMPLED) -> Indices:
+    """Indices of so many rows at most, ascending: those with the least ids, in whatever order.
+
+    An id is a digest, so that neither the order of a file nor a rhythm in it matters.
+    """
+    if len(rows) <= most:
+        return np.arange(len(rows))
+    ids = known(rows).ids[rows.places]
+    return np.sort(np.lexsort((ids[:, 1], ids[:, 0]))[:most])
 
 
 def preference(rows: Rows) -> Indices:

@@ -20,7 +20,6 @@ from tutelage.curate.page import page
 from tutelage.curate.passes import Passes
 from tutelage.curate.shelf import Packed, Rows
 from tutelage.curate.sources import rejections
-from tutelage.screen.screener import Screener
 from tutelage.store.artifact import pretty
 from tutelage.store.ingest import Ingested
 from tutelage.store.run import Run
@@ -116,9 +115,9 @@ def write_card(folder: Path, form: Mapping[str, Any]) -> None:
     (folder / CARD_HTML).write_text(page(card_text(form), form["name"]), encoding="utf-8")
 
 
-def write_rejected(folder: Path, files: Sequence[Ingested], screener: Screener) -> None:
-    """Writes the bad rows, with as much of their text as the screener leaves."""
-    lines = [msgspec.json.encode(form) + b"\n" for form in rejections(files, screener.clean)]
+def write_rejected(folder: Path, files: Sequence[Ingested]) -> None:
+    """Writes the bad rows, if there are any."""
+    lines = [msgspec.json.encode(form) + b"\n" for form in rejections(files)]
     if lines:
         (folder / REJECTED).write_bytes(b"".join(lines))
 
@@ -132,6 +131,7 @@ def count(
     """Counts of the dataset, by what was decided and found."""
     draft.counts |= {**form["rows"], **form["splits"], "groups": form["groups"]["count"]}
     draft.counts |= tally(ledger) | {"keep.clean": form["rows"]["kept"]}
+    draft.counts |= {f"review.{reason}": rows for reason, rows in form["for_review"].items()}
     draft.counts |= {
         f"found.{one['detector']}.{one['kind']}.{one['action']}": one["rows"]
         for one in form["findings"]
@@ -143,8 +143,10 @@ def count(
     }
 
 
-def warn(run: Run, form: Mapping[str, Any]) -> None:
-    """Says what the user should know of the dataset."""
+def warn(run: Run, form: Mapping[str, Any], unmet: Sequence[str]) -> None:
+    """Says what the user should know of the dataset; `unmet` are names in the recipe."""
+    for name in unmet:
+        run.progress.warn(f"`{name}` has no effect: no row has it")
     rejected = sum(source["rejected"] for source in form["sources"])
     if rejected:
         run.progress.warn(f"{rejected:,} bad rows were left out; {REJECTED} has each with its line")

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from tutelage.core import licence as licences
 from tutelage.core.conversation import Message
 from tutelage.core.digest import Json
 from tutelage.core.recipe.improve import Improve
@@ -44,6 +45,8 @@ class Checker:
             return fault.message
         if not example.licence.strip():
             return "its licence is empty"
+        if unknown := licences.problem(example.licence):
+            return f"its licence: {unknown}"
         if not example.messages[-1].taught:
             return "its answer is not taught: see `train` and `weight` of the last message"
         return self.answer_problem(example)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from tutelage.core.errors import BadRow, GateShut
 from tutelage.core.recipe import Recipe, Release
-from tutelage.screen.people import disguised, key_of
+from tutelage.screen.people import disguised, key_of, under_other_key
 from tutelage.store.artifact import Artifact
-from tutelage.store.opt_outs import read_opt_outs
+from tutelage.store.opt_outs import read_opt_outs, with_children
 from tutelage.store.tables import ROWS, read_rows
 
 
@@ -19,12 +19,21 @@ def refuse_opt_outs(section: Release, dataset: Artifact, recipe: Recipe) -> None
         return
     key = key_of(recipe.curate.screen, recipe) if recipe.curate else b""
     outs = read_opt_outs(
-        section.opt_out, recipe, (lambda name: disguised(name, key)) if key else None
+        section.opt_out, recipe, (lambda name: [disguised(name, key)]) if key else None
     )
+    if outs.names() and under_other_key([dataset], [key]):
+        raise GateShut(
+            f"the names of {dataset.name} are pseudonyms by another key than the recipe's",
+            where="release.opt_out",
+            hint="give `curate.screen` the key that the dataset was made with",
+        )
+    examples = read_rows(dataset.file(ROWS))
+    told = {one.id: because for one in examples if (because := outs.because(one))}
+    told = with_children(told, [(one.id, one.parents) for one in examples])
     rows = [
-        BadRow(where=example.id, problem=f"{example.source}, {example.split}: by {because}")
-        for example in read_rows(dataset.file(ROWS))
-        if (because := outs.because(example))
+        BadRow(where=one.id, problem=f"{one.source}, {one.split}: by {told[one.id]}")
+        for one in examples
+        if one.id in told
     ]
     if rows:
         raise GateShut(

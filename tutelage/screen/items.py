@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tutelage.screen.near import SHINGLE, Side, jaccards
+from tutelage.screen.fixed import fixed_in_items, sample
+from tutelage.screen.near import ALIKE, SHINGLE, jaccards
 from tutelage.screen.ngrams import Hashes, ngrams, without
 from tutelage.screen.overlap import Items, overlaps
 
@@ -26,14 +27,20 @@ class Wanted:
     items: Items
 
     @classmethod
-    def of(cls, items: Side, spans: Hashes) -> Wanted:
-        """The items, where `spans` are fixed text of the rows."""
-        whole = np.union1d(spans, items.spans)
-        freed = _freed(items.texts, whole)
-        shingles = ngrams(freed, SHINGLE, whole_short=True)
-        return cls(texts=items.texts, freed=freed, spans=whole, items=Items.of(shingles))
+    def of(cls, items: Sequence[str], rows: Sequence[str]) -> Wanted:
+        """The items without what is fixed text where they are looked for in rows such as these.
 
-    def near(self, rows: Sequence[str], threshold: float) -> Iterator[tuple[int, int, float]]:
+        Both are texts that `comparable` has made.
+        """
+        looked = ngrams([rows[index] for index in sample(rows)], SHINGLE)
+        spans = fixed_in_items(ngrams(items, SHINGLE), looked, SHINGLE)
+        freed = _freed(items, spans)
+        shingles = ngrams(freed, SHINGLE, whole_short=True)
+        return cls(texts=items, freed=freed, spans=spans, items=Items.of(shingles))
+
+    def near(
+        self, rows: Sequence[str], threshold: float = ALIKE
+    ) -> Iterator[tuple[int, int, float]]:
         """Each of some rows and item with a Jaccard index of `threshold` at least."""
         freed = _freed(rows, self.spans)
         grams = ngrams(freed, SHINGLE, whole_short=True)

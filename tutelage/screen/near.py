@@ -9,14 +9,18 @@ texts look alike, and what is left of a text without it may be a single word.
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tutelage.screen.fixed import fixed_text, sample
 from tutelage.screen.minhash import BANDS, NOTHING, Sketch, bands, candidates, sketch
 from tutelage.screen.ngrams import (
+    FIXED_SHARE,
+    FIXED_TEXTS,
     Grams,
     Hashes,
     Indices,
@@ -26,13 +30,13 @@ from tutelage.screen.ngrams import (
     folded,
     lengths,
     ngrams,
-    sample,
     without,
     words,
     words_of,
 )
 
 SHINGLE = 5  # words
+ALIKE = 0.7  # Jaccard index from which requests are one: of leaks, and across the split
 BATCH_CHARACTERS = 1 << 19  # of texts sketched together: what a core's cache holds
 PAIRS_AT_ONCE = 1 << 14  # verified together
 ENDINGS = " .!?"
@@ -44,6 +48,7 @@ class Side:
 
     texts: Sequence[str]
     spans: Hashes
+    often: frozenset[str] = frozenset()  # texts that many have word for word
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,10 +86,17 @@ def _comparable(text: str, plain: str) -> str:
     return short.rstrip(ENDINGS) or short
 
 
-def side(texts: Sequence[str]) -> Side:
-    """One side of texts that `comparable` has made."""
-    looked = [texts[index] for index in sample(len(texts))]
-    return Side(texts=texts, spans=fixed(ngrams(looked, SHINGLE)))
+def side(texts: Sequence[str], *, context: bool = False) -> Side:
+    """One side of texts that `comparable` has made.
+
+    Of a context, which whole data sets share word for word, all that many have is fixed text.
+    """
+    looked = [texts[index] for index in sample(texts)]
+    grams = ngrams(looked, SHINGLE)
+    least = max(FIXED_TEXTS, FIXED_SHARE * len(looked))
+    often = frozenset(text for text, times in Counter(looked).items() if times >= least)
+    spans = fixed(grams) if context else fixed_text(grams, SHINGLE)
+    return Side(texts=texts, spans=spans, often=often)
 
 
 def near_pairs(sides: Sequence[Side], threshold: float) -> Pairs:
@@ -137,13 +149,36 @@ def sketched_of(sides: Sequence[Side], groups: Sequence[Sequence[int]]) -> Sketc
         sketches = [
             _bare_sketch(one, salt, slice(begin, end), bare[salt]) for salt, one in enumerate(sides)
         ]
+        often = [
+            np.array([text in one.often for text in one.texts[begin:end]], dtype=np.bool_)
+            for one in sides
+        ]
         for number, group in enumerate(groups):
-            # of a union, so that no pair is lost: if every side reaches a threshold, so does it
-            least = functools.reduce(np.minimum, [sketches[index] for index in group])
+            least = _union([sketches[index] for index in group], [often[index] for index in group])
             banded[number][:, begin:end] = bands(least)
             present[number][begin:end] = (least[0] != NOTHING) | (least[1] != NOTHING)
         begin = end
     return Sketched(banded=banded, present=present, bare=bare)
+
+
+def _union(sketches: Sequence[Sketch], often: Sequence[NDArray[np.bool_]]) -> Sketch:
+    """The sketch of several sides, so that no pair is lost: if every side reaches a threshold, so
+    does their union. An answer that many give word for word tells no two rows apart, and is left
+    out where another side does."""
+    whole = functools.reduce(np.minimum, sketches)
+    some = np.flatnonzero(functools.reduce(np.logical_or, often)) if len(sketches) > 1 else ()
+    if not len(some):
+        return whole
+    rare = functools.reduce(
+        np.minimum,
+        [
+            np.where(own[some], NOTHING, one[:, some])
+            for one, own in zip(sketches, often, strict=True)
+        ],
+    )
+    left = (rare[0] != NOTHING) | (rare[1] != NOTHING)
+    whole[:, some[left]] = rare[:, left]
+    return whole
 
 
 def _bare_sketch(one: Side, salt: int, part: slice, bare: dict[int, str]) -> Sketch:

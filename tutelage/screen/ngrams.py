@@ -20,9 +20,8 @@ CHUNK_BYTES = 1 << 17  # texts hashed at once: what stays in a core's cache
 TABLE_BITS = 20  # of a hash, by which those surely not among others are told
 BUCKET_BITS = 18  # of a hash, by which those that are surely rare are told
 NEWLINE, SPACE = 10, 32
-FIXED_SHARE = 0.01  # a span this share of texts have in common is fixed text, an instruction
-FIXED_TEXTS = 5  # but never fewer texts than these
-SAMPLED = 8_192  # texts that are enough to know fixed text by
+FIXED_SHARE = 0.01  # a span this share of texts have in common may be fixed text
+FIXED_TEXTS = 5  # but never one of fewer texts than these
 
 BETWEEN = re.compile(r"[\W_]+")
 PLAIN = bytes(code if bytes([code]).isalnum() else 32 for code in bytes(range(256)).lower())
@@ -155,9 +154,9 @@ def _joined(parts: Sequence[Grams], texts: int) -> Grams:
     )
 
 
-def fixed(grams: Grams) -> Hashes:
-    """Hashes of the runs so many texts share that they are fixed text, sorted."""
-    least = math.ceil(max(FIXED_TEXTS, FIXED_SHARE * grams.texts))
+def fixed(grams: Grams, least: int = FIXED_TEXTS) -> Hashes:
+    """Hashes of the runs that so many texts share, and one in a hundred of them, sorted."""
+    least = math.ceil(max(least, FIXED_SHARE * grams.texts))
     buckets = grams.hashes >> np.uint64(64 - BUCKET_BITS)
     full = np.bincount(buckets.astype(np.int64), minlength=1 << BUCKET_BITS) >= least
     ordered = np.sort(grams.hashes[full[buckets]])
@@ -166,14 +165,6 @@ def fixed(grams: Grams) -> Hashes:
     held = grams.take(among(grams.hashes, often)).distinct()
     hashes, counts = np.unique(held.hashes, return_counts=True)
     return hashes[counts >= least]
-
-
-def sample(count: int) -> range:
-    """Which of so many texts are looked at for fixed text: all, or as many as are enough.
-
-    What one in a hundred texts holds stands in some eighty of a sample.
-    """
-    return range(0, count, -(-count // SAMPLED) or 1)
 
 
 def without(texts: Sequence[str], grams: Grams, spans: Hashes, n: int) -> list[str]:

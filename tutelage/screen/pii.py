@@ -8,13 +8,10 @@ can ask one); where they matter, a text without findings is not a text without p
 from __future__ import annotations
 
 import ipaddress
-import re
 from functools import cache
 
-import phonenumbers
-
 from tutelage.core.finding import Finding
-from tutelage.screen import births, national
+from tutelage.screen import births, national, phones
 from tutelage.screen.digits import cued, decimal, luhn
 from tutelage.screen.scan import URL_CREDENTIALS, Match, Rule, Scanner, Span, apart
 
@@ -55,20 +52,7 @@ CARDS: tuple[tuple[int, int, tuple[int, ...]], ...] = (
     (56, 58, (12, 13, 14, 15, 16, 17, 18, 19)),
     (67, 67, (12, 13, 14, 15, 16, 17, 18, 19)),
 )
-# where a number without a country's code is tried; a number good in one of them counts
-REGIONS = ("US", "GB", "DE", "FR", "NL", "ES", "IT", "CH", "AT", "BE", "SE", "DK", "AU", "IN", "BR")
-PHONE_CUES = frozenset(
-    [
-        *("phone", "telephone", "tel", "mobile", "cell", "cellphone", "fax", "call", "dial"),
-        *("ring", "reach", "whatsapp", "sms", "hotline", "answering"),
-    ]
-)
-PHONE_LABELS = ("office", "fax", "mobile", "cell", "phone", "home", "work")  # after a number
 SSN_CUES = frozenset({"ssn", "social"})
-LEAST_DIGITS, MOST_DIGITS = 9, 20  # of a phone number; a word before it makes six enough
-LEAST_CUED = 6
-DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?: \d{1,2})?", re.ASCII)
-MOST_GROUPS = 6  # more are a row of numbers
 
 
 def find_pii(text: str) -> list[Finding]:
@@ -113,7 +97,8 @@ def scanner() -> Scanner:
             kind="phone",
             pattern=r"(?:\+|\b00[1-9]|\(\+?)?\d[\d().\-/ \x{2010}-\x{2013}\x{a0}]{4,22}\d"
             r"(?:\s?(?:x|ext\.?)\s?\d{1,6}\b)?",
-            span=_phone,
+            span=phones.phone,
+            inside=phones.inside,
             sign=r"\d[\d().\-/ \x{2010}-\x{2013}\x{a0}]{4,}\d",
         ),
     )
@@ -217,51 +202,6 @@ def _ip(text: str, match: Match) -> Span | None:
     # `a::b` and `Face::add` are addresses to a parser and operators to everyone else
     named = len(groups) >= 4 or (len(groups[0]) >= 3 and any(map(str.isdigit, written)))
     return (start, end) if named else None
-
-
-def _phone(text: str, match: Match) -> Span | None:
-    start, end = match.start(), match.end()
-    if start and text[start - 1] in "(+":
-        start -= 1
-    written = text[start:end]
-    around = text[end : end + 2]
-    linked = around[:1] in ("-", "@", "=", "/") and around[1:].isdigit()
-    if linked or not apart(text, start, end, "@=/") or decimal(text, start, end):
-        return None
-    if DATE.fullmatch(written) is not None:
-        return None
-    after = text[end : end + 8].lower().lstrip(" -(")
-    told = after.startswith(PHONE_LABELS) or cued(text, start, PHONE_CUES)
-    return (start, end) if _dialled(written, told) else None
-
-
-def _dialled(written: str, cued: bool) -> bool:
-    """Whether a number can be dialled: by its country's code, its form, or the word before it."""
-    groups = "".join(letter if letter.isdigit() else " " for letter in written).split()
-    digits = sum(map(len, groups))
-    least = LEAST_CUED if cued else LEAST_DIGITS
-    if not least <= digits <= MOST_DIGITS or len(groups) > MOST_GROUPS:
-        return False
-    if written[:1] == "+" or written[:2] in ("(+", "00"):
-        return _possible("+" + written.lstrip("(+0"), None)
-    if cued:
-        return any(_possible(written, region) for region in REGIONS)
-    if digits == len(written):
-        return False  # a plain number may be anything
-    american = [len(group) for group in groups[:3]] == [3, 3, 4]
-    if american or written[:1] not in ("0", "("):
-        return american
-    return any(_possible(written, region, valid=True) for region in REGIONS)
-
-
-def _possible(written: str, region: str | None, *, valid: bool = False) -> bool:
-    try:
-        number = phonenumbers.parse(written, region)
-    except phonenumbers.NumberParseException:
-        return False
-    if valid:
-        return phonenumbers.is_valid_number(number)
-    return phonenumbers.is_possible_number(number)
 
 
 def _versioned(text: str, start: int) -> bool:

@@ -20,10 +20,10 @@ Each = Callable[[str, str], str]  # the name a text stands under, and the text; 
 def rewrite(example: Example, each: Each) -> Example:
     """The row with every text replaced by what `each` makes of it, always in the same order.
 
-    Texts are the messages' words, reasoning and names, the arguments of calls, tools, both
-    answers of a preference row and the tags; in JSON, names of fields and long numbers too. The
-    keys by which a row is joined (author, consent key, parents) are none. A row that is changed
-    gets the id of its new content.
+    Texts are the messages' words, reasoning and names, calls with their names and ids, tools, both
+    answers of a preference row, tags with their names, what the licence rests on and how a model
+    was asked; in JSON, names of fields and long numbers too. The keys by which a row is joined
+    (author, consent key, parents) are none. A row that is changed gets the id of its new content.
     """
     return replace(example, **_parts(example, each), id="")
 
@@ -45,7 +45,11 @@ def read(example: Example) -> list[tuple[str, str]]:
         _mapping(tool, each)
     for message in (*example.chosen, *example.rejected):
         _message(message, each)
-    return texts + list(example.tags.items())
+    for name, value in example.tags.items():
+        _named(name, each)
+        texts.append((name, value))
+    _whence(example, each)
+    return texts
 
 
 def _parts(example: Example, each: Each) -> dict[str, Any]:
@@ -54,14 +58,43 @@ def _parts(example: Example, each: Each) -> dict[str, Any]:
         "tools": tuple(_mapping(tool, each) for tool in example.tools),
         "chosen": tuple(_message(message, each) for message in example.chosen),
         "rejected": tuple(_message(message, each) for message in example.rejected),
-        "tags": {name: each(name, value) for name, value in example.tags.items()},
+        "tags": _tags(example.tags, each),
+        **_whence(example, each),
     }
+
+
+def _tags(tags: Mapping[str, str], each: Each) -> dict[str, str]:
+    out: dict[str, str] = {}
+    for name, value in tags.items():
+        out[_free(_named(name, each), out)] = each(name, value)
+    return out
+
+
+def _whence(example: Example, each: Each) -> dict[str, Any]:
+    """What is said of where a row comes from, as far as it is words."""
+    basis, made = example.licence_basis, example.generator
+    basis = basis if basis is None else each("", basis)
+    if made is not None and made.parameters:
+        made = replace(made, parameters=_mapping(made.parameters, each))
+    return {"licence_basis": basis, "generator": made}
+
+
+def _named(name: str, each: Each) -> str:
+    """A name as `each` writes it; one without signs and blanks is nobody's data."""
+    return name if name.isidentifier() else each("", name)
+
+
+def _free(name: str, taken: Mapping[str, Any]) -> str:
+    """The name, or one like it where two are one once they are replaced."""
+    while name in taken:
+        name += "'"
+    return name
 
 
 def _plain(message: Message) -> bool:
     """Whether a message is words alone, as most are."""
     bare = message.reasoning is None and message.name is None and not message.tool_calls
-    return bare and message.content.lstrip()[:1] not in FORMS
+    return bare and message.tool_call_id is None and message.content.lstrip()[:1] not in FORMS
 
 
 def _message(message: Message, each: Each) -> Message:
@@ -69,24 +102,28 @@ def _message(message: Message, each: Each) -> Message:
     reasoning = None if message.reasoning is None else each("", message.reasoning)
     calls = tuple(_call(call, each) for call in message.tool_calls)
     name = None if message.name is None else each("", message.name)
-    if (content, reasoning, calls, name) == (
-        *(message.content, message.reasoning),
-        *(message.tool_calls, message.name),
-    ):
-        return message
-    return replace(message, content=content, reasoning=reasoning, tool_calls=calls, name=name)
+    answers = None if message.tool_call_id is None else _named(message.tool_call_id, each)
+    made = replace(
+        message,
+        content=content,
+        reasoning=reasoning,
+        tool_calls=calls,
+        tool_call_id=answers,
+        name=name,
+    )
+    return message if made == message else made
 
 
 def _call(call: ToolCall, each: Each) -> ToolCall:
-    return replace(call, arguments=_mapping(call.arguments, each))
+    called = None if call.id is None else _named(call.id, each)
+    named = _named(call.name, each)
+    return replace(call, name=named, arguments=_mapping(call.arguments, each), id=called)
 
 
 def _mapping(form: Mapping[str, Json], each: Each) -> dict[str, Json]:
     out: dict[str, Json] = {}
     for name, value in form.items():
-        written = each("", name)
-        while written in out:  # two names that are one once they are replaced
-            written += "'"
+        written = _free(each("", name), out)
         out[written] = _json(name, value, each)
     return out
 

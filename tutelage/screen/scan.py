@@ -42,12 +42,14 @@ class Rule:
     `span` is given the text and the match and returns what to report, None for a
     candidate that is none. `sign` is what every match holds, a looser and smaller pattern: counted
     repeats of many rules at once make an automaton of more states than memory has room for.
+    `inside` looks again at a candidate that is none as a whole, for what stands in it.
     """
 
     kind: str
     pattern: str
     span: Callable[[str, Match], Span | None]
     sign: str = ""  # the pattern itself if it is left empty
+    inside: Callable[[str, Match], Iterable[Span]] | None = None
 
 
 class Scanner:
@@ -73,7 +75,10 @@ class Scanner:
         for index in sorted(self._any.Match(clean) or ()):
             rule = self.rules[index]
             for match in self._each[index].finditer(clean):
-                _take(taken, rule.span(clean, match), rule.kind)
+                span = rule.span(clean, match)
+                spans = [span] if span or rule.inside is None else rule.inside(clean, match)
+                for one in spans:
+                    _take(taken, one, rule.kind)
         return [
             Finding(detector=self.detector, kind=kind, start=start, end=end)
             for (start, end), kind in taken

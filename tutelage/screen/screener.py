@@ -27,6 +27,7 @@ Text = tuple[str, str]  # the name that stands before it, empty if none does, an
 ROWS_AT_ONCE = 512
 LEAST_TEXT = 4  # characters; nothing shorter is looked at
 CHANGES: tuple[ScreenAction, ...] = ("redact", "pseudonymise")
+STRICT: tuple[ScreenAction, ...] = ("report", "review", "pseudonymise", "redact", "drop")
 NUMBERS = ("card", "iban", "national_id", "phone", "ssn", "mac")  # written in several ways
 
 
@@ -90,29 +91,45 @@ class Screener:
             own = marks.get(row)
             yield Screened(example=example) if own is None else self._screened(example, own)
 
-    def clean(self, text: str) -> str:
-        """A text with everything taken out that is not only to be reported or reviewed."""
-        found = self._findings([("", text)])
-        own = found.get(("", text), [])
-        going = [one for one in own if self.action(one) not in ("report", "review")]
+    def marks_of(self, texts: Sequence[str]) -> list[list[Finding]]:
+        """What is found in each text, all of them looked at together."""
+        found = self._findings([("", text) for text in texts])
+        return [found.get(("", text), []) for text in texts]
+
+    def clean(self, text: str, marks: Sequence[Finding]) -> str:
+        """A text without what was found in it and is not only to be reported or reviewed."""
+        going = [one for one in marks if self.action(one) not in ("report", "review")]
         return redacted(text, going)
+
+    def _strictest(self, findings: Sequence[Finding]) -> list[Finding]:
+        """Of a place that two detectors tell alike the finding of which more is asked."""
+        kept: dict[tuple[int, int, str], Finding] = {}
+        for one in findings:
+            place = (one.start, one.end, one.kind)
+            other = kept.get(place)
+            if other is None or self._rank(one) > self._rank(other):
+                kept[place] = one
+        return list(kept.values())
+
+    def _rank(self, finding: Finding) -> int:
+        return STRICT.index(self.action(finding))
 
     def _findings(self, texts: Sequence[Text]) -> dict[Text, list[Finding]]:
         """The findings of each text that has any."""
-        looked = [one for one in texts if len(one[1]) >= LEAST_TEXT]
+        looked = list(dict.fromkeys(one for one in texts if len(one[1]) >= LEAST_TEXT))
         whole = [f"{name}: {text}" if name else text for name, text in looked]
         found: dict[Text, list[Finding]] = {}
         for index, own in _detectors().find(whole).items():
             key = looked[index]
             found[key] = _within(own, len(whole[index]) - len(key[1]))
         for detector in self._section.detectors:
-            asked = list(dict.fromkeys(looked))
-            answers = ask(detector, [text for _, text in asked])
-            for key, answer in zip(asked, answers, strict=True):
+            answers = ask(detector, [text for _, text in looked])
+            for key, answer in zip(looked, answers, strict=True):
                 found[key] = [*found.get(key, ()), *answer]
         return {key: own for key, own in found.items() if own}
 
-    def _screened(self, example: Example, own: Mapping[int, Sequence[Finding]]) -> Screened:
+    def _screened(self, example: Example, marks: Mapping[int, Sequence[Finding]]) -> Screened:
+        own = {place: self._strictest(found) for place, found in marks.items()}
         counts = Counter(
             Found(detector=one.detector, kind=one.kind, action=self.action(one))
             for each in own.values()
@@ -155,11 +172,14 @@ def _detectors() -> Detectors:
 
 
 def _within(findings: Sequence[Finding], before: int) -> list[Finding]:
-    """The findings of the text itself, once a place that two detectors tell alike."""
-    seen: dict[tuple[int, int, str], Finding] = {}
-    for one in findings:
-        start, end = max(one.start - before, 0), one.end - before
-        if end > 0:
-            moved = Finding(detector=one.detector, kind=one.kind, start=start, end=end)
-            seen.setdefault((start, end, one.kind), moved)
-    return list(seen.values())
+    """The findings of the text itself, without those of the name before it."""
+    return [
+        Finding(
+            detector=one.detector,
+            kind=one.kind,
+            start=max(one.start - before, 0),
+            end=one.end - before,
+        )
+        for one in findings
+        if one.end > before
+    ]

@@ -36,6 +36,7 @@ class Checkpoints:
     folder: Path
     temp: Path
     kept: int | None = KEPT  # None: all, until `keep` says which
+    ordered: bool = True  # whether a step follows from those before it
 
     def save(self, step: int, write: Callable[[Path], None]) -> Checkpoint:
         """Has `write` fill a folder, then makes it the latest checkpoint at once.
@@ -51,8 +52,8 @@ class Checkpoints:
             # one left by an earlier try at this step, damaged or not, gives way
             shutil.rmtree(target, ignore_errors=True)
             publish(draft, target)
-        # later ones are of an earlier try: damaged, or not come to again
-        self.keep([one for one in self.steps() if one <= step][: self.kept])
+        if self.ordered:  # later ones are of an earlier try: damaged, or not come to again
+            self.keep([one for one in self.steps() if one <= step][: self.kept])
         return Checkpoint(step=step, folder=target)
 
     def keep(self, steps: Collection[int]) -> None:

@@ -14,7 +14,7 @@ from tutelage.core.ledger import LedgerEntry
 from tutelage.core.row import Example
 from tutelage.store.artifact import Artifact
 from tutelage.store.ingest import OF_EVENT
-from tutelage.store.opt_outs import OptOuts
+from tutelage.store.opt_outs import OptOuts, with_children
 from tutelage.store.store import Store
 from tutelage.store.tables import DROPPED, LEDGER, ROWS, read_ledger, read_rows, row_ids
 
@@ -47,7 +47,7 @@ class RowStory:
     entries: tuple[LedgerEntry, ...]
     datasets: tuple[Artifact, ...] = ()  # that hold it
     left_out: tuple[Artifact, ...] = ()  # datasets that keep it among the rows left out
-    decided_in: tuple[str, ...] = ()  # the artifact of each entry
+    decided_in: tuple[tuple[str, ...], ...] = ()  # of each entry the artifacts that decided so
     offspring: tuple[Artifact, ...] = field(default=())  # made from those datasets
 
 
@@ -102,7 +102,7 @@ def rows(store: Store, artifact: Artifact) -> list[Example]:
 
 def explain_row(store: Store, row: str) -> RowStory:
     """What became of a row, by its id or as `uri:line`: every decision, and what saw it."""
-    entries: dict[LedgerEntry, str] = {}
+    entries: dict[LedgerEntry, list[str]] = {}
     datasets: list[Artifact] = []
     left_out: list[Artifact] = []
     offspring: dict[str, Artifact] = {}
@@ -110,7 +110,7 @@ def explain_row(store: Store, row: str) -> RowStory:
     for artifact in store.artifacts():
         ledger = read_ledger(artifact.file(LEDGER)) if artifact.has(LEDGER) else []
         for entry in (one for one in ledger if row in (one.row, one.other_row)):
-            entries.setdefault(entry, artifact.name)
+            entries.setdefault(entry, []).append(artifact.name)
         if _holds(artifact, ROWS, row):
             datasets.append(artifact)
             example = _held(artifact, ROWS, row)
@@ -122,7 +122,7 @@ def explain_row(store: Store, row: str) -> RowStory:
         row=row,
         example=example,
         entries=tuple(entries),
-        decided_in=tuple(entries.values()),
+        decided_in=tuple(map(tuple, entries.values())),
         datasets=tuple(datasets),
         left_out=tuple(left_out),
         offspring=tuple(offspring.values()),
@@ -157,11 +157,13 @@ class Taken:
 
 def opted_out(store: Store, outs: OptOuts) -> list[Taken]:
     """Every row of every dataset that is taken back, each once."""
+    told = _because(store, outs)
     found: dict[str, tuple[Example, str]] = {}
     holders: dict[tuple[str, str], list[Artifact]] = {}
-    for artifact, name, example in _all_rows(store):
-        if because := outs.because(example):
-            found.setdefault(example.id, (example, because))
+    for artifact, name, example in _all_rows(store) if told else ():
+        if because := told.get(example.id):
+            if name == ROWS or example.id not in found:  # where it teaches, it stands as taught
+                found[example.id] = (example, because)
             holding = holders.setdefault((example.id, name), [])
             holding += [artifact] if artifact not in holding else []
     made = {
@@ -184,6 +186,18 @@ def opted_out(store: Store, outs: OptOuts) -> list[Taken]:
             )
         )
     return taken
+
+
+def _because(store: Store, outs: OptOuts) -> dict[str, str]:
+    """Why rows are taken back, by id: by the list, or by a row they were made from."""
+    taken: dict[str, str] = {}
+    parents: dict[str, tuple[str, ...]] = {}
+    for _, _, example in _all_rows(store):
+        if because := outs.because(example):
+            taken.setdefault(example.id, because)
+        if example.parents:
+            parents[example.id] = (*parents.get(example.id, ()), *example.parents)
+    return with_children(taken, parents.items())
 
 
 def explain_event(store: Store, journal: Journal, reference: str) -> EventStory:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,8 @@ from tutelage.store.ingest import Refused, parts_of
 from tutelage.store.ingest.records import Record, records
 
 COLUMNS = ("consent_key", "author", "digest")
+PARENT = "the row it was made from"
+PSEUDONYM = re.compile(r"^\[PERSON_[0-9a-f]{12}\]$")
 DIGEST = re.compile(r"^(?:[0-9a-f]{64}|[0-9a-f]{32})$")  # of a text, or a row's id
 
 
@@ -34,11 +36,33 @@ class OptOuts:
             return "its author"
         if self.digests and (example.id in self.digests or self._holds(example)):
             return "its text"
+        if not self.digests.isdisjoint(example.parents):
+            return PARENT
         return ""
+
+    def names(self) -> list[str]:
+        """The keys and authors that are listed as they are, not as pseudonyms."""
+        return [one for one in (*self.keys, *self.authors) if not PSEUDONYM.match(one)]
 
     def _holds(self, example: Example) -> bool:
         said = (*example.messages, *example.chosen, *example.rejected)
         return any(text_digest(message.content) in self.digests for message in said)
+
+
+def with_children(
+    taken: Mapping[str, str], parents: Iterable[tuple[str, Sequence[str]]]
+) -> dict[str, str]:
+    """Why rows may not be used, by id: also those made from one of them, however far down.
+
+    `parents` are rows with the ids of those they were made from.
+    """
+    found = dict(taken)
+    waiting = [(row, above) for row, above in parents if above]
+    while True:
+        fresh = {row: PARENT for row, above in waiting if row not in found and found.keys() & above}
+        if not fresh:
+            return found
+        found |= fresh
 
 
 def text_digest(text: str) -> str:
@@ -47,11 +71,11 @@ def text_digest(text: str) -> str:
 
 
 def read_opt_outs(
-    written: str, recipe: Recipe, disguise: Callable[[str], str] | None = None
+    written: str, recipe: Recipe, disguise: Callable[[str], Sequence[str]] | None = None
 ) -> OptOuts:
     """The list in a file: rows with `consent_key`, `author`, or `digest` of a text or a row.
 
-    Rows may carry pseudonyms: `disguise` gives that of a name, which then counts as well.
+    Rows may carry pseudonyms: `disguise` gives those of a name, which then count as well.
 
     Raises: RowError with every bad row, for a list is never followed in part.
     """
@@ -70,7 +94,7 @@ def read_opt_outs(
         raise RowError("the list of opt-outs cannot be read whole", where=written, rows=bad)
     if disguise is not None:
         for name in ("consent_key", "author"):
-            found[name] |= {disguise(value) for value in found[name]}
+            found[name] |= {hidden for value in found[name] for hidden in disguise(value)}
     return OptOuts(
         keys=frozenset(found["consent_key"]),
         authors=frozenset(found["author"]),

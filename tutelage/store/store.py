@@ -155,10 +155,12 @@ class Store:
             )
             draft.made = self._keep(folder, manifest)
 
-    def checkpoints(self, key: str, *, part: str = "", kept: int | None = KEPT) -> Checkpoints:
+    def checkpoints(
+        self, key: str, *, part: str = "", kept: int | None = KEPT, ordered: bool = True
+    ) -> Checkpoints:
         """The checkpoints towards the artifact of a key, or a `part` that is kept beside them."""
         folder = self.root / CHECKPOINTS / key[:12] / part
-        return Checkpoints(folder=folder, temp=self.temp, kept=kept)
+        return Checkpoints(folder=folder, temp=self.temp, kept=kept, ordered=ordered)
 
     def _keep(self, folder: Path, manifest: Manifest) -> Artifact:
         target = self.root / "store" / manifest.name

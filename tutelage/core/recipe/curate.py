@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 
@@ -16,6 +17,7 @@ from tutelage.core.recipe.synthesis import Review, Synthesis
 
 Loc = tuple[str | int, ...]
 Share = Annotated[float, Field(gt=0)]
+STRATA = ("origin", "length", "difficulty", "edge_tags")
 Alone = Literal["report", "review", "drop"]
 
 
@@ -42,7 +44,11 @@ class Duplicates(Section):
         "report", description="Rows whose answer alone repeats another's: count, review or drop."
     )
     jaccard: float = Field(
-        0.7, gt=0, le=1, description="Share of common shingles from which rows repeat each other."
+        0.7,
+        gt=0,
+        le=1,
+        description="Share of common shingles from which rows repeat each other; of leaks and of "
+        "the split it is 0.7.",
     )
 
 
@@ -108,7 +114,7 @@ class Curate(Section):
         "author", description="Examples sharing this stay on one side."
     )
     stratify: tuple[str, ...] = Field(
-        ("origin", "length", "difficulty", "edge_tags"),
+        STRATA,
         description="What both sides have shares of: `origin`, `length` of the request, tags.",
     )
     licences: tuple[Licence, ...] | None = Field(
@@ -166,6 +172,10 @@ class Curate(Section):
         keyed = self.screen.key_env is not None or self.screen.key_file is not None
         if self.people == "pseudonymise" and not keyed:
             yield ("people",), "pseudonyms need a key: `screen: {key_env: NAME}`, or `key_file`"
+        for number, by in enumerate(self.stratify):
+            close = difflib.get_close_matches(by, STRATA, n=1, cutoff=0.8)
+            if by not in STRATA and close:
+                yield ("stratify", number), f"`{by}` is no stratum; did you mean `{close[0]}`?"
         for place, problem in self.screen.contradictions(keyed=self.people == "pseudonymise"):
             yield ("screen", *place), problem
         for place, problem in self.scale.contradictions():

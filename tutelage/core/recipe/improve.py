@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from tutelage.core.recipe.section import Section
+from tutelage.core.recipe.source import Licence
 
 
 class Improve(Section):
@@ -17,7 +18,9 @@ class Improve(Section):
         "data/feedback.jsonl",
         description="Where approved rows are written; list it among `curate.sources`.",
     )
-    licence: str = Field(min_length=1, description="Licence of the rows, as their users agreed.")
+    licence: Licence = Field(
+        description="SPDX expression of the rows' licence, as their users agreed."
+    )
     propose: tuple[Literal["corrected", "praised"], ...] = Field(
         ("corrected",), min_length=1, description="Answers with a correction, or rated up as given."
     )

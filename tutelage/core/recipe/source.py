@@ -31,7 +31,9 @@ class GeneratedBy(Section):
     parameters: Mapping[str, bool | int | float | str] = Field(
         default_factory=dict, description="How its answers were drawn, such as temperature."
     )
-    seed: int | None = Field(None, description="Seed of the draw.")
+    seed: int | None = Field(
+        None, ge=-(2**63), lt=2**63, description="Seed of the draw, a number of 64 bits."
+    )
     licence: Licence | None = Field(None, description="SPDX name of its answers' licence.")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tutelage.core.ledger import LedgerEntry
+from tutelage.core.ledger import Decision, LedgerEntry
 from tutelage.core.recipe import Curate, Recipe, Screen
 from tutelage.core.row import Example
 from tutelage.curate.consent import Withheld
@@ -35,7 +35,8 @@ def not_allowed(
     examples: Sequence[Example], section: Curate, recipe: Recipe
 ) -> dict[int, LedgerEntry]:
     """The rows that licence or consent keep out, by index."""
-    back = Withheld.by(section, recipe)
+    rows, back = Rows.of(examples), Withheld.by(section, recipe)
     for place, one in enumerate(examples):
         back.look(one, place)
-    return {**back.licences, **back.opted_out}
+    told = back.by_licence(rows, {}) | back.opted_out(rows, {})
+    return {place: one for place, one in told.items() if one.decision == Decision.DROP}

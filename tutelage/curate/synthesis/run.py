@@ -21,6 +21,7 @@ from tutelage.curate.synthesis.sift import Draft as Drafted
 from tutelage.curate.synthesis.sift import Sifted, drafts_of, sift
 from tutelage.curate.synthesis.teacher import STAGE, Teaching
 from tutelage.score.endpoint import Endpoint, Spent, cost_of
+from tutelage.screen.people import mark
 from tutelage.store.artifact import Artifact, pretty, read_json
 from tutelage.store.ingest import digests_of, uri_of
 from tutelage.store.replies import Replies
@@ -75,7 +76,7 @@ def provenance(section: Curate, keys: Synthesis, run: Run) -> Provenance:
     form: dict[str, Any] = {
         "synthesis": keys.model_dump(mode="json", exclude={"rows"}),
         "screen": section.screen.model_dump(mode="json", exclude={"key_file"}),
-        "key": screening.mark(screening.ready(section.screen, run.recipe)),
+        "key": mark(screening.ready(section.screen, run.recipe)),
         "duplicates": section.duplicates.model_dump(mode="json"),
         "coverage": section.leakage.coverage,
         "licences": section.licences,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,17 +35,23 @@ def tags(row: dict[str, Any], used: Iterable[str], *, whole: bool = False) -> di
     taken = set(used)
     found: dict[str, str] = {}
     for name, value in row.items():
-        if name not in taken:
-            _tag(name, value, found, whole)
+        for inner, item in _flat(name, value, whole):
+            if inner not in taken and name not in taken:
+                _tag(inner, item, found, whole)
     return found
+
+
+def _flat(name: str, value: Any, whole: bool) -> Iterator[tuple[str, Any]]:
+    """A column, or each of an object's by its dotted name."""
+    if isinstance(value, dict) and value and not whole:
+        for inner, item in value.items():
+            yield from _flat(f"{name}.{inner}", item, whole)
+    else:
+        yield name, value
 
 
 def _tag(name: str, value: Any, found: dict[str, str], whole: bool) -> None:
     if value is None or value == [] or value == {}:
-        return
-    if isinstance(value, dict) and not whole:
-        for inner, item in value.items():
-            _tag(f"{name}.{inner}", item, found, whole)
         return
     if isinstance(value, list | dict) and not whole:
         raise Fault(

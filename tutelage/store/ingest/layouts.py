@@ -21,6 +21,7 @@ from tutelage.store.ingest.fault import (
 from tutelage.store.ingest.laid import INSTRUCTED, Laid, answer_of, instructed, prompt_of, tags
 from tutelage.store.ingest.messages import messages, tools_of
 from tutelage.store.ingest.preference import PAIR, pair_of, preference
+from tutelage.store.ingest.provenance import OF_EVENT
 from tutelage.store.ingest.sharegpt import sharegpt
 
 ROW = (  # what our own rows may hold; `curate` gives a row its split
@@ -75,7 +76,15 @@ def _row(row: dict[str, Any], kept: set[str]) -> Laid:
     for name in ("origin", "licence"):
         text(column(row, name), f"`{name}`")
     written = mapping(row.get("tags") or {}, "`tags`")
-    return _laid(row, {name: text(value, f"tag `{name}`") for name, value in written.items()})
+    named = {name: text(value, f"tag `{name}`") for name, value in written.items()}
+    return _laid(row, {**_read_from(row.get("source")), **named})
+
+
+def _read_from(source: object) -> dict[str, str]:
+    """Where our own row was read before, as tags; an event stays its source."""
+    if not isinstance(source, dict) or str(source.get("uri", "")).startswith(OF_EVENT):
+        return {}
+    return tags({"source": source}, ())
 
 
 def _laid(row: dict[str, Any], written: Mapping[str, str]) -> Laid:

@@ -166,6 +166,9 @@ def _generator(value: object) -> Generator:
     seed = form.get("seed")
     if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):
         raise Fault(Reason.WRONG_TYPE, "`seed` of `generator` is no whole number")
+    if seed is not None and not -(2**63) <= seed < 2**63:
+        problem = f"`seed` of `generator` is {seed}; expected a number of 64 bits with its sign"
+        raise Fault(Reason.WRONG_TYPE, problem)
     for name in ("prompt_digest", "licence"):
         optional_text(form.get(name), f"`{name}` of `generator`")
     text(form.get("model"), "`model` of `generator`")

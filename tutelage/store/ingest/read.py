@@ -137,9 +137,9 @@ class Rows:
             for one in chain(head, found):
                 empty = False
                 if isinstance(one, Refused):
-                    yield replace(one, uri=part.uri) if len(self.parts) > 1 else one
+                    yield replace(one, uri=part.uri)
                 else:
-                    yield reader.example(one, len(self.parts) > 1)
+                    yield reader.example(one)
         if empty:
             raise RowError("the file has no rows", where=self.uri)
 
@@ -191,8 +191,8 @@ class _Reader:
     given: Given
     part: Part
 
-    def example(self, record: Record, several: bool) -> Example | Refused:
-        """The row's Example, or what is wrong with it; `several` if its file must be named."""
+    def example(self, record: Record) -> Example | Refused:
+        """The row's Example, or what is wrong with it."""
         try:
             return self.checked(record)
         except Fault as fault:
@@ -201,7 +201,7 @@ class _Reader:
                 reason=fault.reason,
                 problem=fault.message,
                 text=record.text or msgspec.json.encode(record.value).decode(),
-                uri=self.part.uri if several else "",
+                uri=self.part.uri,
             )
 
     def checked(self, record: Record) -> Example:

@@ -47,7 +47,7 @@ class Refused:
     reason: Reason
     problem: str
     text: str
-    uri: str = ""  # of its file, where a source has several
+    uri: str = ""  # of its file
 
 
 def records(path: Path, name: str) -> Iterator[Record | Refused]:

@@ -26,6 +26,14 @@ BRACKETED = re.compile(
 )
 NAMED = re.compile(r"^(?:\[(?P<at>[^\]]*)\]\s*)?(?P<who>[^:<>\[\]]{1,60}):(?:\s+(?P<said>.*))?$")
 ADDRESS = re.compile(r"^(?P<to>[^\s:,]+)[:,]\s+(?P<said>\S.*)$")
+NAMES, TIMES = "names of speakers", "times of lines"  # that no row keeps
+NAMES_AT_MOST = 2  # words of a name
+NOTES = frozenset(  # what sentences begin with before a colon
+    [
+        *("note", "notes", "warning", "error", "example", "answer", "question", "hint", "tip"),
+        *("update", "edit", "subject", "re", "fwd", "ps", "summary", "result", "http", "https"),
+    ]
+)
 Rows = Iterator[Record | Refused]
 
 
@@ -38,45 +46,76 @@ def talks(path: Path, name: str, roles: Mapping[str, str], unused: Counter[str])
     """
     with opened(path, name) as stream:
         if roles:
-            yield from _blocks(stream, roles)
+            yield from _Blocks(roles=roles, unused=unused).rows(stream)
         else:
             yield from _Channel(unused=unused).rows(stream)
 
 
-def _blocks(lines: Iterable[bytes], roles: Mapping[str, str]) -> Rows:
-    block: list[str] = []
-    begin = 1
-    for number, raw in enumerate(lines, start=1):
-        line = raw.decode("utf-8", errors="surrogateescape").rstrip("\r\n")
-        if line.strip():
-            begin = begin if block else number
-            block.append(line)
-        elif block:
-            yield _conversation(block, begin, roles)
-            block = []
-    if block:
-        yield _conversation(block, begin, roles)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Blocks:
+    """Conversations between blank lines, each speaker with a role."""
+
+    roles: Mapping[str, str]
+    unused: Counter[str]
+
+    def rows(self, lines: Iterable[bytes]) -> Rows:
+        """The conversations as rows."""
+        block: list[str] = []
+        begin = 1
+        for number, raw in enumerate(lines, start=1):
+            line = _decoded(raw)
+            if line.strip():
+                begin = begin if block else number
+                block.append(line)
+            elif block:
+                yield self._conversation(block, begin)
+                block = []
+        if block:
+            yield self._conversation(block, begin)
+
+    def _conversation(self, block: list[str], line: int) -> Record | Refused:
+        """One block's turns; a line without a speaker goes on with what was said before."""
+        shown = _shown(block)
+        if shown != "\n".join(block):
+            problem = "the conversation is not UTF-8"
+            return Refused(line=line, reason=Reason.INVALID_ENCODING, problem=problem, text=shown)
+        turns: list[dict[str, str]] = []
+        lost: Counter[str] = Counter()
+        for offset, text in enumerate(block):
+            found = BRACKETED.match(text) or NAMED.match(text)
+            who = found["who"].strip() if found else ""
+            role = self.roles.get(who) or (self.roles.get(ANYONE) if found else None)
+            if role is not None and found is not None:
+                _say(turns, role, found["said"] or "")
+                lost.update({NAMES: 1, TIMES: bool(found["at"])})
+            elif turns and not _speaks(found):
+                _say(turns, turns[-1]["role"], text)
+            else:
+                problem = f"line {line + offset}: no role for `{who or text[:40]}` in `roles`"
+                return Refused(line=line, reason=Reason.INVALID_ROLE, problem=problem, text=shown)
+        self.unused.update({what: count for what, count in lost.items() if count})
+        return Record(line=line, value={"messages": turns}, text=shown)
 
 
-def _conversation(block: list[str], line: int, roles: Mapping[str, str]) -> Record | Refused:
-    """One block's turns; a line without a speaker goes on with what was said before."""
-    shown = "\n".join(block).encode(errors="surrogateescape").decode(errors="backslashreplace")
-    if shown != "\n".join(block):
-        problem = "the conversation is not UTF-8"
-        return Refused(line=line, reason=Reason.INVALID_ENCODING, problem=problem, text=shown)
-    turns: list[dict[str, str]] = []
-    for offset, text in enumerate(block):
-        found = BRACKETED.match(text) or NAMED.match(text)
-        who = found["who"].strip() if found else ""
-        role = roles.get(who) or (roles.get(ANYONE) if found else None)
-        if role is not None and found is not None:
-            _say(turns, role, found["said"] or "")
-        elif turns and (found is None or found.re is NAMED):  # a colon stands in sentences, too
-            _say(turns, turns[-1]["role"], text)
-        else:
-            problem = f"line {line + offset}: no role for `{who or text[:40]}` in `roles`"
-            return Refused(line=line, reason=Reason.INVALID_ROLE, problem=problem, text=shown)
-    return Record(line=line, value={"messages": turns}, text=shown)
+def _speaks(found: re.Match[str] | None) -> bool:
+    """Whether a line is somebody's own and not more of what was said: a colon stands in
+    sentences, too, but behind a time, or behind one or two names, speaks a person."""
+    if found is None or found.re is BRACKETED or found["at"] is not None:
+        return found is not None
+    names = found["who"].split()
+    return len(names) <= NAMES_AT_MOST and all(
+        name[0].isupper() and name.isalpha() and name.lower() not in NOTES for name in names
+    )
+
+
+def _decoded(raw: bytes) -> str:
+    return raw.decode("utf-8", errors="surrogateescape").rstrip("\r\n")
+
+
+def _shown(lines: Iterable[str]) -> str:
+    """Lines as they can be written; bytes that are not UTF-8 as `\\xe9`."""
+    whole = "\n".join(lines)
+    return whole.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 def _say(turns: list[dict[str, str]], role: str, said: str) -> None:
@@ -96,13 +135,18 @@ class _Exchange:
     said: list[tuple[int, str, str]]  # line, who, what
     last: int  # its latest line
 
-    def row(self, unused: Counter[str]) -> Record | None:
+    def row(self, unused: Counter[str]) -> Record | Refused | None:
         """Its row up to the last answer, None where there is none."""
         while self.said and self.said[-1][1] != self.answers:
             self.said.pop()
             unused["lines after the last answer"] += 1
         if not self.said:
             return None
+        lines = [f"<{who}> {what}" for _, who, what in self.said]
+        if (shown := _shown(lines)) != "\n".join(lines):
+            problem = "the exchange is not UTF-8"
+            at = self.said[0][0]
+            return Refused(line=at, reason=Reason.INVALID_ENCODING, problem=problem, text=shown)
         turns: list[dict[str, str]] = []
         for _, who, what in self.said:
             _say(turns, "user" if who == self.asks else "assistant", what)
@@ -123,10 +167,11 @@ class _Channel:
     def rows(self, lines: Iterable[bytes]) -> Rows:
         """The exchanges as rows."""
         for number, raw in enumerate(lines, start=1):
-            line = raw.decode("utf-8", errors="replace").rstrip("\r\n")
+            line = _decoded(raw)
             found = BRACKETED.match(line)
             if found is not None and found["said"].strip():
                 self._hear(number, found["who"], found["said"].strip())
+                self.unused.update({TIMES: 1} if found["at"] else {})
             elif line.strip():
                 self.unused["notices"] += 1
             yield from self._ended(number)
