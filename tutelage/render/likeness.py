@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tutelage.render.lessons import Ints, Lessons
 
 SORTED_TOKENS = 1 << 23  # lessons of about so many tokens are sorted together: bounds memory
-CHUNK, LONGEST = 16, 256  # tokens compared at once: at first, and where much is shared
+CHUNK, LONGEST = 4, 256  # tokens compared at once: at first, and where much is shared
 GATHERED = 1 << 22  # tokens at most that a round holds
 
 Numbers = NDArray[np.int64]

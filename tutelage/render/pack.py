@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -175,18 +176,20 @@ def _shared_trees(ordered: Ordered, lessons: Lessons, capacity: int) -> tuple[Pl
     Shapes: returns lessons `[L]`, where in them each tree begins `[trees + 1]`, and the
         trees' sizes `[trees]`.
     """
-    lengths = lessons.lengths[ordered.numbers]
+    lengths = lessons.lengths[ordered.numbers].astype(np.int64)
     shared = np.where(ordered.shared >= WORTHWHILE, ordered.shared, 0)
+    added = np.cumsum(lengths - shared)  # tokens up to and with each, a shared prefix once
     most = capacity // TREES_A_ROW
+    apart = np.flatnonzero(shared == 0)  # these begin a tree whatever stands before them
+    runs = np.append(apart, len(lengths))
     starts: list[int] = []
-    sizes: list[int] = []
-    size = 0
-    for at, (length, common) in enumerate(zip(lengths.tolist(), shared.tolist(), strict=True)):
-        size += length - common
-        if common and size <= most:
-            sizes[-1] = size
-        else:
-            starts.append(at)
-            sizes.append(size := length)
-    edges = np.asarray([*starts, len(lengths)], dtype=np.int64)
-    return ordered.numbers, edges, np.asarray(sizes, dtype=np.int32)
+    for run in np.flatnonzero(np.diff(runs) > 1).tolist():
+        first, last = runs[run], runs[run + 1]
+        till, own = added[first:last].tolist(), lengths[first:last].tolist()
+        at = 0
+        while (at := bisect_right(till, most - own[at] + till[at], at + 1)) < len(till):
+            starts.append(first + at)
+    begins = np.sort(np.concatenate([apart, np.asarray(starts, dtype=np.int64)]))
+    edges = np.append(begins, len(lengths))
+    sizes = lengths[begins] + added[edges[1:] - 1] - added[begins]
+    return ordered.numbers, edges, sizes.astype(np.int32)
