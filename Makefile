@@ -8,7 +8,8 @@ CODE := tutelage tests scripts examples $(wildcard benchmarks)
   bench-rendering bench-train bench-losses bench-packing bench-plan bench-train-kill bench-matrix \
   bench-attention bench-gpu bench-gate bench-curate bench-curate-speed bench-curate-kill \
   bench-curate-million bench-languages bench-ingest bench-metrics bench-sandbox bench-judges \
-  bench-lm-eval bench-worth bench-injection bench-constrained
+  bench-lm-eval bench-worth bench-injection bench-constrained \
+  bench-memorisation
 
 env:
 	@scripts/env.sh
@@ -130,6 +131,9 @@ bench-sandbox: env
 
 bench-judges: env
 	$(BIN)/python benchmarks/judges.py $(FOLDER)
+
+bench-memorisation: env
+	$(BIN)/python benchmarks/memorisation.py
 
 bench-constrained: env
 	$(BIN)/python benchmarks/constrained.py
