@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tutelage.core.errors import RowError
+from tutelage.core.ledger import Reason
 from tutelage.core.recipe import Fields, Format, Reading, Recipe
 from tutelage.store.ingest import Ingested, read_examples, rows_error
 
@@ -259,6 +260,61 @@ def test_a_json_file_that_is_broken_names_the_line(tmp_path: Path) -> None:
 
     with pytest.raises(RowError, match=r"not a JSON list: .* at line 3"):
         read(tmp_path, "rows.json")
+
+
+@pytest.mark.parametrize(
+    ("after", "problem"),
+    [
+        (b",]", "expecting value at line 3"),
+        (b",\n", "it ends too early at line 4"),
+        (b',\n{"a": "b', "it ends too early at line 4"),
+        (b",\n{'a': 1}]", "expecting property name enclosed in double quotes at line 4"),
+    ],
+)
+def test_a_fault_at_a_lists_end_is_told_as_what_it_is(
+    tmp_path: Path, after: bytes, problem: str
+) -> None:
+    (tmp_path / "rows.json").write_bytes(b"[\n" + GOOD + b",\n" + GOOD + after)
+
+    with pytest.raises(RowError, match=f"not a JSON list: {problem}"):
+        read(tmp_path, "rows.json")
+
+
+def test_a_control_character_costs_its_own_row_of_a_list(tmp_path: Path) -> None:
+    bad = GOOD.replace(b"Hi", b"H\ni")
+    assert bad != GOOD
+    (tmp_path / "rows.json").write_bytes(b"[" + bad + b",\n" + GOOD + b",\n" + bad + b"]")
+
+    found = read(tmp_path, "rows.json")
+
+    assert [one.line for one in found.refused] == [1, 4]
+    assert {one.reason for one in found.refused} == {Reason.INVALID_JSON}
+    assert len(found.examples) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.csv", "prompt;completion\nHi, you;Ho\n"),
+        ("a.csv", "sep=;\r\nprompt;completion\r\nHi, you;Ho\r\n"),
+        ("a.csv", "SEP=|\nprompt|completion\nHi, you|Ho\n"),
+        ("a.csv", 'prompt\tcompletion\n"Hi, you"\tHo\n'),
+        ("a.csv", ' prompt , completion \n"Hi, you",Ho\n'),
+        ("a.tsv", "prompt\tcompletion \nHi, you\tHo\n"),
+    ],
+)
+def test_a_table_is_read_by_the_sign_its_header_has(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_bytes(text.encode())
+
+    found = read(tmp_path, name, "auto")
+
+    assert found.bad == []
+    assert [one.content for one in found.examples[0].messages] == ["Hi, you", "Ho"]
+    assert found.examples[0].source.line == text.lower().count("sep=") + 2
+    with (tmp_path / name).open("a") as stream:
+        stream.write("more\n")
+    (short,) = read(tmp_path, name, "auto").refused
+    assert short.line == found.examples[0].source.line + 1
 
 
 @pytest.mark.parametrize("blank", ["", " \n\t", "\u00a0\u200b", "\ufeff\x00"])

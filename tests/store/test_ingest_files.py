@@ -263,6 +263,72 @@ def test_a_folder_of_parquet_is_read_and_one_of_several_splits_is_not(tmp_path: 
         read(tmp_path, "hub")
 
 
+SHARDS = ["train-00000-of-00003.jsonl", "train-00002-of-00003.jsonl"]
+
+
+def write(folder: Path, *names: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (folder / name).write_bytes(lines(ROWS))
+
+
+@pytest.mark.parametrize("path", ["set", "set/train-*.jsonl", "set/**/*.jsonl"])
+def test_a_shard_that_is_missing_is_named(tmp_path: Path, path: str) -> None:
+    write(tmp_path / "set", *SHARDS)
+
+    with pytest.raises(RowError) as caught:
+        read(tmp_path, path)
+
+    assert [(one.where, one.problem) for one in caught.value.rows] == [
+        ("train-00001-of-00003.jsonl", "is missing")
+    ]
+    write(tmp_path / "set", "train-00001-of-00003.jsonl")
+    assert len(read(tmp_path, path).examples) == 6
+    write(tmp_path / "set", "train-00000-of-00001.jsonl")
+    with pytest.raises(RowError, match="shards of two versions: 1 of 1 and 3 of 3"):
+        read(tmp_path, path)
+
+
+def test_a_part_of_the_shards_that_a_pattern_asks_for_is_whole(tmp_path: Path) -> None:
+    write(tmp_path, *SHARDS)
+
+    assert len(read(tmp_path, "train-0000[02]-of-*.jsonl").examples) == 4
+    assert len(read(tmp_path, SHARDS[0]).examples) == 2
+    write(tmp_path / "many", "train-00000-of-00050.jsonl")
+    with pytest.raises(RowError, match="29 more shards are missing"):
+        read(tmp_path, "many")
+
+
+def test_a_link_that_leads_nowhere_is_told_also_among_others(tmp_path: Path) -> None:
+    write(tmp_path / "set", "a.jsonl")
+    (tmp_path / "set" / "b.jsonl").symlink_to("gone.jsonl")
+
+    for path in ("set", "set/*.jsonl"):
+        with pytest.raises(RowError, match="links lead nowhere") as caught:
+            read(tmp_path, path)
+        assert [(one.where, one.problem) for one in caught.value.rows] == [
+            ("b.jsonl", "leads to gone.jsonl")
+        ]
+
+
+def test_what_the_project_keeps_is_no_source(tmp_path: Path) -> None:
+    write(tmp_path, "rows.jsonl")
+    write(tmp_path / ".tutelage" / "store", "rejected.jsonl")
+
+    for path in ("**/*.jsonl", "."):
+        assert len(read(tmp_path, path).examples) == 2
+    assert len(read(tmp_path, ".tutelage/store/*.jsonl").examples) == 2  # asked for by name
+
+
+def test_a_saved_data_set_that_names_a_file_twice_is_refused(tmp_path: Path) -> None:
+    write(tmp_path / "saved", "data.jsonl")
+    files = [{"filename": "data.jsonl"}] * 2
+    (tmp_path / "saved" / "state.json").write_text(json.dumps({"_data_files": files}))
+
+    with pytest.raises(RowError, match=r"state\.json names a file twice: data\.jsonl"):
+        read(tmp_path, "saved")
+
+
 def test_a_cell_json_cannot_say_is_refused_with_its_row(tmp_path: Path) -> None:
     table = pa.table({"prompt": ["a", "b"], "completion": ["x", "y"], "score": [1.0, float("nan")]})
     pq.write_table(table, tmp_path / "rows.parquet")

@@ -6,7 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tutelage.core.conversation import Message
+from tutelage.core.ledger import Reason
 from tutelage.core.recipe import Recipe, SourceFile
 from tutelage.store.ingest import Ingested, read_examples
 
@@ -64,6 +67,26 @@ def test_a_logged_request_with_its_response_is_a_row_and_nothing_is_lost(tmp_pat
     assert [one.problem for one in found.bad] == [
         "no column `choices`; it has error",
         "the response has 2 choices; expected one answer",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("finish", "why"),
+    [
+        ("length", "it was cut at the most tokens it might have"),
+        ("content_filter", "a filter ended it"),
+    ],
+)
+def test_an_answer_that_did_not_come_to_its_end_is_not_taught(
+    tmp_path: Path, finish: str, why: str
+) -> None:
+    cut = {**LOGGED, "response": {"choices": [{**CHOICE, "finish_reason": finish}]}}
+
+    found = read(tmp_path, "".join(f"{json.dumps(row)}\n" for row in (LOGGED, cut)), "rows.jsonl")
+
+    assert len(found.examples) == 1
+    assert [(one.reason, one.problem) for one in found.refused] == [
+        (Reason.NO_ANSWER, f"the answer is not whole: {why}")
     ]
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 import msgspec
 
 from tutelage.core.digest import short_digest
-from tutelage.core.errors import BadRow, RowError
+from tutelage.core.errors import BadRow
 from tutelage.core.metric import CURE
 from tutelage.core.recipe import Judge as Keys
 from tutelage.score.judge import Pair
+from tutelage.score.label_lines import label_lines, refuse_bad
 from tutelage.score.measure import Measure
 from tutelage.score.preference import PairNames, pair_measures
 
@@ -61,17 +62,13 @@ def read_labels(path: Path, uri: str) -> list[Pair]:
 
     Raises: RowError with every line that is none.
     """
-    found, bad = [], []
-    for number, line in enumerate(path.read_bytes().splitlines(), 1):
-        where = f"{uri}:{number}"
-        try:
-            row = msgspec.json.decode(line, type=Labelled)
-        except msgspec.MsgspecError as error:
-            bad.append(BadRow(where=where, problem=str(error)))
-            continue
-        if row.label not in SIDES:
+    found: list[Pair] = []
+    bad: list[BadRow] = []
+    for number, row in label_lines(path, uri, Labelled, bad):
+        label = row.label.strip().lower()
+        if label not in SIDES:
             told = f"`label` is `{row.label[:40]}`; expected first, second or tie"
-            bad.append(BadRow(where=where, problem=told))
+            bad.append(BadRow(where=f"{uri}:{number}", problem=told))
             continue
         found.append(
             Pair(
@@ -80,11 +77,9 @@ def read_labels(path: Path, uri: str) -> list[Pair]:
                 request=row.request,
                 first=row.first,
                 second=row.second,
-                label=SIDES[row.label],
+                label=SIDES[label],
                 criterion=row.criterion,
             )
         )
-    if bad:
-        told = f"{len(bad)} row{'s' if len(bad) > 1 else ''} of labels cannot be read"
-        raise RowError(told, rows=bad, hint="fix them: labels are taken whole or not at all")
+    refuse_bad(bad)
     return found

@@ -11,10 +11,11 @@ import msgspec
 
 from tutelage.core.detected import Calibration
 from tutelage.core.digest import Json
-from tutelage.core.errors import BadRow, RowError
+from tutelage.core.errors import BadRow
 from tutelage.core.metric import CURE
 from tutelage.core.recipe import LabelledOutputs as Keys
 from tutelage.core.sample import Sample
+from tutelage.score.label_lines import label_lines, refuse_bad
 from tutelage.screen.refusal import refuses
 
 LOCK = "how often the detector of refusals errs is not known"
@@ -110,12 +111,8 @@ def read_labelled(keys: Keys, path: Path, uri: str) -> Labelled:
     """
     bad: list[BadRow] = []
     seen: dict[tuple[str, str], tuple[int, Line]] = {}
-    for number, text in enumerate(path.read_bytes().splitlines(), 1):
-        try:
-            line = msgspec.json.decode(text, type=Line)
-        except msgspec.MsgspecError as error:
-            bad.append(BadRow(where=f"{uri}:{number}", problem=str(error)))
-            continue
+    for number, line in label_lines(path, uri, Line, bad):
+        line.label = line.label.strip().lower()
         if line.label not in (*KINDS, ""):
             told = f"`label` is `{line.label[:40]}`; expected {' or '.join(KINDS)}"
             bad.append(BadRow(where=f"{uri}:{number}", problem=told))
@@ -124,9 +121,7 @@ def read_labelled(keys: Keys, path: Path, uri: str) -> Labelled:
             if before[1].label != line.label:
                 told = f"labelled `{line.label}`; line {before[0]} says `{before[1].label}` of it"
                 bad.append(BadRow(where=f"{uri}:{number}", problem=told))
-    if bad:
-        told = f"{len(bad)} row{'s' if len(bad) > 1 else ''} of labels cannot be read"
-        raise RowError(told, rows=bad, hint="fix them: labels are taken whole or not at all")
+    refuse_bad(bad)
     return Labelled(
         lines=tuple(line for _, line in seen.values()),
         at_least=keys.at_least,

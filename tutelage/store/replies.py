@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from tutelage.core.errors import BadRow, StoreError
 from tutelage.store.store import Store
 
 FOLDER = "replies"
@@ -41,13 +42,25 @@ class Replies:
 
     @classmethod
     def at(cls, path: Path) -> Replies:
-        """Those of a file, or none yet."""
-        found = cls(path=path)
-        if found.path.exists():
-            whole, _, _ = found.path.read_bytes().rpartition(b"\n")
-            for line in whole.splitlines():
+        """Those of a file, or none yet.
+
+        Raises: StoreError that names every line that is none.
+        """
+        found, bad = cls(path=path), []
+        whole = b"" if not path.exists() else path.read_bytes().rpartition(b"\n")[0]
+        for number, line in enumerate(whole.split(b"\n"), 1):
+            if not line.strip():
+                continue
+            try:
                 reply = msgspec.json.decode(line, type=Reply)
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+                bad.append(BadRow(where=f"line {number}", problem=str(error)))
+            else:
                 found._known[reply.digest] = reply
+        if bad:
+            hint = "take these lines out: what they answered is asked again, and paid again"
+            told = "kept replies cannot be read"
+            raise StoreError(told, where=f"{FOLDER}/{path.name}", rows=bad, hint=hint)
         return found
 
     def find(self, digest: str) -> Reply | None:

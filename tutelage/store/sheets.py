@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,14 @@ from tutelage.core.errors import BadRow, RowError, UsageError
 
 SUFFIXES = (".csv", ".jsonl")
 DELIMITERS = ",;\t"  # spreadsheets of some countries write the others
+SEPARATOR = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)
 FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # what makes a cell of text a formula
+MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
+VALUE = re.compile(  # what is saved as it was understood: `007` as `7`, `3/4` as a day in spring
+    rf"true|false|[^\w']*\d[\d\W_]*(e[+-]?\d+|am|pm)?|\d{{1,4}}[ /-]*({MONTHS})[a-z]*[ ,/-]*\d*"
+    rf"|({MONTHS})[a-z]*[ ,/-]*\d{{1,4}}",
+    re.IGNORECASE,
+)
 CELL = 10_000_000  # characters a cell may have
 BOM = "\ufeff"
 
@@ -30,7 +38,7 @@ class Row:
 def write_sheet(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> None:
     """Writes a sheet as CSV or JSON Lines, as its name says.
 
-    In CSV a cell that a spreadsheet would take for a formula begins with an apostrophe.
+    In CSV a cell that a spreadsheet would take for more than text begins with an apostrophe.
     """
     if suffix_of(path) == ".jsonl":
         path.write_bytes(b"".join(msgspec.json.encode(row) + b"\n" for row in rows))
@@ -56,19 +64,23 @@ def suffix_of(path: Path) -> str:
 
 
 def guarded(cell: str) -> str:
-    """The cell as text that no spreadsheet computes."""
-    return f"'{cell}" if cell.startswith(FORMULAS) else cell
+    """The cell as text that no spreadsheet computes, nor writes otherwise."""
+    return f"'{cell}" if _worked_on(cell) else cell
 
 
 def same_cell(cell: str, text: str) -> bool:
     """Whether a cell still holds a text, whatever a spreadsheet did to its blanks."""
-    words = cell.split()
-    return words == text.split() or words == guarded(text).split()
+    return cell.split() in [one.split() for one in (text, guarded(text), unguarded(text))]
 
 
 def unguarded(cell: str) -> str:
     """The text of a cell that `guarded` wrote."""
-    return cell[1:] if cell[:1] == "'" and cell[1:].startswith(FORMULAS) else cell
+    return cell[1:] if cell[:1] == "'" and _worked_on(cell[1:]) else cell
+
+
+def _worked_on(cell: str) -> bool:
+    """Whether a spreadsheet takes the cell for a formula, a number, a date or a truth."""
+    return cell.startswith(FORMULAS) or bool(VALUE.fullmatch(cell.strip()))
 
 
 def read_rows(path: Path) -> list[Row]:
@@ -89,12 +101,16 @@ def read_rows(path: Path) -> list[Row]:
 
 
 def _csv_rows(name: str, text: str) -> Iterator[Row]:
+    said = SEPARATOR.match(text)  # which Excel writes above the head, and takes off again
+    text = text[said.end() :] if said else text
     head = text.partition("\n")[0]
-    delimiter = max(DELIMITERS, key=head.count)
+    delimiter = said[1] if said else max(DELIMITERS, key=head.count)
     csv.field_size_limit(CELL)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         columns = [cell.strip() for cell in next(reader, [])]
+        if twice := [one for number, one in enumerate(columns) if one and one in columns[:number]]:
+            raise RowError(f"column `{twice[0]}` stands in it twice", where=name, hint="keep one")
         for number, cells in enumerate(reader, 2):
             if not any(cells):
                 continue
@@ -102,7 +118,8 @@ def _csv_rows(name: str, text: str) -> Iterator[Row]:
                 told = f"{len(cells)} cells where the head has {len(columns)}"
                 row = BadRow(where=f"{name} row {number}", problem=told)
                 raise RowError("it is no table", rows=[row], hint="export it as CSV again")
-            yield Row(where=f"{name} row {number}", cells=dict(zip(columns, cells, strict=True)))
+            texts = dict(zip(columns, map(unguarded, cells), strict=True))
+            yield Row(where=f"{name} row {number}", cells=texts)
     except csv.Error as error:
         raise RowError(f"it is no CSV: {error}", where=f"{name} line {reader.line_num}") from error
 

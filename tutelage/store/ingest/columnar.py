@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +10,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tutelage.core.errors import RowError
-from tutelage.core.ledger import Reason
+from tutelage.store.ingest.cells import cells_of, value_of
 from tutelage.store.ingest.fault import Fault
 from tutelage.store.ingest.records import Record, Refused
 
 BATCH = 256  # rows
 STREAM_MARK = b"\xff\xff\xff\xff"  # begins an Arrow stream, as `datasets` saves it
 FILE_MARK = b"ARROW1"
+ANEW = "fetch or make it again: rows may be missing"
 
 
 def rows(path: Path, name: str) -> Iterator[Record | Refused]:
@@ -33,15 +31,14 @@ def rows(path: Path, name: str) -> Iterator[Record | Refused]:
             twice = sorted({one for one in batch.schema.names if batch.schema.names.count(one) > 1})
             if twice:
                 raise RowError(f"the column `{twice[0]}` is there twice", where=name)
-            maps = any(_has_map(field.type) for field in batch.schema)
-            for form in batch.to_pylist(maps_as_pydicts="strict" if maps else None):
+            for form in _rows(batch):
                 number += 1
                 yield _row(form, number)
-    except (pa.ArrowException, KeyError) as error:
+    except pa.ArrowException as error:
         raise RowError(
             f"the file is damaged or cut off: {error}",
             where=name,
-            hint="fetch or make it again: rows may be missing",
+            hint=ANEW,
         ) from error
     except OSError as error:
         raise RowError(f"cannot be read: {error.strerror or error}", where=name) from error
@@ -58,7 +55,7 @@ def _batches(path: Path, name: str) -> Iterator[pa.RecordBatch]:
         if begin == FILE_MARK:
             found = _of_file(source)
         elif begin.startswith(STREAM_MARK):
-            found = iter(pa.ipc.open_stream(source))
+            found = _of_stream(source, name)
         else:
             raise RowError(
                 "this is no Arrow file",
@@ -75,51 +72,38 @@ def _of_file(source: pa.NativeFile) -> Iterator[pa.RecordBatch]:
         yield file.get_batch(index)
 
 
+def _of_stream(source: pa.NativeFile, name: str) -> Iterator[pa.RecordBatch]:
+    """The batches of a stream, which ends with a mark: what was cut between two has none."""
+    reader = pa.ipc.open_stream(source)
+    while True:
+        begin = source.tell()
+        try:
+            batch = reader.read_next_batch()
+        except StopIteration:
+            break
+        yield batch
+    if source.tell() == begin:
+        raise RowError("the file is cut off: the mark of its end is missing", where=name, hint=ANEW)
+
+
 def _parts(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
     for begin in range(0, batch.num_rows, BATCH):
         yield batch.slice(begin, BATCH)
 
 
-def _has_map(kind: pa.DataType) -> bool:
-    return pa.types.is_map(kind) or any(
-        _has_map(kind.field(index).type) for index in range(kind.num_fields)
-    )
+def _rows(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
+    columns = [cells_of(column) for column in batch.columns]
+    for _ in range(batch.num_rows):
+        yield {name: next(cells) for name, cells in zip(batch.schema.names, columns, strict=True)}
 
 
 def _row(form: dict[str, Any], number: int) -> Record | Refused:
     try:
-        return Record(line=number, value=_value(form, ""), text="")
+        return Record(line=number, value=value_of(form, ""), text="")
     except Fault as fault:
-        return Refused(line=number, reason=fault.reason, problem=fault.message, text=repr(form))
+        shown = repr({name: _shown(cell) for name, cell in form.items()})
+        return Refused(line=number, reason=fault.reason, problem=fault.message, text=shown)
 
 
-def _value(value: Any, where: str) -> Any:
-    """The JSON value a cell stands for.
-
-    Raises: Fault for what JSON cannot say.
-    """
-    if isinstance(value, float) and not math.isfinite(value):
-        raise Fault(Reason.WRONG_TYPE, f"column `{where}` is {value}; expected a finite number")
-    if value is None or isinstance(value, str | bool | int | float):
-        return value
-    if isinstance(value, dict):
-        return {
-            key: _value(inner, f"{where}.{key}" if where else key) for key, inner in value.items()
-        }
-    if isinstance(value, list):
-        return [_value(inner, where) for inner in value]
-    for kind, said in SAID.items():
-        if isinstance(value, kind):
-            return said(value)
-    raise Fault(
-        Reason.WRONG_TYPE, f"column `{where}` is of type {type(value).__name__}; expected text"
-    )
-
-
-SAID: dict[type, Callable[[Any], str]] = {  # a day of a calendar is text in JSON
-    datetime: datetime.isoformat,
-    date: date.isoformat,
-    time: time.isoformat,
-    timedelta: str,
-    Decimal: str,
-}
+def _shown(cell: Any) -> Any:
+    return f"<{cell.message}>" if isinstance(cell, Fault) else cell

@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import msgspec
@@ -15,10 +16,11 @@ from tutelage.core.errors import BadRow, RowError
 from tutelage.core.recipe import Recipe
 from tutelage.store.ingest.opened import plain_suffix
 from tutelage.store.ingest.records import SUFFIXES
+from tutelage.store.ingest.shards import SHARD, refuse_in_part
+from tutelage.store.store import PROJECT
 
 MAGIC = re.compile(r"[*?\[]")  # a path with one of these is a pattern
 SAVED, PARTED = "state.json", "dataset_dict.json"  # as the library `datasets` saves a folder
-SHARD = re.compile(r"^(?P<split>.+)-\d{5}-of-\d{5}\b")
 LISTED = 10
 
 
@@ -72,14 +74,36 @@ def _fixed(written: str) -> str:
 def _matching(path: Path, written: str) -> tuple[list[Path], Path]:
     base = Path(_fixed(str(path)))
     pattern = path.relative_to(base).as_posix()
-    found = sorted(one for one in base.glob(pattern) if one.is_file()) if base.is_dir() else []
+    found = _files(base.glob(pattern), base, written) if base.is_dir() else []
     if not found:
         raise RowError(
             "no file is like this pattern",
             where=written,
             hint="paths are relative to the recipe's folder; `**` stands for folders",
         )
+    names = pattern.rpartition("/")[2]
+    refuse_in_part(found, written, lambda name: fnmatchcase(name, names))
     return found, base
+
+
+def _files(found: Iterable[Path], base: Path, written: str) -> list[Path]:
+    """Those that are files, in order, without what the project itself keeps.
+
+    Raises: RowError for links that lead nowhere.
+    """
+    others = [one for one in found if PROJECT not in one.relative_to(base).parts]
+    lost = [one for one in others if one.is_symlink() and not one.exists()]
+    if lost:
+        raise RowError(
+            "links lead nowhere",
+            where=written,
+            rows=[
+                BadRow(where=one.relative_to(base).as_posix(), problem=f"leads to {one.readlink()}")
+                for one in sorted(lost)
+            ],
+            hint="fetch what they lead to, or take them out: rows are missing",
+        )
+    return sorted(one for one in others if one.is_file())
 
 
 def _of_folder(folder: Path, written: str) -> list[Path]:
@@ -96,8 +120,10 @@ def _of_folder(folder: Path, written: str) -> list[Path]:
         missing = [one.name for one in files if not one.is_file()]
         if missing:
             raise RowError(f"files are missing: {', '.join(missing)}", where=written)
+        if twice := sorted({one.name for one in files if files.count(one) > 1}):
+            raise RowError(f"{SAVED} names a file twice: {', '.join(twice)}", where=written)
         return files
-    files = sorted(one for one in folder.rglob("*") if one.is_file() and _holds_rows(one))
+    files = _files(filter(_holds_rows, folder.rglob("*")), folder, written)
     kinds = sorted({plain_suffix(one) for one in files})
     if not files:
         raise RowError(
@@ -115,6 +141,7 @@ def _of_folder(folder: Path, written: str) -> list[Path]:
     splits = sorted({one["split"] for one in found if one})
     if len(splits) > 1:
         raise _several(written, splits, f"{written}/**/{splits[-1]}-*{kinds[0]}")
+    refuse_in_part(files, written, lambda name: True)
     return files
 
 

@@ -44,7 +44,8 @@ class _Window:
     at: int = 0  # in the buffer
     line: int = 1  # of `at`
     ended: bool = False
-    scanner: json.JSONDecoder = field(default_factory=json.JSONDecoder)
+    # control characters inside a text are a fault of their row alone, which is read strictly
+    scanner: json.JSONDecoder = field(default_factory=lambda: json.JSONDecoder(strict=False))
 
     def more(self) -> None:
         """Reads on, at least as much again as is still needed, and forgets what is done."""
@@ -85,9 +86,11 @@ class _Window:
             try:
                 _, end = self.scanner.raw_decode(self.buffer, self.at)
             except json.JSONDecodeError as error:
-                cut = error.msg.startswith("Unterminated") or error.pos > len(self.buffer) - EDGE
-                if not cut or self.ended:
+                open_text = error.msg.startswith("Unterminated")
+                near_end = open_text or error.pos > len(self.buffer) - EDGE
+                if not near_end or self.ended:
                     self.line += self.buffer.count("\n", self.at, error.pos)
+                    cut = open_text or not self.buffer[error.pos :].strip(BLANK)
                     said = f"{error.msg[:1].lower()}{error.msg[1:]}"
                     raise self.wrong("it ends too early" if cut else said) from error
             except RecursionError as error:
