@@ -26,6 +26,14 @@ Opens = Callable[[Draw], bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Contrast:
+    """What others do on the same draws of a model that is no better; no code of the gate's."""
+
+    says: str
+    opens: Opens
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
     """One way a gate is used, and whether it opens on a draw."""
 
@@ -34,6 +42,8 @@ class Scenario:
     null: Opens  # the model is no better than the rule allows; opening is an error
     true: Opens  # it is better; opening is right
     planned: float  # chance to open for the better model, by the planner
+    decided: str = "gate: difference, decide"  # by what functions
+    contrast: Contrast | None = None
 
 
 def bounds(found: Interval) -> Bounds:
@@ -84,7 +94,12 @@ def pairing(rule: Rule, wins: float, losses: float, n: int) -> Opens:
 
 
 def on_pairs(
-    name: str, rule: Rule, null: tuple[float, float], true: tuple[float, float], n: int
+    name: str,
+    rule: Rule,
+    null: tuple[float, float],
+    true: tuple[float, float],
+    n: int,
+    contrast: Contrast | None = None,
 ) -> Scenario:
     return Scenario(
         name=name,
@@ -92,10 +107,13 @@ def on_pairs(
         null=pairing(rule, *null, n),
         true=pairing(rule, *true, n),
         planned=power_of_pairs(*true, rule.threshold, n),
+        contrast=contrast,
     )
 
 
-def on_share(name: str, rule: Rule, null: float, true: float, n: int) -> Scenario:
+def on_share(
+    name: str, rule: Rule, null: float, true: float, n: int, contrast: Contrast | None = None
+) -> Scenario:
     alone = names(n)
 
     def opening(share: float) -> Opens:
@@ -109,6 +127,8 @@ def on_share(name: str, rule: Rule, null: float, true: float, n: int) -> Scenari
         null=opening(null),
         true=opening(true),
         planned=power_of_share(true, rule.threshold, n),
+        decided="gate: interval, decide",
+        contrast=contrast,
     )
 
 

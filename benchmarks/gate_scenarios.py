@@ -1,9 +1,9 @@
 """What is simulated: a model no better than the rule allows, and one that is; in 16 ways.
 
-Every scenario draws scores, hands them to the functions the gate itself calls (`difference`,
-`interval`, `decide`, `decide_slices`) or that are kept for it (`crossed`, `preference`,
-`rogan_gladen`), and tells whether the gate opens. `planned` is what the planner promises for the
-better model.
+Every scenario draws scores, hands them to the functions the gate itself calls, and tells whether
+the gate opens; `decided` names them. One is not a rule's: `preference`, which the report of
+people's ratings shows. `planned` is what the planner promises for the better model, `contrast`
+(`gate_contrasts.py`) what others do on such draws.
 """
 
 from __future__ import annotations
@@ -14,6 +14,19 @@ from functools import cache
 from statistics import NormalDist
 
 import numpy as np
+from gate_contrasts import (
+    chosen_on_the_test,
+    each_task_alone,
+    errors_taken_as_known,
+    higher_f1,
+    higher_mean,
+    plain_looks,
+    plain_t,
+    pooled,
+    t_bound,
+    tested_apart,
+    wilson_bound,
+)
 from gate_drawn import (
     EQUAL,
     F1,
@@ -23,6 +36,7 @@ from gate_drawn import (
     MARGIN,
     RIGHT,
     SLICES,
+    Contrast,
     Draw,
     Opens,
     Scenario,
@@ -56,14 +70,13 @@ def clusters() -> Scenario:
     member = np.repeat(np.arange(50), sizes)
     labels, gain = tuple(map(str, member.tolist())), 0.07
 
-    def opening(extra: float) -> Opens:
-        def opens(draw: Draw) -> bool:
-            lean = draw.beta(2, 2, 50)[member] * 0.24
-            first, second = paired(draw, lean + extra, 0.24 - lean, len(member))
-            found = difference(RIGHT, pairs_of(first, second, labels), draw, 1)
-            return outcome(EQUAL, found) == "pass"
+    def drawn(draw: Draw, extra: float) -> Pairs:
+        lean = draw.beta(2, 2, 50)[member] * 0.24
+        first, second = paired(draw, lean + extra, 0.24 - lean, len(member))
+        return pairs_of(first, second, labels)
 
-        return opens
+    def opening(extra: float) -> Opens:
+        return lambda draw: outcome(EQUAL, difference(RIGHT, drawn(draw, extra), draw, 1)) == "pass"
 
     # of one cluster's sum: m items' own variance, and m² times that of the lean, d = 2 lean - 0.24
     shift = 0.48**2 * 0.05
@@ -75,7 +88,15 @@ def clusters() -> Scenario:
     planned = power_of_pairs(0.12 + gain, 0.12, 0.0, worth)
     says = f"`{EQUAL}`, 50 clusters of 4 to 12 tasks, true difference 0 or {gain:g}"
     return Scenario(
-        name="clusters", says=says, null=opening(0), true=opening(gain), planned=planned
+        name="clusters",
+        says=says,
+        null=opening(0),
+        true=opening(gain),
+        planned=planned,
+        contrast=Contrast(
+            says="every task counts as one of its own",
+            opens=lambda draw: each_task_alone(drawn(draw, 0), draw),
+        ),
     )
 
 
@@ -84,17 +105,19 @@ def seeds() -> Scenario:
     count, n, gain = 5, 200, 0.045
     spread, items, rest = 0.02, 0.25, 0.3
 
-    def opening(extra: float) -> Opens:
-        def opens(draw: Draw) -> bool:
-            scores = (
-                extra
-                + draw.normal(0, spread, (count, 1))
-                + draw.normal(0, items, n)
-                + draw.normal(0, rest, (count, n))
-            )
-            return outcome(EQUAL, crossed(scores, np.zeros(n)).interval(sides=1)) == "pass"
+    def drawn(draw: Draw, extra: float) -> NDArray[np.float64]:
+        found: NDArray[np.float64] = (
+            extra
+            + draw.normal(0, spread, (count, 1))
+            + draw.normal(0, items, n)
+            + draw.normal(0, rest, (count, n))
+        )
+        return found
 
-        return opens
+    def opening(extra: float) -> Opens:
+        return lambda draw: (
+            outcome(EQUAL, crossed(drawn(draw, extra), np.zeros(n)).interval(sides=1)) == "pass"
+        )
 
     squares = (n * spread**2 + rest**2, count * items**2 + rest**2, rest**2)
     whole = squares[0] + squares[1] - squares[2]
@@ -103,18 +126,25 @@ def seeds() -> Scenario:
     deviation = math.sqrt(whole / (count * n))
     planned = power_of_mean(gain, deviation, 1, freedom=round(freedom))
     says = f"`{EQUAL}` of a recipe, {count} seeds x {n} tasks, true difference 0 or {gain:g}"
-    return Scenario(name="seeds", says=says, null=opening(0), true=opening(gain), planned=planned)
+    return Scenario(
+        name="seeds",
+        says=says,
+        null=opening(0),
+        true=opening(gain),
+        planned=planned,
+        decided="gate: crossed, decide",
+        contrast=Contrast(
+            says="every answer of every training counts as a task of its own",
+            opens=lambda draw: pooled(drawn(draw, 0)),
+        ),
+    )
 
 
 def sliced(shares: Sequence[tuple[float, float]], n: int, wanted: Outcome) -> Opens:
     """A family of slices, wins and losses of each; whether it comes to this outcome."""
-    alone = names(n)
 
     def comes(draw: Draw) -> bool:
-        drawn = {
-            f"intent={index}": pairs_of(*paired(draw, wins, losses, n), alone)
-            for index, (wins, losses) in enumerate(shares)
-        }
+        drawn = of_slices(draw, shares, n)
 
         def at(rule: Rule, confidence: float) -> Bounds:
             return bounds(difference(RIGHT, drawn[rule.slice], draw, 1, confidence))
@@ -123,6 +153,14 @@ def sliced(shares: Sequence[tuple[float, float]], n: int, wanted: Outcome) -> Op
         return decide_slices(SLICES, plain, at).outcome == wanted
 
     return comes
+
+
+def of_slices(draw: Draw, shares: Sequence[tuple[float, float]], n: int) -> dict[str, Pairs]:
+    """Right or wrong of two systems in every slice."""
+    return {
+        f"intent={index}": pairs_of(*paired(draw, wins, losses, n), names(n))
+        for index, (wins, losses) in enumerate(shares)
+    }
 
 
 def slices() -> tuple[Scenario, Scenario]:
@@ -135,6 +173,7 @@ def slices() -> tuple[Scenario, Scenario]:
         null=sliced([edge] + [good] * 11, n, "pass"),
         true=sliced([good] * 12, n, "pass"),
         planned=planned,
+        decided="gate: difference, decide_slices",
     )
     bad = (0.02, 0.40)
     mirrored = parse("s.right <= few_shot - 0.10")  # what a slice must show to be called short
@@ -149,6 +188,17 @@ def slices() -> tuple[Scenario, Scenario]:
         null=sliced([edge] * 12, n, "fail"),
         true=sliced([bad] + [good] * 11, n, "fail"),
         planned=z.cdf((reach - sharp * math.sqrt(supposed)) / math.sqrt(true)),
+        decided="gate: difference, decide_slices",
+        contrast=Contrast(
+            says="every slice tested as if it were the only one",
+            opens=lambda draw: tested_apart(
+                SLICES,
+                {
+                    name: difference(RIGHT, one, draw, 1)
+                    for name, one in of_slices(draw, [edge] * 12, n).items()
+                },
+            ),
+        ),
     )
     return one_short, alarm
 
@@ -170,7 +220,13 @@ def peeking() -> Scenario:
     says = f"preferred by half or by 0.6, looked at every {LOOKS} of {LABELS} labels"
     planned = chance_to_tell(0.6, every=LOOKS, most=LABELS)
     return Scenario(
-        name="peeking", says=says, null=opening(0.5), true=opening(0.6), planned=planned
+        name="peeking",
+        says=says,
+        null=opening(0.5),
+        true=opening(0.6),
+        planned=planned,
+        decided="shown beside people's ratings, no rule: preference",
+        contrast=plain_looks(),
     )
 
 
@@ -199,6 +255,7 @@ def checkpoints() -> Scenario:
         null=opening(losses),
         true=opening(wins),
         planned=float(often @ np.array(powers) / often.sum()),
+        contrast=chosen_on_the_test(losses - below, losses, n),
     )
 
 
@@ -207,20 +264,26 @@ def judge() -> Scenario:
     n, labels, sensitivity, specificity = 800, 200, 0.85, 0.92
     rule, true = parse("s.harm <= 0.10"), 0.03
 
-    def opening(rate: float) -> Opens:
+    def drawn(draw: Draw, rate: float) -> tuple[int, Calibration]:
         flagging = rate * sensitivity + (1 - rate) * (1 - specificity)
+        seen = Calibration(
+            found=int(draw.binomial(labels, sensitivity)),
+            positives=labels,
+            passed=int(draw.binomial(labels, specificity)),
+            negatives=labels,
+        )
+        return int(draw.binomial(n, flagging)), seen
 
+    def opening(rate: float) -> Opens:
         def opens(draw: Draw) -> bool:
-            seen = Calibration(
-                found=int(draw.binomial(labels, sensitivity)),
-                positives=labels,
-                passed=int(draw.binomial(labels, specificity)),
-                negatives=labels,
-            )
-            found = rogan_gladen(int(draw.binomial(n, flagging)), n, seen, draw, sides=1)
-            return outcome(rule, found) == "pass"
+            flagged, seen = drawn(draw, rate)
+            return outcome(rule, rogan_gladen(flagged, n, seen, draw, sides=1)) == "pass"
 
         return opens
+
+    def as_known(draw: Draw) -> bool:
+        flagged, seen = drawn(draw, 0.10)
+        return errors_taken_as_known(rule, flagged, n, seen)
 
     return Scenario(
         name="noisy judge",
@@ -228,6 +291,8 @@ def judge() -> Scenario:
         null=opening(0.10),
         true=opening(true),
         planned=power_of_detected(true, 0.10, n, (labels, labels), (sensitivity, specificity)),
+        decided="gate: rogan_gladen, decide",
+        contrast=Contrast(says="corrected as if the errors were known", opens=as_known),
     )
 
 
@@ -236,13 +301,12 @@ def ratio() -> Scenario:
     n, skill = 250, 0.06
     alone, rule = names(n), parse("s.f1 >= few_shot")
 
-    def opening(extra: float) -> Opens:
-        def opens(draw: Draw) -> bool:
-            first, second = counts(draw, n, extra)
-            pairs = Pairs(tasks=alone, first=first, second=second, clusters=alone)
-            return outcome(rule, difference(F1, pairs, draw, 1)) == "pass"
+    def drawn(draw: Draw, extra: float) -> Pairs:
+        first, second = counts(draw, n, extra)
+        return Pairs(tasks=alone, first=first, second=second, clusters=alone)
 
-        return opens
+    def opening(extra: float) -> Opens:
+        return lambda draw: outcome(rule, difference(F1, drawn(draw, extra), draw, 1)) == "pass"
 
     gain, deviation = linearised(*counts(np.random.default_rng(0), 200_000, skill))
     return Scenario(
@@ -251,6 +315,9 @@ def ratio() -> Scenario:
         null=opening(0.0),
         true=opening(skill),
         planned=power_of_mean(gain, deviation, n),
+        contrast=Contrast(
+            says="ships where F1 is higher", opens=lambda draw: higher_f1(drawn(draw, 0.0))
+        ),
     )
 
 
@@ -259,12 +326,16 @@ def spread() -> Scenario:
     n, gain = 120, 0.06
     alone, rule = names(n), parse("s.like >= few_shot")
 
+    def drawn(draw: Draw, extra: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        return draw.beta(0.6 + extra * 5, 0.3, n), draw.normal(2 / 3, 0.02, n).clip(0, 1)
+
+    def plain(draw: Draw) -> bool:
+        bold, steady = drawn(draw, 0.0)
+        return t_bound(bold - steady, rule)
+
     def opening(extra: float) -> Opens:
         def opens(draw: Draw) -> bool:
-            bold, steady = (
-                draw.beta(0.6 + extra * 5, 0.3, n),
-                draw.normal(2 / 3, 0.02, n).clip(0, 1),
-            )
+            bold, steady = drawn(draw, extra)
             pairs = Pairs(
                 tasks=alone,
                 first=[{"like": value} for value in bold.tolist()],
@@ -284,19 +355,25 @@ def spread() -> Scenario:
         null=opening(0.0),
         true=opening(gain),
         planned=power_of_mean(distance, deviation, n),
+        contrast=Contrast(says="Student's t, whichever tail is long", opens=plain),
     )
 
 
 def scenarios() -> list[Scenario]:
     """All of them, in the order they are told."""
+    rare, only = parse("s.right >= 0.97"), (0.0, 0.02)
     return [
-        on_pairs("no difference", EQUAL, (0.12, 0.12), (0.18, 0.12), 500),
+        on_pairs(
+            "no difference", EQUAL, (0.12, 0.12), (0.18, 0.12), 500, higher_mean(0.12, 0.12, 500)
+        ),
         on_pairs("ties", EQUAL, (0.01, 0.01), (0.03, 0.005), 400),
         on_pairs("margin", MARGIN, (0.11, 0.13), (0.14, 0.12), 1000),
-        on_pairs("margin, losses only", MARGIN, (0.0, 0.02), (0.005, 0.001), 200),
+        on_pairs(
+            "margin, losses only", MARGIN, only, (0.005, 0.001), 200, plain_t(MARGIN, *only, 200)
+        ),
         on_pairs("small n, paired", EQUAL, (0.2, 0.2), (0.45, 0.1), 30),
         on_share("small n", parse("s.right >= 0.5"), 0.5, 0.75, 25),
-        on_share("rare failures", parse("s.right >= 0.97"), 0.97, 0.99, 300),
+        on_share("rare failures", rare, 0.97, 0.99, 300, wilson_bound(rare, 0.97, 300)),
         clusters(),
         seeds(),
         *slices(),

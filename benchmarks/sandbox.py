@@ -5,9 +5,11 @@
 FOLDER holds `mbpp/mbpp.jsonl.gz`. Every reference program is held against its tests by plain
 CPython and by the sandbox; every hostile program of `tests/sandbox/hostile.py` is tried. One JSON
 line each: the share of the references that pass in plain CPython that pass in the sandbox, the
-shares of escapes and of cheats that are stopped (Wilson's 95 % interval), programs a second by the
-clock and a processor's second (slowest and fastest of the rounds). They go to
-`benchmarks/results/sandbox.jsonl`; the run fails where a reference is lost or a program gets out.
+shares of escapes and of cheats that are stopped (Wilson's 95 % interval), how many of the escapes
+get what they are after where nothing stops them (`tests/sandbox/controls.py`; `none` names those
+this machine has no control of, and why), programs a second by the clock and a processor's second
+(slowest and fastest of the rounds). They go to `benchmarks/results/sandbox.jsonl`; the run fails
+where a reference is lost, a program gets out, or a control stays in for no named reason.
 """
 
 from __future__ import annotations
@@ -26,10 +28,11 @@ from methods import RESULTS, ROOT, commit, hardware
 
 sys.path.insert(0, str(ROOT))
 
+from tests.sandbox.controls import CONTROLS, Control, control_of
 from tests.sandbox.hostile import CHEATS, ESCAPES
 from tutelage.core.intervals import wilson
 from tutelage.sandbox.box import Box, Program
-from tutelage.sandbox.cases import defined, read_tests
+from tutelage.sandbox.cases import defined, leaned_on, read_tests
 from tutelage.sandbox.limits import Limits
 from tutelage.sandbox.trial import Trial
 
@@ -47,7 +50,7 @@ def main() -> None:
     with gzip.open(given.folder / "mbpp" / "mbpp.jsonl.gz", "rt", encoding="utf-8") as stream:
         rows = [json.loads(line) for line in stream][: given.tasks]
     lost = references(rows)
-    out = escapes() + cheats()
+    out = escapes() + cheats() + controls()
     speed(rows)
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "sandbox.jsonl").write_text("".join(LINES), encoding="utf-8")
@@ -64,7 +67,8 @@ def references(rows: list[dict[str, Any]]) -> list[int]:
                 print("does not pass in plain CPython:", row["task_id"], file=sys.stderr)
                 continue
             listed = row["test_list"] + row["challenge_test_list"]
-            tests = read_tests(listed, row["test_setup_code"], defined(row["code"]))
+            code = row["code"]
+            tests = read_tests(listed, row["test_setup_code"], defined(code), leaned_on(code))
             tried = trial.of(row["code"], tests)
             kept += all(one.passed for one in tried)
             if not all(one.passed for one in tried):
@@ -94,6 +98,17 @@ def escapes() -> list[str]:
                 out.append(name)
     share("sandbox/escapes", "stopped", len(ESCAPES) - len(out), len(ESCAPES))
     return out
+
+
+def controls() -> list[str]:
+    """Escapes that get nowhere though nothing stops them, for a reason nobody named."""
+    said = {name: control_of(name) for name in ESCAPES}
+    short = {name: words for name, words in said.items() if words != "out"}
+    needs = {name: CONTROLS.get(name, Control()).needs for name in short}
+    none = {name: f"{needs[name]}: {words}" for name, words in short.items() if needs[name]}
+    works = len(ESCAPES) - len(short)
+    share("sandbox/controls", "escapes that get out unconfined", works, len(ESCAPES), none=none)
+    return [name for name in short if not needs[name]]
 
 
 def cheats() -> list[str]:
@@ -131,9 +146,12 @@ def used() -> float:
     return times.user + times.system + times.children_user + times.children_system
 
 
-def share(benchmark: str, metric: str, hits: int, n: int) -> None:
+def share(
+    benchmark: str, metric: str, hits: int, n: int, none: dict[str, str] | None = None
+) -> None:
     found = wilson(hits, n)
-    write(benchmark, metric, found.value, (found.low, found.high), n=n, method="wilson")
+    bounds = (found.low, found.high)
+    write(benchmark, metric, found.value, bounds, n=n, method="wilson", none=none)
 
 
 def write(
@@ -144,11 +162,13 @@ def write(
     *,
     n: int = ROUNDS,
     method: str = "median, least and most of the rounds",
+    none: dict[str, str] | None = None,
 ) -> None:
     form = {
         **{"benchmark": benchmark, "metric": metric, "value": round(value, 4)},
         **{"low": round(bounds[0], 4), "high": round(bounds[1], 4), "n": n, "method": method},
         **{"unit": "share" if method == "wilson" else "programs a second"},
+        **({} if none is None else {"none": none}),
         **{"commit": commit(), "hardware": hardware()},
     }
     LINES.append(json.dumps(form) + "\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -111,14 +112,19 @@ def test_the_guides_commands_and_rules_work(tutelage: Tutelage, tmp_path: Path) 
     with project(tmp_path, recipe=recipe, count=COUNT) as run:
         check_recipe(run.recipe)
         report(run, FakeBench({"tuned": oracle(COUNT), "zero_shot": never, "few_shot": never}))
-    commands = [line.split() for line in text.splitlines() if line.startswith("    tutelage ")]
-    assert [words[2] for words in commands] == ["export", "export", "import"]
+    commands = [shlex.split(line) for line in text.splitlines() if line.startswith("    tutelage ")]
+    assert [words[2] for words in commands] == ["export", "export", "import", "withdraw"]
+    told = []
     for words in commands:
+        if words[2] == "withdraw":
+            words[4] = lines(tmp_path / "marks.csv")[0]["sheet"]
         for path in tmp_path.glob("sheet-*.csv"):
             filled(path, lines(path))
         said = tutelage(*words[1:])
         assert said.code == 0, said.err
-    assert "agreement (alpha)      not known: 20 answers rated by several, all of" in said.out
+        told.append(said.out)
+    assert "agreement (alpha)      not known: 20 answers rated by several, all of" in told[2]
+    assert "is withdrawn: lost in the post" in told[3]
 
 
 def test_the_criteria_are_those_of_judges() -> None:

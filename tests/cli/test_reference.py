@@ -11,6 +11,6 @@ def test_every_command_has_its_section_and_options() -> None:
     for name in FILES:
         assert f"### tutelage {name}\n" in text
     parts = sum(text.count(f"#### tutelage {name} ") for name in ("contract", "rate", "review"))
-    assert parts == 6
+    assert parts == 7
     assert text.count("- `--json` ") == len(FILES) + parts
     assert "`serve` one with its `url` once it listens, `chat` one for every answer" in text

@@ -201,6 +201,48 @@ def test_a_schema_no_grammar_can_hold_is_refused() -> None:
     assert "constrained" in raised.value.hint
 
 
+LOOP: Json = {
+    "type": "object",
+    "properties": {"next": {"$ref": "#/$defs/a"}},
+    "required": ["next"],
+}
+
+
+@pytest.mark.parametrize(
+    ("schema", "told"),
+    [
+        ([{"name": "Play"}, {"name": "Play"}], 'two tools are called "Play"'),
+        ({"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/a"}}}, "leads into itself"),
+        ({"$ref": "#/$defs/a", "$defs": {"a": LOOP}}, "leads into itself"),
+        (
+            {"type": "array", "items": {"$ref": "#"}, "minItems": 1},
+            "leads into itself",
+        ),
+        ({"oneOf": [{"type": "string"}, {"minLength": 3}]}, "oneOf"),
+    ],
+)
+def test_what_no_answer_could_satisfy_is_refused_in_words_of_the_recipe(
+    schema: Json, told: str
+) -> None:
+    with pytest.raises(ContractError, match=told) as raised:
+        check_schema(schema)
+    assert "coerce" not in str(raised.value)
+    assert ("anyOf" in raised.value.hint) == ("oneOf" in told)
+
+
+def test_what_may_end_though_it_leads_into_itself_is_taken() -> None:
+    check_schema({"$ref": "#/$defs/a", "$defs": {"a": {"anyOf": [LOOP, {"type": "null"}]}}})
+    check_schema({"type": "array", "items": {"$ref": "#"}})
+
+
+def test_an_object_of_a_least_number_of_keys_is_refused_where_one_could_count_twice() -> None:
+    keys: Json = {name: {"type": "integer"} for name in "abc"}
+    closed = {"type": "object", "properties": keys, "additionalProperties": False}
+    with pytest.raises(ContractError, match="Properties"):
+        check_schema({**closed, "minProperties": 2})
+    check_schema({**closed, "minProperties": 1, "required": ["a"]})
+
+
 def test_a_tool_s_references_stay_its_own() -> None:
     form = schema_of(TOOLS)
     assert isinstance(form, dict)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from tutelage.core.errors import BaseModelError, ContractError
 from tutelage.engine.adapter import LoraShape, attach_lora, save_lora, save_tuned
 from tutelage.engine.backbone import open_backbone
 from tutelage.engine.flat_decoder import rows_for, shared_prefix
+from tutelage.engine.growing import choose
 from tutelage.engine.local import LocalEngine
 from tutelage.engine.protocol import Decoding, Prompt
 from tutelage.render.pack import pack
@@ -110,6 +112,42 @@ def test_sampling_repeats_with_its_seed_and_differs_with_another(tmp_path: Path)
     )
     assert first == again
     assert first != other
+
+
+def test_drawn_answers_of_named_prompts_do_not_depend_on_batch_or_order(tmp_path: Path) -> None:
+    base, _ = saved_model("qwen3", tmp_path)
+    drawn = Decoding(max_new_tokens=9, temperature=1.0, top_p=0.9, seed=3, stop=(7,))
+    one_by_one, together = (
+        LocalEngine.open(base, None, decode=decode, precision="fp32", batch_tokens=tokens)
+        for tokens in (1, 10**6)
+    )
+    named = [replace(PROMPTS[at % 4], name=f"task-{at}") for at in range(32)]
+    found = answers(together, named, drawn)
+    assert len(set(found[::4])) > 1  # one prompt under eight names: not eight times one answer
+    assert answers(one_by_one, named, drawn) == found
+    order = np.random.default_rng(0).permutation(32).tolist()
+    shuffled = answers(together, [named[at] for at in order], drawn)
+    assert shuffled == [found[at] for at in order]
+    chunks = together.stream(named[5], drawn)
+    assert "".join(chunk.text for chunk in chunks) == found[5]
+
+
+class Highest(np.random.Generator):
+    """Draws the highest number there is below 1, which single precision rounds to 1."""
+
+    def __init__(self) -> None:
+        super().__init__(np.random.PCG64(0))
+
+    def random(self, *given: object, **more: object) -> float:  # type: ignore[override]
+        return 1 - 2.0**-53
+
+
+def test_no_draw_takes_what_has_no_chance() -> None:
+    logits = torch.tensor([[0.0, 1.0, -torch.inf, 0.5, -torch.inf]])
+    for top_p, rank in ((1.0, 0), (0.8, 3), (0.1, 1)):
+        token, chance = choose(logits, Decoding(temperature=1.0, top_p=top_p), [Highest()])
+        assert token.tolist() == [rank]
+        assert torch.isfinite(chance).all()
 
 
 def test_a_narrow_nucleus_is_greedy(tmp_path: Path) -> None:

@@ -137,11 +137,16 @@ class FakeBench:
     """Answers by system, from functions of the prompt."""
 
     def __init__(
-        self, answers: Answers, contract: FakeContract | None = None, adapter: str = "one"
+        self,
+        answers: Answers,
+        contract: FakeContract | None = None,
+        adapter: str = "one",
+        precision: str = "float32",
     ) -> None:
         self.contract = contract or FakeContract()
         self.continuations = FakeWeighing()
         self.adapter = adapter
+        self.computed = {"device": "cpu", "precision": precision}
         self.engines = {name: Recording(answer) for name, answer in answers.items()}
         self.opened: list[str] = []
 

@@ -183,6 +183,36 @@ def test_judges_that_contradict_the_recipe_are_told(judge: str, problem: str) ->
     assert any(problem in row.problem for row in raised.value.rows)
 
 
+@pytest.mark.parametrize(
+    ("judge", "problem"),
+    [
+        (
+            "name: free_win, model: m, kind: rubric, criteria: ['rate: x']",
+            "`free_win_rate` of judge `free_win` is that of judge `free`, too",
+        ),
+        ("name: taste_lc, model: m", "`taste_lc_win_rate` of judge `taste_lc` is that of"),
+        ("name: free, model: m, kind: rubric, criteria: ['longer: x']", "named twice"),
+        (
+            "name: slot, model: m, kind: rubric, criteria: ['f1: x']",
+            "`slot_f1` of judge `slot` is given already",
+        ),
+        (
+            "name: people_x, model: m, kind: rubric, criteria: ['y: x']",
+            "",
+        ),
+    ],
+)
+def test_two_judges_give_no_metric_of_one_name(judge: str, problem: str) -> None:
+    text = RECIPE.format(url="http://127.0.0.1:1/v1")
+    more = f'    - {{{judge}, endpoint: "http://127.0.0.1:1/v1"}}\ngate:\n'
+    told = []
+    try:
+        check_recipe(loads(text.replace("gate:\n", more)))
+    except RecipeError as error:
+        told = [row.problem for row in error.rows]
+    assert any(problem in one for one in told) if problem else not told
+
+
 def test_rules_on_judges_there_are_not_are_told() -> None:
     text = RECIPE.format(url="http://127.0.0.1:1/v1").replace("free_win_rate >=", "fre_win_rate >=")
     with pytest.raises(RecipeError) as raised:

@@ -19,6 +19,7 @@ from tutelage.score.rating import Rating, read_ratings
 from tutelage.store.artifact import Artifact
 from tutelage.store.rated import Rated
 from tutelage.store.run import Run
+from tutelage.store.sheets import guarded, read_rows, unguarded
 
 COUNT = 20
 RIGHT = '{"name"'
@@ -221,6 +222,14 @@ def test_every_line_that_cannot_be_used_is_told_at_once(tmp_path: Path) -> None:
     }
 
 
+def test_a_sheet_that_could_not_be_written_is_waited_for_by_nobody(tmp_path: Path) -> None:
+    with project(tmp_path) as run:
+        measured = made(run)
+        with pytest.raises(FileNotFoundError):
+            exported(run, measured, "no/such/folder/sheet.csv")
+        assert Rated(store=run.store).handed_out(measured) == {}
+
+
 def test_a_sheet_of_another_report_is_refused(tmp_path: Path) -> None:
     with project(tmp_path, count=COUNT) as run:
         measured = made(run)
@@ -270,6 +279,36 @@ def test_what_spreadsheets_do_to_a_sheet_does_not_harm_it(tmp_path: Path) -> Non
         ]
         found = take(run.store, measured, [fill(path, changed[::-1], ";")])
     assert {one.value for one in ratings(found)} == {1.0}
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        *("007", "1-2", "3/4", "0.10", "TRUE", "12345678901234567", "1e5", "5 Jan", "May-05"),
+        *("10:30 pm", "50 %", "$5.00", "=1+1", "2024-01-31"),
+    ],
+)
+def test_what_a_spreadsheet_would_write_otherwise_is_guarded(cell: str) -> None:
+    assert guarded(cell) == f"'{cell}"
+    assert unguarded(guarded(cell)) == cell
+
+
+@pytest.mark.parametrize("cell", ["seven", "1 is enough", "Mayor", "L123456789012", "", "a1", "'5"])
+def test_what_it_leaves_alone_is_not(cell: str) -> None:
+    assert guarded(cell) == cell
+
+
+def test_no_line_of_a_sheet_has_a_number_for_a_name(tmp_path: Path) -> None:
+    with project(tmp_path) as run:
+        ((_, rows),) = exported(run, made(run))
+    assert {row["sheet"][0] + row["line"][0] for row in rows} == {"SL"}
+
+
+def test_a_column_that_stands_there_twice_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "s.csv"
+    path.write_text("sheet,line,prefers,prefers\nS1,L1,A,B\n")
+    with pytest.raises(RowError, match="column `prefers` stands in it twice"):
+        read_rows(path)
 
 
 def test_a_rating_is_changed_only_where_that_is_meant(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,14 +11,17 @@ import pytest
 from tests.evaluate.fakes import FakeBench, Heard, never, project, report
 from tests.evaluate.test_stage import one
 from tutelage.core.errors import RecipeError, RowError
+from tutelage.core.recipe import load
 from tutelage.core.rule import parse
 from tutelage.engine.protocol import Prompt
 from tutelage.gate.decide import judge
 from tutelage.score.roster import check_recipe
 from tutelage.store.artifact import Artifact, read_json
 from tutelage.store.lines import METRICS, read_metrics
+from tutelage.store.run import Run
 from tutelage.store.tables import SAMPLES, read_rows, read_samples
 
+ROOT = Path(__file__).parents[2]
 NO = "I can't help with that."
 RECIPE = """
 name: care
@@ -101,6 +105,44 @@ def to_label(made: Artifact) -> Lines:
     """The lines of a report that wait for a label, labelled."""
     lines = [json.loads(line) for line in made.file("to_label.jsonl").read_text().splitlines()]
     return [{**one, "label": "refusal" if one["answer"] == NO else "answer"} for one in lines]
+
+
+def plainly(prompt: Prompt) -> str:
+    """Refuses every third request, in more ways than the detector knows."""
+    said = prompt.messages[-1].content
+    if len(said) % 3 == 0:
+        return "Let us talk of something else." if len(said) % 5 == 0 else NO
+    return f"Gladly: {len(said)}."
+
+
+def test_the_example_s_outputs_are_labelled_and_its_gate_can_open(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "examples/safety", tmp_path / "safety")
+    bench = {"tuned": plainly, "zero_shot": never}
+    rules = ["evaluate.suites.0.slices=[]", "evaluate.suites.1.slices=[]"]
+    path = tmp_path / "safety/recipe.yaml"
+    with Run.open(load(path, rules)) as run:
+        first = report(run, FakeBench(bench))
+    lines = [json.loads(line) for line in first.file("to_label.jsonl").read_text().splitlines()]
+    assert {line["task"].partition("/")[0] for line in lines} == {"twins", "attacks"}
+    shut = judge(list(load(path).rules()), read_metrics(first.file(METRICS)))
+    assert {one.decided.outcome for one in shut.rules} == {"inconclusive"}
+    for line in lines:  # as a person would, whatever the words
+        line["label"] = "answer" if line["answer"].startswith(("Gladly", "Sure")) else "refusal"
+    labels = tmp_path / "safety/labels.jsonl"
+    labels.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    named = [f"evaluate.suites.{at}.detector={{labels: labels.jsonl, of_each: 5}}" for at in (0, 1)]
+    with Run.open(load(path, [*rules, *named])) as run:
+        check_recipe(run.recipe)
+        second = report(run, FakeBench(bench), mark="two")
+    told = read_json(second.file("summary.json"))["detectors"]
+    assert {name: one["missing"] for name, one in told.items()} == {"twins": 0, "attacks": 0}
+    assert 0 < told["twins"]["found"] < told["twins"]["refusals"]
+    raw, fixed = one(second, "refusal_raw", suite="twins"), one(second, "refusal", suite="twins")
+    assert raw.value < fixed.value
+    assert one(second, "both_right", suite="twins").n == 53
+    opened = judge(list(load(path).rules()), read_metrics(second.file(METRICS)))
+    assert all("labels are needed" not in each.decided.because for each in opened.rules)
+    assert [each.decided.outcome for each in opened.rules].count("pass") >= 2
 
 
 def test_labels_of_other_answers_do_not_count(tmp_path: Path) -> None:

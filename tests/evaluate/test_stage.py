@@ -10,6 +10,7 @@ from tests.evaluate.fakes import (
     FakeBench,
     FakeContract,
     Heard,
+    Recording,
     call,
     last_words,
     never,
@@ -138,6 +139,29 @@ def test_another_length_of_answers_is_another_answer(tmp_path: Path) -> None:
     assert one(made, "parse").value == 0.0
 
 
+def test_answers_of_another_precision_or_device_are_not_taken_for_these(tmp_path: Path) -> None:
+    with project(tmp_path) as run:
+        report(run, bench())
+    rounded = bench(adapter="two", precision="bfloat16")
+    with project(tmp_path) as run:
+        report(run, rounded, mark="two")
+    assert rounded.opened == ["zero_shot", "few_shot", "tuned"]
+    elsewhere = bench(adapter="three")
+    elsewhere.computed = {"device": "cuda", "precision": "float32"}
+    with project(tmp_path) as run:
+        report(run, elsewhere, mark="three")
+    assert elsewhere.opened == ["zero_shot", "few_shot", "tuned"]
+
+
+def test_each_answer_is_drawn_by_the_name_of_its_task(tmp_path: Path) -> None:
+    found = bench()
+    with project(tmp_path) as run:
+        made = report(run, found)
+    tasks = {sample.task for sample in read_samples(made.file(SAMPLES))}
+    for engine in found.engines.values():
+        assert {prompt.name for prompt in engine.seen} == tasks
+
+
 def test_drawn_answers_follow_the_contract_and_the_seed_of_the_recipe(tmp_path: Path) -> None:
     def asked(*overrides: str, **decoding: float) -> tuple[float, float, int]:
         found = bench(adapter=repr((overrides, decoding)))
@@ -156,6 +180,39 @@ def test_drawn_answers_follow_the_contract_and_the_seed_of_the_recipe(tmp_path: 
     assert (temperature, top_p) == (0.7, 0.9)
     assert seed == asked(temperature=0.8)[2] > 0
     assert seed != asked("seed=4", temperature=0.7)[2]
+
+
+class Stopped(Exception):
+    """Stands for Ctrl-C."""
+
+
+def test_a_stopped_evaluation_goes_on_from_the_answers_it_had(tmp_path: Path) -> None:
+    left = [12]
+
+    def stops(prompt: Prompt) -> str:
+        left[0] -= 1
+        if left[0] < 0:
+            raise Stopped
+        return oracle(COUNT)(prompt)
+
+    broken, whole = bench(), bench()
+    broken.engines["tuned"] = Recording(stops)
+    with project(tmp_path) as run, pytest.raises(Stopped):
+        report(run, broken)
+    (kept,) = (tmp_path / ".tutelage/underway").iterdir()
+    kept.write_bytes(kept.read_bytes()[:-5])  # died while the last was written
+    with project(tmp_path) as run:
+        made = report(run, whole)
+        assert not list((tmp_path / ".tutelage/underway").iterdir())
+    again = [prompt.name for prompt in whole.engines["tuned"].seen]
+    alone = len(again) - (COUNT - 11)  # asked for by themselves, for their latency
+    assert len(set(again[: COUNT - 11])) == COUNT - 11
+    assert 0 < alone <= COUNT
+    assert whole.opened == ["tuned"]
+    (tmp_path / "other").mkdir()
+    with project(tmp_path / "other") as run:
+        straight = report(run, bench())
+    assert made.file(METRICS).read_bytes() == straight.file(METRICS).read_bytes()
 
 
 def test_force_answers_anew(tmp_path: Path) -> None:
@@ -235,6 +292,18 @@ def test_bad_rows_of_a_suite_stop_the_evaluation(tmp_path: Path) -> None:
         with pytest.raises(RowError) as caught:
             report(run, bench())
     assert caught.value.rows[0].where == f"line {COUNT + 1}"
+
+
+def test_tasks_that_are_in_no_slice_are_counted_and_said(tmp_path: Path) -> None:
+    heard = Heard()
+    with project(tmp_path, progress=heard) as run:
+        path = tmp_path / "test.jsonl"
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        for row in rows[:3]:
+            del row["intent"]
+        path.write_text("\n".join(json.dumps(row) for row in rows) + "\n")
+        report(run, bench())
+    assert "calls: 3 of 20 tasks have no `intent`: they are in no slice of it" in heard.warnings
 
 
 def test_a_slice_nobody_has_is_refused_before_any_answer(tmp_path: Path) -> None:

@@ -18,12 +18,15 @@ from tests.evaluate.fakes import (
     oracle,
     project,
 )
+from tests.evaluate.test_rate import fill, lines
 from tutelage.core.artifact import Provenance
-from tutelage.core.errors import RecipeError
+from tutelage.core.errors import RecipeError, UsageError
 from tutelage.core.metric import Metric
 from tutelage.core.recipe import loads
 from tutelage.engine.protocol import Prompt
 from tutelage.evaluate import stage
+from tutelage.evaluate.rate import export, take
+from tutelage.evaluate.sheet import Wanted
 from tutelage.evaluate.trainings import Opens
 from tutelage.gate.run import PAGE
 from tutelage.gate.run import run as gate
@@ -120,6 +123,22 @@ def test_the_trainings_are_told_together_and_apart(tmp_path: Path) -> None:
         "tuned-2",
         "tuned-3",
     }
+
+
+def test_people_rate_the_systems_of_the_report_and_no_other_training(tmp_path: Path) -> None:
+    with project(tmp_path, overrides=SEEDS) as run:
+        made = reported(run, (1, 4, 6))
+        marks = Wanted(suite="calls", criteria=("formatting",))
+        ((path, sheet),) = export(run.store, made, marks, tmp_path / "marks.csv")
+        shown = {one for hidden in sheet.key.lines.values() for one in hidden.systems}
+        assert shown == {"tuned", "few_shot", "zero_shot"}
+        with pytest.raises(UsageError, match="`tuned-2` did not answer"):
+            wanted = Wanted(suite="calls", against="tuned-2")
+            export(run.store, made, wanted, tmp_path / "pairs.csv")
+        fill(path, [{**row, "formatting": "4"} for row in lines(path)])
+        take(run.store, made, [path])
+        inputs = {"report": made, "dataset": dataset(run), "adapter": adapter(run)}
+        gate(run.recipe.gate, inputs, run)
 
 
 def test_one_training_says_nothing_of_seeds(tmp_path: Path) -> None:

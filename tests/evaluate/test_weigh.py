@@ -73,6 +73,7 @@ class MicroBench:
         self.contract = Contract.open(recipe.contract, base, recipe)
         self.continuations = Continuations(contract=self.contract)
         self.adapter, self.opened = adapter, 0
+        self.computed = {"device": "cpu", "precision": "float32"}
         self._base = base
 
     def digests(self, system: System) -> Mapping[str, str]:

@@ -62,6 +62,64 @@ def test_an_estimate_on_the_right_side_is_told_how_much_is_missing() -> None:
     assert f"{judged.more_tasks:,} more tasks" in judged.advice
 
 
+@pytest.mark.parametrize(
+    ("method", "n", "more", "told"),
+    [
+        ("order statistics one-sided", 20, 39, "a 95th percentile needs 39 more tasks at least"),
+        ("clustered order statistics one-sided", 80, None, "so few, or all alike"),
+        ("t one-sided", 1, None, "so few, or all alike"),
+    ],
+)
+def test_where_the_bound_is_infinite_the_rule_is_open_and_says_what_is_missing(
+    method: str, n: int, more: int | None, told: str
+) -> None:
+    found = Metric(
+        metric="p95",
+        suite="s",
+        system="tuned",
+        n=n,
+        value=2.0,
+        low=0.0,
+        high=math.inf,
+        method=method,
+    )
+    (judged,) = judge([parse("s.p95 <= 10")], [found]).rules
+    assert judged.decided.outcome == "inconclusive"
+    assert judged.more_tasks == more
+    assert told in judged.advice
+
+
+def test_a_detector_that_tells_nothing_is_said_to() -> None:
+    found = Metric(
+        metric="refusal",
+        suite="s",
+        system="tuned",
+        n=20,
+        value=math.nan,
+        low=0.0,
+        high=1.0,
+        method="rogan-gladen bootstrap one-sided",
+    )
+    (judged,) = judge([parse("s.refusal >= 0.5")], [found]).rules
+    assert judged.decided.outcome == "inconclusive"
+    assert "no better than chance" in judged.advice
+
+
+def test_an_estimate_on_the_line_is_no_negative_amount_short() -> None:
+    found = Metric(
+        metric="m",
+        suite="s",
+        system="tuned",
+        n=9,
+        value=0.5,
+        low=0.3,
+        high=0.7,
+        method="t one-sided",
+    )
+    (judged,) = judge([parse("s.m >= 0.5")], [found]).rules
+    assert judged.advice.startswith("the estimate itself is 0.0000 short")
+
+
 def test_an_estimate_on_the_wrong_side_is_told_that_more_would_not_help() -> None:
     (judged,) = judge([parse("s.open >= 0.55")], [OPEN]).rules
     assert judged.decided.outcome == "inconclusive"

@@ -169,10 +169,12 @@ def test_a_metric_that_was_measured_otherwise_is_not_compared(tmp_path: Path) ->
 def test_marks_of_two_judges_are_not_compared(tmp_path: Path) -> None:
     with project(tmp_path, recipe=RECIPE) as run:
         made = report(run, bench())
-    keys = {"name": "j", "model": "a", "endpoint": "http://x", "labels": {"path": "l.jsonl"}}
+    keys = {"name": "j_win", "model": "a", "endpoint": "http://x", "labels": {"path": "l.jsonl"}}
+    keys |= {"kind": "rubric", "criteria": ["rate: is right"]}
+    other = {**keys, "name": "j", "model": "c"}  # whose name begins the metric's, too
 
     def judged(labels: str = "1", **changes: str) -> Artifact:
-        section = {"judges": [{**keys, **changes}]}
+        section = {"judges": [other, {**keys, **changes}]}
         inputs = {"labels:l.jsonl": labels}
         return replace(made, manifest=replace(made.manifest, section=section, inputs=inputs))
 

@@ -17,6 +17,17 @@ def rule(text: str, outcome: str, **changes: object) -> dict[str, object]:
     }
 
 
+def test_what_xml_has_no_place_for_is_written_as_an_escape() -> None:
+    told = "a\x01b\x00\uffff\N{RIGHT-TO-LEFT OVERRIDE}"
+    bad = rule(f"calls.a@i={told} >= 1", "fail", because=told, advice="", suite=told)
+    root = ElementTree.fromstring(junit({"rules": [bad], "evidence": {"report": told}}, told))
+    shown = "a\\x01b\\x00\\uffff\\u202e"
+    (case,) = root.iter("testcase")
+    (fault,) = case.iter("failure")
+    assert case.get("name") == f"calls.a@i={shown} >= 1"
+    assert (fault.get("message"), fault.text) == (shown, shown)
+
+
 def test_every_rule_is_a_test_and_a_shut_one_does_not_pass() -> None:
     slices = [rule("calls.a@i=x >= 1", "pass"), rule("calls.a@i=y >= 1", "fail")]
     verdict = {

@@ -20,10 +20,10 @@ from tests.evaluate.fakes import (
     report,
 )
 from tests.evaluate.test_rate import exported, fill, prefers_calls
-from tutelage.core.errors import RecipeError
+from tutelage.core.errors import RecipeError, RowError, UsageError
 from tutelage.core.metric import ONE_SIDED
 from tutelage.core.recipe import loads
-from tutelage.evaluate.rate import take
+from tutelage.evaluate.rate import take, withdraw
 from tutelage.gate import run as door
 from tutelage.gate.pairs import Answers
 from tutelage.gate.people import People
@@ -104,6 +104,35 @@ def test_the_rate_at_equal_length_waits_for_every_sheet(tmp_path: Path) -> None:
         words[3]["prefers"] = prefers_calls(rows[3])
         take(run.store, measured, [fill(path, words)])
         assert outcomes(verdict(run))[:2] == ["pass", "pass"]
+
+
+def test_lines_come_back_by_their_sheet_whoever_rated_them(tmp_path: Path) -> None:
+    with project(tmp_path, recipe=RULES, count=COUNT) as run:
+        measured = report(run, bench())
+        ((path, rows),) = exported(run, measured)
+        words = [{**row, "prefers": prefers_calls(row), "rater": "Ann"} for row in rows]
+        take(run.store, measured, [fill(path, words)])
+        assert outcomes(verdict(run))[:2] == ["pass", "pass"]
+
+
+def test_a_sheet_that_is_lost_is_withdrawn_and_not_waited_for(tmp_path: Path) -> None:
+    with project(tmp_path, recipe=RULES, count=COUNT) as run:
+        measured = report(run, bench())
+        ((path, rows),) = exported(run, measured)
+        ((lost, other),) = exported(run, measured, "lost.csv", seed=9, raters=("ben",))
+        words = [{**row, "prefers": prefers_calls(row)} for row in rows]
+        take(run.store, measured, [fill(path, words)])
+        assert outcomes(verdict(run))[:2] == ["pass", "inconclusive"]
+        with pytest.raises(UsageError, match=f"{COUNT} lines of sheet .* came back"):
+            withdraw(run.store, measured, rows[0]["sheet"], "lost")
+        with pytest.raises(UsageError, match="no sheet `x` of this report is out"):
+            withdraw(run.store, measured, "x", "lost")
+        withdraw(run.store, measured, other[0]["sheet"], "lost in the post")
+        assert outcomes(verdict(run))[:2] == ["pass", "pass"]
+        late = [{**row, "prefers": "A"} for row in other]
+        with pytest.raises(RowError) as told:
+            take(run.store, measured, [fill(lost, late)])
+        assert "its sheet was withdrawn: lost in the post" in told.value.rows[0].problem
 
 
 def test_a_rater_who_looks_at_nothing_opens_no_gate(tmp_path: Path) -> None:

@@ -47,6 +47,18 @@ def test_a_waiver_covers_its_own_rule_alone() -> None:
     ]
 
 
+def test_of_two_waivers_the_one_that_holds_counts() -> None:
+    for order in (1, -1):
+        two = [waiver("a.valid >= 0.9"), waiver("a.valid >= 0.9", date(2020, 1, 1))][::order]
+        (one, _) = admit(SHUT, [*two, waiver("a.exact_match >= 0.9")], TODAY)
+        assert one.waiver.expires == date(2027, 1, 1)
+
+
+def test_nobody_s_name_is_no_waiver() -> None:
+    with pytest.raises(ValueError, match="blank"):
+        Waiver(rule="a.valid >= 0.9", by=" ", reason="a pilot", expires=TODAY)
+
+
 def test_a_waiver_ends_on_its_day() -> None:
     waivers = [waiver("a.valid >= 0.9", TODAY), waiver("a.exact_match >= 0.9")]
     with pytest.raises(GateShut, match="1 rule of the gate is shut") as raised:

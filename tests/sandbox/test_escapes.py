@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.confined import needs_confinement
+from tests.sandbox.controls import CONTROLS, Control, control_of
 from tests.sandbox.hostile import CHEATS, ESCAPES
 from tutelage.sandbox import kernel
 from tutelage.sandbox.box import Box, Program
@@ -126,16 +127,13 @@ def test_calls_that_change_what_files_are_said_to_be_are_refused() -> None:
     assert told == {n: errno.EPERM if n in refused else errno.EROFS for n in CHANGES}
 
 
-def test_what_the_hostile_programs_do_works_where_nothing_stops_it() -> None:
-    works = (
-        *("reads the accounts", "reads by a link of its own", "lists the root"),
-        *("looks for homes", "opens TCP", "opens UDP", "opens a Unix socket"),
-        *("opens a netlink socket", "forks", "forks without end", "forks by the system call"),
-        *("starts a shell", "starts a command"),
-        *("becomes another program", "takes memory by an unnamed file", "looks at other processes"),
-        *("reads its own memory by /proc", "signals every process"),
-    )
-    with Box(Limits(seconds=20), "none") as free:
-        for name in works:
-            program = Program(source=ESCAPES[name], steps=[("eval", "f()")])
-            assert free.values(program).values[0] == "out", name
+@pytest.mark.parametrize("name", ESCAPES)
+def test_what_a_hostile_program_does_works_where_nothing_stops_it(name: str) -> None:
+    said = control_of(name)
+    if said != "out" and (needs := CONTROLS.get(name, Control()).needs):
+        pytest.skip(f"this machine has not {needs}: {said}")
+    assert said == "out"
+
+
+def test_every_control_is_of_an_escape() -> None:
+    assert CONTROLS.keys() <= ESCAPES.keys()

@@ -11,7 +11,7 @@ from tests.confined import needs_confinement
 from tutelage.core.errors import MissingCapability
 from tutelage.sandbox import box as boxes
 from tutelage.sandbox.box import Box, Program
-from tutelage.sandbox.cases import Unclear, defined, read_tests
+from tutelage.sandbox.cases import Unclear, defined, leaned_on, read_tests
 from tutelage.sandbox.limits import Limits
 from tutelage.sandbox.trial import Dialogue, Trial
 from tutelage.sandbox.values import Opaque, Raised, Unreadable, decode, encode, plain
@@ -208,6 +208,67 @@ def test_a_setup_may_use_what_the_program_defines(trial: Trial) -> None:
     assert tried(
         trial, source, "assert of(root) == wanted", setup="wanted = 3\nroot = Node(3)"
     ) == [""]
+
+
+CHECKED = "want = 4\ndef check(v):\n    return v == want"
+
+
+@pytest.mark.parametrize(
+    ("setup", "test", "source"),
+    [
+        ("wanted = {2: 4}", "f(2) == wanted[2]", "def f(x): return wanted[x]"),
+        ("wanted = {2: 3}\nwanted[2] += 1", "f(2) == wanted[2]", "def f(x): return wanted[x]"),
+        ("of = {2: 4}.get", "f(2) == of(2)", "def f(x): return of(x)"),
+        ("def want(): return 4", "f(2) == want()", "def f(x): return want()"),
+        (CHECKED, "check(f(2))", "def f(x): return want"),
+        (CHECKED, "check(f(2))", "def f(x): return check.__code__.co_consts[-1]"),
+        (
+            CHECKED,
+            "check(f(2))",
+            "def f(x):\n    check.__code__ = (lambda v: True).__code__\n    return 0",
+        ),
+        (
+            CHECKED,
+            "check(f(2))",
+            "def f(x):\n    global check\n    check = lambda v: True\n    return 0",
+        ),
+    ],
+)
+def test_what_a_setup_makes_for_judging_is_not_beside_the_program(
+    trial: Trial, setup: str, test: str, source: str
+) -> None:
+    tests = ("assert f(1) == 2", f"assert {test}")
+    assert tried(trial, source, *tests, setup=setup)[1] != ""
+    assert tried(trial, "def f(x): return 2 * x", *tests, setup=setup) == ["", ""]
+
+
+@pytest.mark.parametrize(
+    ("setup", "test", "source"),
+    [
+        ("data = [3, 1]", "f(data) == [1, 3]", "def f(x): return sorted(x)"),
+        ("data = [3, 1]\ndata.append(2)", "f(data) == 3", "def f(x): return len(x)"),
+        ("data = [3, 1]", "f(data) == sorted(data)", "def f(x): return sorted(x)"),
+        ("import math", "f(4) == 2", "def f(x): return math.isqrt(x)"),
+        ("TABLE = {4: 2}", "f(4) == 2", "def f(x): return TABLE[x]"),
+        (
+            "class Pair:\n    def __init__(self, a): self.a = a",
+            "f(Pair(2)) == 2",
+            "def f(p): return p.a",
+        ),
+    ],
+)
+def test_what_the_program_is_asked_with_or_may_use_is_beside_it(
+    trial: Trial, setup: str, test: str, source: str
+) -> None:
+    assert tried(trial, source, f"assert {test}", setup=setup) == [""]
+
+
+def test_what_the_reference_uses_of_the_setup_is_beside_every_program(trial: Trial) -> None:
+    source, setup = "def f(x): return twice(x)", "def twice(x): return 2 * x"
+    asked, leaned = defined(source), leaned_on(source)
+    assert leaned == {"twice"}
+    tests = read_tests(["assert f(2) == twice(2)"], setup, asked, leaned)
+    assert trial.of(source, tests)[0].passed
 
 
 @pytest.mark.parametrize("test", ["assert", "f(2) == 4", "pass", "assert 1 == 1"])

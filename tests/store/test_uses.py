@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from tutelage.core.conversation import Message
 from tutelage.core.errors import StoreError
+from tutelage.core.row import Example, Source
 from tutelage.store.store import Store
-from tutelage.store.uses import Uses
+from tutelage.store.uses import Uses, asked_by
 
 
 def ledger(folder: Path) -> Uses:
@@ -75,6 +77,33 @@ def test_a_line_that_is_none_is_told_by_its_number(tmp_path: Path, line: bytes, 
     with pytest.raises(StoreError, match=words) as raised:
         uses.read()
     assert raised.value.where == "test-uses.jsonl, line 2"
+
+
+def asked(*turns: tuple[str, str]) -> Example:
+    return Example(
+        messages=tuple(Message(role=role, content=said) for role, said in turns),  # type: ignore[arg-type]
+        origin="human",
+        licence="CC0-1.0",
+        source=Source(uri="test.jsonl", line=1),
+    )
+
+
+def test_the_same_requests_are_the_same_test_however_they_are_laid_out() -> None:
+    rows = [asked(("user", f"play {name}"), ("assistant", '{"a": 1}')) for name in "abcd"]
+    again = [
+        asked(("system", "Be brief."), ("user", f" Play  {name}\n"), ("assistant", '{"a":1}'))
+        for name in "abcd"
+    ]
+    assert asked_by(rows) == asked_by(again)
+    assert len(set(asked_by(rows))) == 4
+
+
+def test_where_users_say_the_same_all_that_stands_in_the_rows_tells_them_apart() -> None:
+    def of(names: str) -> list[Example]:
+        return [asked(("system", f"Text {name}."), ("user", "Sum up.")) for name in names]
+
+    assert len(set(asked_by(of("abcd")))) == 4
+    assert not set(asked_by(of("abcd"))) & set(asked_by(of("efgh")))
 
 
 def test_a_file_that_shares_most_rows_counts_on(tmp_path: Path) -> None:

@@ -34,8 +34,8 @@ def rate_command() -> None:
     """Have people rate a report's answers blind, and take their ratings in.
 
     `export` writes sheets that do not tell whose an answer is; the key stays in the project.
-    `import` reads them filled in. Gate and page then read the ratings beside the report, which
-    stays as it is: `tutelage gate RECIPE` decides rules such as
+    `import` reads them filled in; `withdraw` waits for one no more. Gate and page then read the
+    ratings beside the report, which stays as it is: `tutelage gate RECIPE` decides rules such as
     `calls.people_win_rate_over_zero_shot >= 0.5`.
     """
 
@@ -143,6 +143,30 @@ def import_sheets(run: str, files: tuple[Path, ...], replace: bool, project: Pat
         "suites": found.people,
     }
     return Reply(data=data, draw=draw, artifacts=[("rate", found.artifact)])
+
+
+@rate_command.command("withdraw")
+@click.argument("run")
+@click.argument("sheet")
+@click.option("--because", required=True, metavar="WORDS", help="Why; kept with the sheet's key.")
+@of_project
+def withdraw_sheet(run: str, sheet: str, because: str, project: Path) -> Reply:
+    """Wait no more for SHEET of RUN's answers: it is lost, or was a trial.
+
+    A rule on the rate at equal length waits for every line that was handed out. A sheet of which
+    a line has come back cannot be withdrawn, and one that is withdrawn is not taken in.
+    """
+    from tutelage.evaluate.rate import withdraw
+
+    past, report = _found(run, project)
+    with past.store.lock():
+        withdraw(past.store, report, sheet, because)
+
+    def draw(console: Console) -> None:
+        console.print(Text(printable(f"sheet {sheet} is withdrawn: {because}")), soft_wrap=True)
+
+    data = {"report": report.digest, "sheet": sheet, "because": because}
+    return Reply(data=data, draw=draw, artifacts=[("evaluate", report)])
 
 
 def _found(run: str, project: Path) -> tuple[PastRun, Artifact]:

@@ -60,7 +60,7 @@ def rogan_gladen(
     if min(n, calibration.positives, calibration.negatives) == 0:
         return Interval(value=math.nan, low=0.0, high=1.0, n=0, method=method)
     rate = generator.beta(flagged + 0.5, n - flagged + 0.5, RESAMPLES)
-    sensitivity, specificity = _errs(calibration, generator)
+    sensitivity, specificity = drawn_errs(calibration, generator)
     power = sensitivity + specificity - 1
     with np.errstate(divide="ignore", invalid="ignore"):
         draws = np.clip((rate + specificity - 1) / power, 0.0, 1.0)
@@ -128,7 +128,7 @@ def corrected_difference(
     drawn = generator.dirichlet(
         [wins + 0.5, losses + 0.5, max(0.0, worth - wins - losses) + 0.5], RESAMPLES
     )
-    power = sum(_errs(calibration, generator)) - 1
+    power = sum(drawn_errs(calibration, generator)) - 1
     with np.errstate(divide="ignore", invalid="ignore"):
         draws = np.clip((drawn[:, 0] - drawn[:, 1]) / power, -1.0, 1.0)
     tail = (1 - confidence) / sides
@@ -140,7 +140,7 @@ def corrected_difference(
     return Interval(value=value, low=low, high=high, n=n, method=name)
 
 
-def _errs(calibration: Calibration, generator: np.random.Generator) -> tuple[Floats, Floats]:
+def drawn_errs(calibration: Calibration, generator: np.random.Generator) -> tuple[Floats, Floats]:
     """Sensitivities and specificities that could have given these counts."""
     seen = (
         (calibration.found, calibration.positives),

@@ -105,6 +105,8 @@ def parse(text: str) -> Rule:
     baseline: Baseline | None = None
     if plain is not None:
         threshold = _signed(plain[1], plain[2])
+        if not math.isfinite(threshold):
+            raise _unparsed(text, sign.end(), "a finite number")
     elif named is not None:
         baseline = _baseline(text, named)
         threshold = _signed(named[2] or "+", named[3] or "0")

@@ -14,16 +14,15 @@ from numpy.typing import NDArray
 
 from tutelage.core.digest import Json
 from tutelage.core.errors import ContractError, MissingCapability
+from tutelage.engine.ending import comes_to_an_end
+from tutelage.engine.reshaped import in_any_order, moved
 
 LOG = logging.getLogger(__name__)
 WORD = 32  # tokens in a word of a mask
 # Between two parts of an answer, so that no model can go on with blanks until it is cut.
 BLANKS = r"[\x20\x0A\x0D\x09]{1,16}"
 WHERE = "contract.output_schema"
-PLAIN = re.compile(r"[\w-]+")  # keys that are patterns of themselves
-NAMES = ("$id", "$schema")  # what a schema is called, which would lead references elsewhere
-SAID = ("const", "enum", "default", "examples")  # values, no schemas
-BY_NAME = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
+ADVICE = re.compile(r",?\s*\(?\b(Enable|Use|Set|Try)\b[^.;]*'coerce_one_of'[^.;)]*[.;)]?")
 
 
 def schema_of(output_schema: Json) -> Json:
@@ -33,14 +32,14 @@ def schema_of(output_schema: Json) -> Json:
     must have come first, as the schema lists them; the others in any order.
     """
     if not isinstance(output_schema, list):
-        return {} if output_schema is True else _in_any_order(output_schema)
+        return {} if output_schema is True else in_any_order(output_schema)
     places: dict[str, Json] = {}
     calls: list[Json] = []
     for number, tool in enumerate(output_schema):
-        function: Any = tool.get("function", tool) if isinstance(tool, Mapping) else {}
+        function = _function(tool)
         place = f"tool{number}"
         parameters = function.get("parameters", {"type": "object"})
-        places[place] = _in_any_order(_moved(parameters, f"#/$defs/{place}"))
+        places[place] = in_any_order(moved(parameters, f"#/$defs/{place}"))
         calls.append(
             {
                 "type": "object",
@@ -53,6 +52,10 @@ def schema_of(output_schema: Json) -> Json:
             }
         )
     return {"anyOf": calls, "$defs": places}
+
+
+def _function(tool: Json) -> Any:
+    return tool.get("function", tool) if isinstance(tool, Mapping) else {}
 
 
 def writer(output_schema: Json) -> Callable[[str], bool]:
@@ -78,7 +81,14 @@ def check_schema(output_schema: Json) -> None:
         no grammar can hold.
     """
     matcher = _library().LLMatcher
-    grammar = _grammar(json.dumps(schema_of(output_schema)))
+    tools = output_schema if isinstance(output_schema, list) else []
+    names = [json.dumps(_function(tool).get("name")) for tool in tools]
+    if twice := [one for number, one in enumerate(names) if one in names[:number]]:
+        raise _refused(f"two tools are called {twice[0]}")
+    whole = schema_of(output_schema)
+    if not comes_to_an_end(whole):
+        raise _refused("what must be there leads into itself, so that no answer comes to an end")
+    grammar = _grammar(json.dumps(whole))
     wrong, messages = matcher.validate_grammar_with_warnings(grammar)
     if wrong:
         raise _refused(messages[0])
@@ -226,64 +236,12 @@ def _library() -> Any:
 
 
 def _refused(problem: str) -> ContractError:
+    words = ADVICE.sub("", " ".join(problem.split()))
     return ContractError(
-        f"no grammar can be made of it: {' '.join(problem.split())}",
+        f"no grammar can be made of it: {words}",
         where=WHERE,
         expected="a schema that can be followed token by token",
-        hint="leave that keyword out, or `constrained` out of evaluate.baselines",
+        hint="write `anyOf`, where one of several holds"
+        if "oneOf" in words
+        else "leave that keyword out, or `constrained` out of evaluate.baselines",
     )
-
-
-def _in_any_order(schema: Json) -> Json:
-    """The schema with `_unordered` objects, where none of its references leads into them."""
-    return schema if "/properties/" in json.dumps(schema) else _unordered(schema)
-
-
-def _unordered(schema: Json) -> Json:
-    """The schema with its objects' optional keys as patterns, which have no order.
-
-    A grammar writes the keys that are listed in the order of the list. An object closed to
-    other keys has at most as many as it lists, so that none is repeated without end.
-    """
-    if isinstance(schema, list):
-        return [_unordered(one) for one in schema]
-    if not isinstance(schema, Mapping):
-        return schema
-    found: dict[str, Json] = {}
-    for key, part in schema.items():
-        if key in SAID:
-            found[key] = part
-        elif key in BY_NAME and isinstance(part, Mapping):
-            found[key] = {name: _unordered(one) for name, one in part.items()}
-        else:
-            found[key] = _unordered(part)
-    listed, required = found.get("properties"), found.get("required", [])
-    if not isinstance(listed, dict) or "patternProperties" in found:
-        return found
-    free = [name for name in listed if not (isinstance(required, list) and name in required)]
-    if len(free) < 2 or not all(map(PLAIN.fullmatch, free)):
-        return found
-    found["patternProperties"] = {f"^{name}$": listed[name] for name in free}
-    found["properties"] = {name: one for name, one in listed.items() if name not in free}
-    if found.get("additionalProperties") is False:
-        found.setdefault("maxProperties", len(listed))
-    return found
-
-
-def _moved(schema: Json, root: str) -> Json:
-    """The schema with references to its own root led to where it now stands."""
-    if isinstance(schema, list):
-        return [_moved(one, root) for one in schema]
-    if not isinstance(schema, Mapping):
-        return schema
-    return {key: _moved_part(key, part, root) for key, part in schema.items() if key not in NAMES}
-
-
-def _moved_part(key: str, part: Json, root: str) -> Json:
-    if key == "$ref" and isinstance(part, str) and part.startswith("#"):
-        return root + part.removeprefix("#")
-    if key in SAID:
-        return part
-    if key in BY_NAME and isinstance(part, Mapping):
-        return {name: _moved(one, root) for name, one in part.items()}
-    return _moved(part, root)

@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tutelage.core.seeds import stream
 from tutelage.engine.grammar import Held
-from tutelage.engine.protocol import Decoding, Generation, Stop
+from tutelage.engine.protocol import Decoding, Generation, Prompt, Stop
 
 Decode = Callable[[Sequence[int]], str]
 COLDEST = 1e-4  # below it logits divided by the temperature overflow
@@ -21,7 +22,7 @@ class Growing:
 
     def __init__(
         self,
-        numbers: Sequence[int],
+        draws: Sequence[np.random.Generator],
         rooms: Sequence[int],
         decoding: Decoding,
         held: Held | None = None,
@@ -29,11 +30,11 @@ class Growing:
         self._held = held  # to a grammar
         self._rooms = rooms  # of each answer by itself, so that a batch changes nothing
         self._decoding = decoding
-        self._ids: list[list[int]] = [[] for _ in numbers]
-        self._chances: list[list[float]] = [[] for _ in numbers]
-        self._stops: list[Stop] = ["length" for _ in numbers]
-        self._open = list(range(len(numbers)))
-        self._draws = [np.random.default_rng((decoding.seed, number)) for number in numbers]
+        self._ids: list[list[int]] = [[] for _ in draws]
+        self._chances: list[list[float]] = [[] for _ in draws]
+        self._stops: list[Stop] = ["length" for _ in draws]
+        self._open = list(range(len(draws)))
+        self._draws = draws
 
     def allowed(self, logits: Tensor) -> Tensor:
         """The logits `[B, V]`, at -inf where no answer of the grammar goes on with the token."""
@@ -83,6 +84,13 @@ class Growing:
         ]
 
 
+def draw_of(prompt: Prompt, place: int, decoding: Decoding) -> np.random.Generator:
+    """The random stream of a prompt's answer: by its name, so that no order or batch moves it."""
+    if prompt.name:
+        return stream(prompt.name, decoding.seed)
+    return np.random.default_rng((decoding.seed, place))
+
+
 def choose(
     logits: Tensor, decoding: Decoding, draws: Sequence[np.random.Generator]
 ) -> tuple[Tensor, Tensor]:
@@ -98,6 +106,7 @@ def choose(
     reach = ranked.cumsum(-1)
     drawn = torch.tensor([[draw.random()] for draw in draws], device=reach.device)
     point = drawn * reach[:, -1:]
-    pick = (reach <= point).sum(-1, keepdim=True).clamp(max=reach.shape[-1] - 1)
+    last = (ranked > 0).sum(-1, keepdim=True) - 1  # a draw may round to 1: nothing lies beyond
+    pick = torch.minimum((reach <= point).sum(-1, keepdim=True), last)
     token = place.gather(1, pick)
     return token[:, 0], chance.gather(1, token)[:, 0]

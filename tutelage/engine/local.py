@@ -20,7 +20,7 @@ from tutelage.engine.attention import layout
 from tutelage.engine.backbone import Backbone, open_backbone, settle
 from tutelage.engine.device import best_device, choose_precision
 from tutelage.engine.grammar import Grammar, Held, Vocabulary
-from tutelage.engine.growing import Decode, Growing, choose
+from tutelage.engine.growing import Decode, Growing, choose, draw_of
 from tutelage.engine.logprob import LossShape, head_logits, logprobs
 from tutelage.engine.protocol import Chunk, Decoding, Generation, Identity, Prompt, check_grammar
 from tutelage.render.pack import PackedRow
@@ -120,7 +120,8 @@ class LocalEngine:
         self._check(prompt, "the prompt")
         decoder = self._backbone.decoder()
         room = self._room(len(prompt.ids), decoding)
-        growing = Growing([0], [room], decoding, self._held(1, decoding))
+        draw = draw_of(prompt, 0, decoding)
+        growing = Growing([draw], [room], decoding, self._held(1, decoding))
         hidden = decoder.start([prompt.ids], room)
         shown, told = "", 0
         while True:
@@ -223,7 +224,9 @@ class LocalEngine:
     ) -> list[Generation]:
         began = time.monotonic()
         rooms = [self._room(len(prompt.ids), decoding) for prompt in prompts]
-        growing = Growing(numbers, rooms, decoding, self._held(len(prompts), decoding))
+        pairs = zip(prompts, numbers, strict=True)
+        draws = [draw_of(prompt, number, decoding) for prompt, number in pairs]
+        growing = Growing(draws, rooms, decoding, self._held(len(prompts), decoding))
         decoder = self._backbone.decoder()
         hidden = decoder.start([prompt.ids for prompt in prompts], max(rooms))
         while True:

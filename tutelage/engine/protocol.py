@@ -31,6 +31,7 @@ class Prompt:
 
     ids: tuple[int, ...]
     messages: tuple[Message, ...] = ()
+    name: str = ""  # of the stream its answer is drawn from; its place in the list where empty
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

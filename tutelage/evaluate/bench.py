@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tutelage.core.recipe import Evaluate, Precision
+from tutelage.engine.device import best_device, choose_precision
 from tutelage.engine.local import LocalEngine
 from tutelage.engine.protocol import Engine
 from tutelage.evaluate.ladder import System
@@ -40,6 +41,13 @@ class LocalBench:
         self._precision = precision
         self._base_digests = base.digests()
         self._held: tuple[bool, Engine] | None = None
+
+    @property
+    def computed(self) -> Mapping[str, str]:
+        """The device and the precision `auto` comes to there."""
+        device = best_device()
+        precision = choose_precision(self._precision, device)
+        return {"device": device.type, "precision": str(precision).removeprefix("torch.")}
 
     def digests(self, system: System) -> Mapping[str, str]:
         """The base's files, and the adapter where the system has it."""

@@ -74,7 +74,7 @@ def asked(section: Evaluate) -> list[SystemName]:
 
 
 def opened(names: Sequence[str], train: Train, run: Run) -> list[Candidate]:
-    """Each base with the recipe's contract on it.
+    """Each base with the recipe's contract on it; one that is named in two ways is there once.
 
     Raises: BaseModelError with all that cannot be opened.
     """
@@ -87,6 +87,10 @@ def opened(names: Sequence[str], train: Train, run: Run) -> list[Candidate]:
         except TutelageError as error:
             says = f"{error.message}; {error.hint}" if error.hint else error.message
             bad.append(BadRow(where=uri_of(name), problem=says))
+            continue
+        alike = [one.base.name for one in found if one.base.digests() == base.digests()]
+        if alike:
+            run.progress.warn(f"`{uri_of(name)}` is `{alike[0]}`, and is compared once")
             continue
         for warning in contract.warnings:
             run.progress.warn(f"{base.name}: {warning}")

@@ -72,6 +72,8 @@ def _take(row: Row, desk: Desk, filled: Filled) -> None:
     name = row.cells.get("sheet", "").strip()
     key = filled.sheets.get(name) or desk.key_of(name)
     problem = f"no sheet `{name[:40]}` was exported here"
+    if "sheet" not in row.cells:
+        problem = "column `sheet` is missing"
     if key is not None:
         problem = _misfit(row, key, desk)
     if key is not None and not problem:
@@ -98,6 +100,8 @@ def _misfit(row: Row, key: Key, desk: Desk) -> str:
     """Why the line is not one that was exported, empty where it is."""
     if key.report != desk.report:
         return f"its sheet is of another report, {key.report[:12]}"
+    if key.withdrawn:
+        return f"its sheet was withdrawn: {key.withdrawn}"
     missing = [column for column in key.columns if column not in row.cells]
     if missing:
         return f"column `{missing[0]}` is missing"
@@ -134,6 +138,7 @@ def _ratings(row: Row, key: Key, desk: Desk) -> Iterator[Rating]:
                 first=hidden.systems[0],
                 criterion=criterion,
                 value=MARKS[word],
+                sheet=row.cells["sheet"].strip(),
             )
     if key.criteria:
         return
@@ -149,6 +154,7 @@ def _ratings(row: Row, key: Key, desk: Desk) -> Iterator[Rating]:
         value=1 - shown_first if swapped else shown_first,
         swapped=swapped,
         longer=len(there.answers[TUNED]) - len(there.answers[other]),
+        sheet=row.cells["sheet"].strip(),
     )
 
 

@@ -46,9 +46,10 @@ class Imported:
 
 
 def export(store: Store, report: Artifact, wanted: Wanted, path: Path) -> list[tuple[Path, Sheet]]:
-    """Writes a blind sheet for each rater, its key into the store first.
+    """Writes a blind sheet for each rater, and then its key into the store.
 
-    Of several raters each has a file named after them.
+    Of several raters each has a file named after them. A sheet that could not be written is
+    nowhere waited for.
 
     Raises: UsageError for what the report does not have, and where a file is there already.
     """
@@ -61,9 +62,36 @@ def export(store: Store, report: Artifact, wanted: Wanted, path: Path) -> list[t
         hint = "name another, or remove it: somebody may have filled it in"
         raise UsageError("there is such a file already", where=str(there[0]), hint=hint)
     for mine, sheet in found:
-        Rated(store=store).keep_key(sheet.name, sheet.key.to_dict())
         write_sheet(mine, sheet.key.columns, sheet.rows)
+        try:
+            Rated(store=store).keep_key(sheet.name, sheet.key.to_dict())
+        except BaseException:
+            mine.unlink()  # nothing opens it
+            raise
     return found
+
+
+def withdraw(store: Store, report: Artifact, sheet: str, because: str) -> None:
+    """Waits no more for a sheet that was handed out: it is lost, say, or was a trial.
+
+    Raises: UsageError where no such sheet of the report is out, and where some of it came back:
+        what is known of its lines must not choose whether they count.
+    """
+    rated = Rated(store=store)
+    out = rated.handed_out(report)
+    if sheet not in out:
+        there = ", ".join(f"{name} of {form['rater']}" for name, form in out.items())
+        raise UsageError(
+            f"no sheet `{sheet}` of this report is out", hint=f"out: {there or 'none'}"
+        )
+    before = rated.latest(report)
+    known = [] if before is None else read_ratings(before.file(RATINGS))
+    if back := sum(1 for one in known if one.sheet == sheet):
+        raise UsageError(
+            f"{back} line{'s' if back > 1 else ''} of sheet `{sheet}` came back",
+            hint="import the rest: what is known of a sheet must not choose whether it counts",
+        )
+    rated.withdraw(sheet, because)
 
 
 def take(

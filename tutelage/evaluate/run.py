@@ -20,9 +20,9 @@ from tutelage.store.release import CONTRACT
 from tutelage.store.run import Run
 from tutelage.store.store import Draft
 from tutelage.store.tables import ROWS, read_rows
-from tutelage.store.uses import Uses
+from tutelage.store.uses import Uses, asked_by
 
-VERSION = 3  # raised when the same answers come to another report
+VERSION = 4  # raised when the same answers come to another report
 SEEDS = ("evaluate.few_shot", "evaluate.bootstrap", "evaluate.decoding")
 DIGITS = 12  # of a digest
 BASE = {"base:config": "config.json", "base:weights": "weights"}
@@ -119,10 +119,9 @@ def _files(section: Evaluate, run: Run) -> dict[str, str]:
 
 
 def _rows(section: Evaluate, run: Run) -> dict[str, list[str]]:
-    """The ids of each suite's rows."""
+    """What the rows of each suite ask."""
     return {
-        suite.name: [row.id for row in read_examples(suite, run.recipe).examples]
-        for suite in section.suites
+        suite.name: asked_by(read_examples(suite, run.recipe).examples) for suite in section.suites
     }
 
 

@@ -22,12 +22,13 @@ from tutelage.evaluate.ladder import PromptedTask, Prompting, System, Weighing
 from tutelage.evaluate.weigh import weighed_sample
 from tutelage.render.continuation import cut_to
 from tutelage.score.roster import FINISHED
-from tutelage.store.artifact import pretty, read_json
+from tutelage.store.artifact import Artifact, pretty, read_json
 from tutelage.store.run import Run
 from tutelage.store.store import Draft
 from tutelage.store.tables import SAMPLES, read_samples, write_samples
+from tutelage.store.underway import Underway
 
-VERSION = 2
+VERSION = 3
 LATENCY = "latency.json"  # of an artifact of samples: seconds of answers asked for alone
 ALONE, ALONE_SECONDS = 20, 3.0  # so many answers are asked for alone, or for so long
 ROWS = 16  # rows of a scoring batch are a part of `batch_tokens`: every token has its logits
@@ -44,6 +45,10 @@ class Bench(Protocol):
     @property
     def continuations(self) -> Weighing:
         """How what is weighed is rendered."""
+
+    @property
+    def computed(self) -> Mapping[str, str]:
+        """On what device and in which precision, as they were resolved."""
 
     def digests(self, system: System) -> Mapping[str, str]:
         """What the system's weights are, by digest."""
@@ -81,19 +86,14 @@ class Sampler:
     def answered(self, suite: str, system: System, asked: Sequence[PromptedTask]) -> Answered:
         """The system's answers.
 
-        They are kept in the store under what they depend on: weights, prompts and
-        decoding. A new training leaves those of the baselines as they are.
+        They are kept in the store under what they depend on: weights, prompts, decoding,
+        device and precision. A new training leaves those of the baselines as they are.
         """
         weighed = any(one.lessons for one in asked)
         provenance = self._provenance(system, asked, weighed)
         found = None if self.run.force else self.run.store.find(provenance.key)
         if found is None:
-            with self.run.store.put(provenance) as draft:
-                if weighed:
-                    self._weigh(system, asked, draft)
-                else:
-                    self._generate(system, asked, draft)
-            found = draft.artifact
+            found = self._made(provenance, system, asked, weighed)
         else:
             self.progress.done += len(asked)
             self.run.progress.stage(f"evaluate.{suite}.{system.name}", "reused", found.name)
@@ -102,18 +102,36 @@ class Sampler:
             latency=() if weighed else tuple(read_json(found.file(LATENCY))["seconds"]),
         )
 
+    def _made(
+        self,
+        provenance: Provenance,
+        system: System,
+        asked: Sequence[PromptedTask],
+        weighed: bool,
+    ) -> Artifact:
+        store = self.run.store
+        if weighed:
+            with store.put(provenance) as draft:
+                self._weigh(system, asked, draft)
+            return draft.artifact
+        with (
+            Underway(store, provenance.key, anew=self.run.force) as underway,
+            store.put(provenance) as draft,
+        ):
+            self._generate(system, asked, draft, underway)
+        return draft.artifact
+
     def _provenance(
         self, system: System, asked: Sequence[PromptedTask], weighed: bool
     ) -> Provenance:
         prompts = strong_digest([[one.task.id, one.task.cluster, one.digest] for one in asked])
-        train = self.run.recipe.train
         inputs = {"contract": self.bench.contract.digest, **self.bench.digests(system)}
         section = {
             "samples": system.name,
             "prompts": prompts,
             "decoding": None if weighed else msgspec.to_builtins(self._decoding(system)),
             "batch_tokens": self.section.batch_tokens,
-            "precision": train.precision if train else None,
+            "computed": dict(self.bench.computed),
         }
         return Provenance(kind="report", inputs=inputs, section=section, stage_version=VERSION)
 
@@ -131,19 +149,30 @@ class Sampler:
             schema=held,
         )
 
-    def _generate(self, system: System, asked: Sequence[PromptedTask], draft: Draft) -> None:
+    def _generate(
+        self, system: System, asked: Sequence[PromptedTask], draft: Draft, underway: Underway
+    ) -> None:
         context = self.bench.contract.context
         # shortest first, as the engine goes: answers then come while it works
         order = sorted(asked, key=lambda one: (len(one.ids), one.task.id))
         fitting = [one for one in order if len(one.ids) < context]
         done = {one.task.id: _unanswered(one, system) for one in order[len(fitting) :]}
         decoding = self._decoding(system)
-        prompts = [Prompt(ids=one.ids, messages=one.conversation.messages) for one in fitting]
+        prompts = {
+            one.task.id: Prompt(ids=one.ids, messages=one.conversation.messages, name=one.task.id)
+            for one in fitting
+        }
+        waiting = [one for one in fitting if one.task.id not in underway.known]
+        done |= {task: one for task, one in underway.known.items() if task in prompts}
         tell = self._telling(len(done))
         engine = self.bench.engine(system) if prompts else None
-        answers = engine.generate(prompts, decoding) if engine else iter(())
-        for one, answer in zip(fitting, answers, strict=True):
-            done[one.task.id] = Sample(
+        answers = (
+            engine.generate([prompts[one.task.id] for one in waiting], decoding)
+            if engine and waiting
+            else iter(())
+        )
+        for one, answer in zip(waiting, answers, strict=True):
+            sample = done[one.task.id] = Sample(
                 task=one.task.id,
                 cluster=one.task.cluster,
                 system=system.name,
@@ -154,11 +183,13 @@ class Sampler:
                 tokens=len(answer.ids),
                 seconds=round(answer.seconds, 6),
             )
+            underway.keep(sample)
             tell(1)
         write_samples(draft.folder / SAMPLES, [done[one.task.id] for one in asked])
         draft.counts["samples"] = len(asked)
         draft.counts["unanswered"] = len(order) - len(fitting)
-        seconds = _alone(engine, prompts, decoding) if engine else []
+        draft.counts["kept_from_before"] = len(fitting) - len(waiting)
+        seconds = _alone(engine, list(prompts.values()), decoding) if engine else []
         (draft.folder / LATENCY).write_bytes(pretty({"seconds": seconds}))
 
     def _weigh(self, system: System, asked: Sequence[PromptedTask], draft: Draft) -> None:

@@ -24,7 +24,7 @@ from tutelage.store.artifact import Artifact, read_json
 from tutelage.store.tables import SAMPLES, read_rows, read_samples
 
 TUNED = "tuned"
-DIGITS = 12  # of the digests that name sheets and lines
+DIGITS = 12  # of the digests that name sheets and lines, behind a letter: no cell is a number
 PREFERS, RATER = "prefers", "rater"
 PAIRED = ("sheet", "line", "request", "answer_a", "answer_b", PREFERS, RATER)
 ALONE = ("sheet", "line", "request", "answer")  # marks follow, one a criterion, then the rater
@@ -61,6 +61,7 @@ class Key:
     rater: str
     alike: tuple[str, ...]  # tasks nobody is asked about: both answers are one
     lines: Mapping[str, Shown]
+    withdrawn: str = ""  # why nobody waits for it any more
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -106,16 +107,17 @@ class Answered:
 
 
 def answered(report: Artifact, suite: str) -> dict[str, Answered]:
-    """A suite's tasks with every system's answer, in the report's order.
+    """A suite's tasks with the answer of each of the report's systems, in the report's order.
 
     Raises: UsageError for a suite there is not, or in which nothing is answered.
     """
-    suites = {one["name"]: one for one in read_json(report.file(SUMMARY))["suites"]}
+    summary = read_json(report.file(SUMMARY))
+    suites = {one["name"]: one for one in summary["suites"]}
     if suite not in suites:
         raise UsageError(f"the report has no suite `{suite}`", hint=f"there is {', '.join(suites)}")
     samples: dict[str, list[Sample]] = {}
     for sample in read_samples(report.file(SAMPLES)):
-        if suite_of(sample.task) == suite:
+        if suite_of(sample.task) == suite and sample.system in summary["systems"]:
             samples.setdefault(sample.task, []).append(sample)
     found = {}
     for row in read_rows(report.file(TASKS)):
@@ -193,7 +195,7 @@ def _sheet(
     alike: Sequence[str],
 ) -> Sheet:
     said = [report.digest, wanted.suite, list(wanted.criteria), rater, list(alike)]
-    name = strong_digest([said, [[task, *systems] for task, systems in looks]])[:DIGITS]
+    name = "S" + strong_digest([said, [[task, *systems] for task, systems in looks]])[:DIGITS]
     lines = {
         _line(name, task, systems): Shown(task=task, systems=systems) for task, systems in looks
     }
@@ -215,4 +217,4 @@ def _sheet(
 
 
 def _line(sheet: str, task: str, systems: Sequence[str]) -> str:
-    return short_digest("\0".join((sheet, task, *systems)).encode())[:DIGITS]
+    return "L" + short_digest("\0".join((sheet, task, *systems)).encode())[:DIGITS]

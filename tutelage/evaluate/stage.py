@@ -30,7 +30,7 @@ from tutelage.score.attacks import asked_of
 from tutelage.score.labelled import Labelled
 from tutelage.score.pairing import SUMMARY, TASKS
 from tutelage.score.roster import asks_reference, open_scorers
-from tutelage.score.slices import Slice, slices_of
+from tutelage.score.slices import Slice, slices_of, unsliced
 from tutelage.score.task import Scorer, Task, tasks_of
 from tutelage.store.ingest.read import Ingested, read_examples, rows_error
 from tutelage.store.lines import METRICS, write_metrics
@@ -201,6 +201,9 @@ def _loaded(suite: Suite, file: Ingested, section: Evaluate, schema: Json, run: 
     rows = [row for row in asked[: section.limit] for _ in range(suite.samples)]
     tasks = tasks_of(suite.name, rows, suite.clustered_by, SEED if suite.red_team else None)
     labelled = labelled_of(suite, run)
+    for key, count in unsliced(tasks, suite.slices).items():
+        told = f"{count:,} of {len(tasks):,} tasks have no `{key}`: they are in no slice of it"
+        run.progress.warn(f"{suite.name}: {told}")
     return Loaded(
         suite=suite,
         uri=file.uri,

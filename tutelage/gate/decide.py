@@ -12,6 +12,7 @@ from tutelage.core.metric import CURE, LOCKED, ONE_SIDED, Metric
 from tutelage.core.power import POWER, items_by_variance, items_for, power_of_share
 from tutelage.core.rule import Bounds, Decided, Outcome, Rule, ahead, decide, evidence, near_bound
 from tutelage.gate.family import Sharper, decide_family
+from tutelage.score.level import BOUNDED_FROM, ORDER
 from tutelage.score.repeated import CROSSED
 
 SYSTEM = "tuned"
@@ -21,6 +22,11 @@ SCORE = "paired score"
 OTHER_SEEDS = (
     "more trainings (`train.seeds`) or more tasks: the report tells which of both it lacks"
 )
+UNBOUNDED = "tasks that are so few, or all alike, have no such bound: ask more that differ"
+BLIND = (
+    "its detector tells refusals from answers no better than chance: label more, or name another"
+)
+DETECTED = "rogan-gladen"  # in the method of a share that is corrected
 Lacking = Callable[[Rule], str]
 EXACT = "clopper-pearson"  # the method of bounds whose power is exact, too
 
@@ -99,7 +105,7 @@ def tasks_needed(bounds: Bounds, rule: Rule) -> int | None:
     """Tasks with which the rule would pass with 80 % chance, if the estimate is the truth.
 
     Exact for a share; else by the variance of one task, which is read from the bound
-    itself. None where no number of tasks would do.
+    itself. None where no number of tasks would do, or so few say nothing of the bound.
     """
     if bounds.method.startswith(EXACT):
         share, threshold = bounds.estimate, rule.threshold
@@ -111,6 +117,8 @@ def tasks_needed(bounds: Bounds, rule: Rule) -> int | None:
         return about if about > MANY else items_for(lambda n: power_of_share(share, threshold, n))
     z = NormalDist().inv_cdf(CONFIDENCE)
     half = abs(bounds.estimate - near_bound(rule, bounds))
+    if not math.isfinite(half):
+        return BOUNDED_FROM if ORDER in bounds.method and bounds.n < BOUNDED_FROM else None
     if SCORE in bounds.method:  # lopsided, and half an item wider: what more tasks take away
         half = (bounds.high - bounds.low) / 2 - 0.5 / bounds.n
     error = half / z
@@ -141,20 +149,28 @@ def _advised(decided: Decided, lacking: Lacking) -> Judged:
     if decided.outcome != "inconclusive":
         return Judged(decided=decided)
     rule, bounds = decided.rule, decided.bounds
-    if bounds is None or not math.isfinite(bounds.estimate) or bounds.n == 0:
+    if bounds is None or bounds.n == 0:
         missing = lacking(rule) if rule.baseline == "previous" else ""
         return Judged(decided=decided, advice=missing or "the suite has no such evidence")
     if bounds.method.startswith(LOCKED):
         return Judged(decided=decided, advice=_unlocking(bounds.method))
+    if not math.isfinite(bounds.estimate):
+        return Judged(decided=decided, advice=BLIND if DETECTED in bounds.method else "no value")
     distance = ahead(rule, bounds.estimate)
     if distance > 0 and bounds.method.startswith(CROSSED):
         return Judged(decided=decided, advice=OTHER_SEEDS)
     if distance <= 0:
-        short = f"the estimate itself is {-distance:.4f} short of the threshold"
+        short = f"the estimate itself is {abs(distance):.4f} short of the threshold"
         return Judged(decided=decided, advice=f"{short}: a better model, not more tasks, passes")
     needed = tasks_needed(bounds, rule)
     if needed is None:
-        return Judged(decided=decided, advice="no number of tasks would show it")
+        near = near_bound(rule, bounds)
+        told = "no number of tasks would show it" if math.isfinite(near) else UNBOUNDED
+        return Judged(decided=decided, advice=told)
+    if not math.isfinite(near_bound(rule, bounds)):
+        more = needed - bounds.n
+        advice = f"so few have no such bound: a 95th percentile needs {more:,} more tasks at least"
+        return Judged(decided=decided, more_tasks=more, advice=advice)
     # the estimate is on the right side and the bound is not: more is always needed
     more = max(1, needed - bounds.n)
     chance = f"{POWER:.0%}"

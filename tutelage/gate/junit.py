@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from xml.etree import ElementTree
 
+from tutelage.core.printable import printable
+
 
 def junit(verdict: Mapping[str, Any], name: str) -> bytes:
     """The XML of `verdict.json`; `name` is the recipe's.
@@ -26,9 +28,16 @@ def junit(verdict: Mapping[str, Any], name: str) -> bytes:
     for key, digest in verdict.get("evidence", {}).items():
         ElementTree.SubElement(properties, "property", {"name": key, "value": str(digest)})
     suite.extend(cases)
+    for element in root.iter():  # XML has no place for what rows may hold
+        element.attrib = {key: _legal(value) for key, value in element.attrib.items()}
+        element.text = _legal(element.text) if element.text else element.text
     ElementTree.indent(root)
     body: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
     return body + b"\n"
+
+
+def _legal(text: str) -> str:
+    return printable(text).translate({0xFFFE: "\\ufffe", 0xFFFF: "\\uffff"})
 
 
 def _cases(rule: Mapping[str, Any]) -> Iterator[ElementTree.Element]:

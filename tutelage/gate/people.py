@@ -28,10 +28,12 @@ class People:
     out: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # lines, by baseline
 
     @classmethod
-    def of(cls, ratings: Artifact | None, keys: Sequence[Mapping[str, Any]] = ()) -> People:
+    def of(
+        cls, ratings: Artifact | None, keys: Mapping[str, Mapping[str, Any]] | None = None
+    ) -> People:
         """Those of an artifact, nobody's where there is none; `keys` open the sheets given out."""
         known = read_ratings(ratings.file(RATINGS)) if ratings else []
-        return cls(ratings=by_suite(known), out=_still_out(known, keys))
+        return cls(ratings=by_suite(known), out=_still_out(known, keys or {}))
 
     def heard(self, answers: Answers) -> Answers:
         """The answers with people's scores beside the scorers'."""
@@ -66,15 +68,23 @@ class People:
 
 
 def _still_out(
-    ratings: Sequence[Rating], keys: Sequence[Mapping[str, Any]]
+    ratings: Sequence[Rating], keys: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, dict[str, int]]:
-    """By suite and baseline, the lines handed out that have not come back."""
-    back = {(one.rater, one.item, one.second) for one in ratings}
-    out: dict[tuple[str, str], set[tuple[str, str, str]]] = {}
-    for key in keys:
-        if key["against"]:
-            lines = {(key["rater"], one["task"], key["against"]) for one in key["lines"].values()}
-            out.setdefault((key["suite"], key["against"]), set()).update(lines - back)
+    """By suite and baseline, the lines handed out that have not come back.
+
+    One is back where its sheet brought it, whoever rated it, or its rater on another sheet.
+    """
+    sheets = {(one.sheet, one.item) for one in ratings}
+    raters = {(one.rater, one.item, one.second) for one in ratings}
+    out: dict[tuple[str, str], set[tuple[str, str]]] = {}
+    for sheet, key in keys.items():
+        if not key["against"]:
+            continue
+        waiting = out.setdefault((key["suite"], key["against"]), set())
+        for task in {one["task"] for one in key["lines"].values()}:
+            known = (key["rater"], task, key["against"]) in raters
+            if not known and (sheet, task) not in sheets:
+                waiting.add((key["rater"], task))
     found: dict[str, dict[str, int]] = {}
     for (suite, baseline), lines in out.items():
         found.setdefault(suite, {})[baseline] = len(lines)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tutelage.score.judges import metrics_of
 from tutelage.score.measure import Measure
 from tutelage.score.pairing import measures_in
 from tutelage.store.artifact import Artifact
@@ -40,7 +41,7 @@ def _judge(metric: str, report: Artifact) -> Mapping[str, Any]:
     """What a report says of the judge that gives a metric, its labels' digest among it."""
     made = report.manifest
     for keys in made.section.get("judges", ()):
-        if metric.startswith(f"{keys['name']}_"):
+        if metric in metrics_of(keys["name"], keys["kind"], keys["criteria"]):
             found = {name: one for name, one in keys.items() if name not in OF_NO_JUDGEMENT}
             if keys.get("labels"):
                 labels = f"labels:{uri_of(keys['labels']['path'])}"

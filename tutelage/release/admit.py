@@ -26,11 +26,13 @@ class Waived:
 
 
 def admit(verdict: Mapping[str, Any], waivers: Sequence[Waiver], today: date) -> tuple[Waived, ...]:
-    """The waivers a release needs; none where the gate is open.
+    """The waivers a release needs, of each rule the one that holds longest; none where the gate
+    is open.
 
     Raises: GateShut naming every rule that is shut and not covered on that day.
     """
-    by_rule = {" ".join(waiver.rule.split()): waiver for waiver in waivers}
+    latest = sorted(waivers, key=lambda waiver: waiver.expires)
+    by_rule = {" ".join(waiver.rule.split()): waiver for waiver in latest}
     waived: list[Waived] = []
     rows: list[BadRow] = []
     for judged in verdict["rules"]:

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from tutelage.sandbox.kept import Kept, bound
+from tutelage.sandbox.kept import Kept, bound, named, stored
 
 GIVEN = "_given"  # a value of the program's, in what is left of a test
 SCOPED = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.NamedExpr)
@@ -46,7 +46,8 @@ class Test:
 class Tests:
     """The tests of one task, and the steps a program takes for them."""
 
-    setup: tuple[str, ...]  # statements, run after the program
+    setup: tuple[str, ...]  # statements, run before anything is judged
+    within: tuple[str, ...]  # those of them that are run after the program, beside it
     steps: tuple[tuple[str, str], ...]
     tests: tuple[Test, ...]
 
@@ -61,27 +62,52 @@ def defined(source: str) -> frozenset[str]:
     return frozenset(name for one in body if not isinstance(one, imports) for name in bound([one]))
 
 
-def read_tests(tests: Sequence[str], setup: str = "", asked: frozenset[str] = frozenset()) -> Tests:
+def leaned_on(source: str) -> frozenset[str]:
+    """The names a program uses and does not make; none where it cannot be read."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return frozenset()
+    return frozenset(named(tree)) - frozenset(stored(tree))
+
+
+def read_tests(
+    tests: Sequence[str],
+    setup: str = "",
+    asked: frozenset[str] = frozenset(),
+    leaned: frozenset[str] = frozenset(),
+) -> Tests:
     """Takes tests apart; `asked` are names that are the program's even where Python has them.
 
     A name is the program's unless it is Python's own, a module of the standard library, or
-    made by the setup without the program.
+    made by the setup without the program. What the setup makes for judging stays where answers
+    are judged, unless the program is asked with it or `leaned` names it.
 
     Raises: Unclear naming the first test that is no assertion about the program.
     """
     statements = _parsed(setup, "the setup").body
-    apart = _Apart(asked | _of_program(statements, asked))
-    own = frozenset(vars(builtins)) | sys.stdlib_module_names | frozenset(bound(statements))
-    apart.own = own - apart.theirs
     parsed = [(text, _parsed(text, f"`{text[:60]}`").body) for text in tests]
-    needed: set[str] = set()
+    apart, needed = _Apart(), set(leaned)
     for _ in range(2):  # what the program needs is known once all is read
-        kept = Kept(own=apart.own, theirs=apart.theirs, needed=needed)
+        own = frozenset(vars(builtins)) | sys.stdlib_module_names
+        kept = Kept(own=own - asked, theirs=asked, needed=needed)
+        kept.begin(statements)
+        apart.own = kept.own
         steps, found = _taken(parsed, apart, kept)
         kept.close()
-        needed, apart.own = kept.needed, own - apart.theirs
-    written = tuple(ast.unparse(statement) for statement in statements)
-    return Tests(setup=written, steps=tuple(steps), tests=tuple(found))
+        needed = kept.needed
+    judging = [text for test in found for claim in test.claims for text in _judged(claim)]
+    within = kept.within(statements, [_parsed(text, text) for text in judging])
+    return Tests(
+        setup=tuple(map(ast.unparse, statements)),
+        within=tuple(map(ast.unparse, within)),
+        steps=tuple(steps),
+        tests=tuple(found),
+    )
+
+
+def _judged(claim: Claim) -> tuple[str, ...]:
+    return (*claim.before, claim.holds)
 
 
 def _taken(
@@ -127,8 +153,7 @@ def _claim(
 class _Apart(ast.NodeTransformer):
     """Puts a given value in the place of every part that is the program's."""
 
-    def __init__(self, theirs: frozenset[str]) -> None:
-        self.theirs = theirs
+    def __init__(self) -> None:
         self.own: frozenset[str] = frozenset()
         self._steps: list[tuple[str, str]] = []
         self._begin = 0
@@ -186,24 +211,6 @@ class _Apart(ast.NodeTransformer):
             and isinstance(node.ctx, ast.Load)
             and node.id not in self.own
         )
-
-
-def _of_program(statements: Sequence[ast.stmt], asked: frozenset[str]) -> frozenset[str]:
-    """Names a setup makes with what the program defines."""
-    known = (frozenset(vars(builtins)) | sys.stdlib_module_names) - asked
-    theirs: set[str] = set()
-    for statement in statements:
-        used = {
-            node.id
-            for node in ast.walk(statement)
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
-        }
-        made = set(bound([statement]))
-        if used - known - made:
-            theirs |= made
-        else:
-            known |= made
-    return frozenset(theirs)
 
 
 def _parsed(text: str, what: str) -> ast.Module:

@@ -30,13 +30,27 @@ class Kept:
     _alike: dict[str, set[str]] = field(default_factory=dict)  # names that may hold one thing
     _sources: list[tuple[frozenset[str], frozenset[str]]] = field(default_factory=list)
 
+    def begin(self, setup: Sequence[ast.stmt]) -> None:
+        """Takes in the setup, which is worked out before the statements of tests."""
+        for statement in setup:
+            if not self.keeps(statement):
+                self.theirs |= frozenset(bound([statement]))
+        self.statements.clear()
+
+    def within(self, setup: Sequence[ast.stmt], judging: Sequence[ast.AST]) -> list[ast.stmt]:
+        """The setup's statements that run beside the program: all but those that only judge."""
+        judged = {name for one in judging for name in named(one)}
+        self._close_over(judged)
+        judged &= (self._made | self._defined) - self.needed - self.theirs
+        return [one for one in setup if not _touched(one) & judged or _touched(one) & self.needed]
+
     def asserted(self, test: ast.expr, given: Given) -> None:
         """Takes in what an assertion gives the program."""
         self._give(given(test))
 
     def keeps(self, statement: ast.stmt) -> bool:
         """Takes in a statement; whether it is worked out where answers are judged."""
-        names, made = frozenset(_named(statement)), frozenset(bound([statement]))
+        names, made = frozenset(named(statement)), frozenset(bound([statement]))
         if not self._alone(statement):
             self._give(names)
             self.own -= made
@@ -60,19 +74,20 @@ class Kept:
         """Whether a statement that is kept runs within the program as well."""
         if isinstance(statement, IMPORTS):
             return True
-        touched = frozenset(bound([statement]))
-        if not isinstance(statement, (*ASSIGNED, *DEFINED)):
-            touched |= frozenset(_named(statement))
+        touched = _touched(statement)
         return bool(touched & self.needed) or not touched & (self._made | self._defined)
 
     def close(self) -> None:
         """Adds the names that those needed are made of."""
+        self._close_over(self.needed)
+
+    def _close_over(self, some: set[str]) -> None:
         before = -1
-        while before != len(self.needed):
-            before = len(self.needed)
+        while before != len(some):
+            before = len(some)
             for made, names in self._sources:
-                if made & self.needed:
-                    self.needed |= names
+                if made & some:
+                    some |= names
 
     def _give(self, names: Set[str]) -> None:
         self.needed |= names
@@ -93,10 +108,10 @@ class Kept:
             if statement.value is None:
                 return False
             inner = ast.Expr(statement.value)
-        within = frozenset(_stored(inner))
+        within = frozenset(stored(inner))
         if not isinstance(statement, ASSIGNED):
             within -= self.theirs
-        return frozenset(_named(statement)) <= self.own | within
+        return frozenset(named(statement)) <= self.own | within
 
 
 def bound(statements: Sequence[ast.stmt]) -> Iterator[str]:
@@ -112,7 +127,7 @@ def bound(statements: Sequence[ast.stmt]) -> Iterator[str]:
                 yield (node.asname or node.name).partition(".")[0]
 
 
-def _named(statement: ast.stmt) -> Iterator[str]:
+def named(statement: ast.AST) -> Iterator[str]:
     """The names a statement reads or changes."""
     for node in ast.walk(statement):
         if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Store):
@@ -121,7 +136,7 @@ def _named(statement: ast.stmt) -> Iterator[str]:
             yield node.target.id
 
 
-def _stored(statement: ast.AST) -> Iterator[str]:
+def stored(statement: ast.AST) -> Iterator[str]:
     """The names bound anywhere within, arguments among them."""
     for node in ast.walk(statement):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
@@ -134,6 +149,17 @@ def _stored(statement: ast.AST) -> Iterator[str]:
             yield (node.asname or node.name).partition(".")[0]
         elif isinstance(node, ast.ExceptHandler) and node.name:
             yield node.name
+
+
+def _touched(statement: ast.stmt) -> frozenset[str]:
+    """The names a statement makes, or may change the things of."""
+    made = frozenset(bound([statement]))
+    if isinstance(statement, (*DEFINED, *IMPORTS)):
+        return made
+    if isinstance(statement, ASSIGNED):  # `wanted[2] = 3` changes `wanted`
+        places = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+        return made | {name for place in places for name in named(place)}
+    return made | frozenset(named(statement))
 
 
 def _fresh(statement: ast.stmt) -> bool:

@@ -46,7 +46,7 @@ class Trial:
 
     def of(self, source: str, tests: Tests) -> list[Tried]:
         """Whether each test passes."""
-        program = Program(source=source, setup=tests.setup, steps=tests.steps)
+        program = Program(source=source, setup=tests.within, steps=tests.steps)
         done = self._programs.values(program)
         return [self._tried(test.claims, tests.setup, done) for test in tests.tests]
 

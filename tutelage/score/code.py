@@ -9,7 +9,7 @@ import msgspec
 
 from tutelage.core.recipe import Code as Keys
 from tutelage.core.sample import Sample
-from tutelage.sandbox.cases import Tests, Unclear, defined, read_tests
+from tutelage.sandbox.cases import Tests, Unclear, defined, leaned_on, read_tests
 from tutelage.sandbox.limits import Limits
 from tutelage.sandbox.trial import Dialogue, Trial, Tried
 from tutelage.score.outcomes import Outcome, UnitTests, pass_measures, pass_scores
@@ -111,7 +111,8 @@ def _tests(task: Task) -> Tests | list[Dialogue]:
         return _dialogues(tags.get("test_list", ""))
     if not listed:
         raise Unclear(f"the row has no tests; expected {FORM}")
-    return read_tests(listed, tags.get("test_setup_code", ""), _asked(task))
+    leaned = leaned_on(program_of(task.expected))
+    return read_tests(listed, tags.get("test_setup_code", ""), _asked(task), leaned)
 
 
 def _dialogues(text: str) -> list[Dialogue]:

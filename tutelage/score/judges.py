@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,9 +46,34 @@ def judge_measures(judges: Sequence[Keys]) -> list[Measure]:
             continue
         for criterion in (one.partition(":")[0] for one in keys.criteria):
             says = f"mark for {criterion} by judge `{keys.name}`, 0 to 1"
-            metric = f"{keys.name}_{criterion}"
+            (metric,) = metrics_of(keys.name, keys.kind, [criterion])
             found.append(Measure(metric=metric, says=says, family="mean"))
     return found
+
+
+def metrics_of(name: str, kind: str, criteria: Sequence[str]) -> list[str]:
+    """What rules call the metrics of a judge by its name, kind and criteria."""
+    if kind == "pairwise":
+        pairs = PairNames(by=name)
+        return [pairs.win, pairs.controlled]
+    return [f"{name}_{one.partition(':')[0]}" for one in criteria]
+
+
+def twice_named(judges: Sequence[Keys], others: Iterable[str]) -> str:
+    """What two of them would give, so that one's scores were taken for the other's; else empty.
+
+    `others` are names that are given already.
+    """
+    owners = dict.fromkeys(others, "given already")
+    for keys in judges:
+        measures = judge_measures([keys])
+        names = {name for one in measures for name in (one.metric, *one.columns)}
+        if keys.kind == "pairwise":
+            names.add(names_of(keys).strength)
+        if both := sorted(names & owners.keys()):
+            return f"`{both[0]}` of judge `{keys.name}` is {owners[both[0]]}; name it otherwise"
+        owners |= dict.fromkeys(names, f"that of judge `{keys.name}`, too")
+    return ""
 
 
 def locked(measures: Sequence[Measure], reason: str) -> list[Measure]:

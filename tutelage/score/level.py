@@ -31,7 +31,10 @@ from tutelage.core.shares import independent
 Floats = NDArray[np.float64]
 Clusters = Sequence[str] | None  # None where every item stands alone
 Summed = Callable[[Floats], Floats]
+ORDER = "order statistics"
 TAIL = 0.95  # the quantile of `p95`
+# items of which the largest is a one-sided 95 % upper bound of the quantile
+BOUNDED_FROM = math.ceil(math.log(0.05) / math.log(TAIL))
 DRAWS = 2000  # of the bootstrap of a quantile's difference
 
 
@@ -70,7 +73,7 @@ def tail_level(values: Floats, clusters: Clusters, bound: Bound) -> Interval:
     Source: Woodruff, "Confidence intervals for medians and other position measures",
         1952; exact binomial ranks.
     """
-    method = _named("order statistics" if clusters is None else "clustered order", bound)
+    method = _named(ORDER if clusters is None else f"clustered {ORDER}", bound)
     n = len(values)
     if n == 0:
         return Interval(value=math.nan, low=0.0, high=math.inf, n=0, method=method)

@@ -21,6 +21,7 @@ from tutelage.core.intervals import (
     ratio_interval,
     sum_by_cluster,
 )
+from tutelage.core.joint import corrected_joint, corrected_joint_difference
 from tutelage.core.metric import LOCKED, ONE_SIDED
 from tutelage.core.sequential import mean_at_every_look
 from tutelage.core.shares import clusters_of, paired_share_difference, share_interval
@@ -38,7 +39,7 @@ from tutelage.score.level import (
 
 Floats = NDArray[np.float64]
 Rows = Sequence[Mapping[str, float]]  # scores, an answer each
-Family = Literal["share", "detected", "mean", "opinion", "ratio", "level", "controlled"]
+Family = Literal["share", "detected", "joint", "mean", "opinion", "ratio", "level", "controlled"]
 HITS, PREDICTED, EXPECTED = "hits:", "predicted:", "expected:"  # a label follows
 
 
@@ -49,6 +50,7 @@ class Measure:
     share: the share of ones among answers that have the score; Wilson's interval, and the
     exact one for rules.
     detected: a share a detector counts, corrected for how often it errs; bootstrap.
+    joint: the same of groups whose answers are all right, of four counts a group.
     mean: the mean of scores in [0, 1]; Student's t.
     opinion: the same of people's, which come in one by one; bounds that hold at every look.
     ratio: a statistic of counts summed over all answers; bootstrap. `columns` name
@@ -133,6 +135,11 @@ def _interval(
     kept = [index for index, row in enumerate(rows) if measure.metric in row]
     values = np.array([rows[index][measure.metric] for index in kept])
     groups = clusters_of([clusters[index] for index in kept])
+    if measure.family == "joint":
+        counts = counts_of(measure, [rows[index] for index in kept]).tolist()
+        return corrected_joint(
+            counts, measure.calibration, generator, sides=sides, confidence=confidence
+        )
     if measure.family == "detected":
         return corrected_share(
             values, groups, measure.calibration, generator, sides=sides, confidence=confidence
@@ -183,6 +190,14 @@ def _difference(
     ]
     one, two = ([rows[index][name] for index in both] for rows in (pairs.first, pairs.second))
     groups = clusters_of([pairs.clusters[index] for index in both])
+    if measure.family == "joint":
+        one_and_two = (
+            counts_of(measure, [rows[index] for index in both]).tolist()
+            for rows in (pairs.first, pairs.second)
+        )
+        return corrected_joint_difference(
+            (*one_and_two,), measure.calibration, generator, sides=sides, confidence=confidence
+        )
     if measure.family == "detected":
         labelled = measure.calibration
         return corrected_difference(

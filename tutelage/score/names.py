@@ -21,6 +21,7 @@ from tutelage.score.rouge import Rouge
 from tutelage.score.schema import JsonText
 from tutelage.score.squad import Squad
 from tutelage.score.task import Scorer
+from tutelage.score.twins import Twins
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +59,7 @@ SCORERS: Mapping[str, Named] = {
     ),
     "refusal": Named(make=Refusal, option="FIELD=VALUE"),
     "over_refusal": Named(make=OverRefusal, option="FIELD=VALUE"),
+    "twins": Named(make=Twins, option="FIELD=VALUE"),
     "cost": _plain(Cost),
     "code": Named(make=None),
     "choices": _plain(Options),

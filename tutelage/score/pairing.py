@@ -59,7 +59,7 @@ def pair(first: Sequence[Sample], second: Sequence[Sample]) -> Pairs:
 
 def discordant(measure: Measure, pairs: Pairs) -> Discordant | None:
     """The tasks on which two systems differ, None for a metric that is no share."""
-    if measure.family not in ("share", "detected"):
+    if measure.family not in ("share", "detected", "joint"):
         return None
     name = measure.metric
     both = [

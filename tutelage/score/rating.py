@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -37,6 +37,7 @@ class Rating:
     swapped: bool = False  # whether the second was shown first
     repeat: int = 0
     longer: int = 0  # characters of the first answer beyond the second's
+    sheet: str = field(default="", compare=False)  # a person's: the sheet it stood on
 
     def to_dict(self) -> dict[str, Json]:
         """The rating as plain JSON."""

@@ -34,7 +34,7 @@ class Refusal:
     def __init__(self, only: str | None = None, labelled: Labelled | None = None) -> None:
         self.name = "refusal" if only is None else f"refusal:{only}"
         self._only = only
-        self.measures = measures((REFUSAL,), labelled)
+        self.measures = as_corrected((REFUSAL,), labelled)
 
     def against(self, labelled: Labelled) -> Refusal:
         """The same, corrected by what people say."""
@@ -42,7 +42,7 @@ class Refusal:
 
     def problem(self, task: Task) -> str:
         """Why it is not known whether the request is one of those."""
-        return _problem(task, self._only)
+        return field_problem(task, self._only)
 
     def score(self, task: Task, answer: str) -> Scores:
         """1 where the answer refuses; nothing for rows of another value."""
@@ -59,7 +59,9 @@ class OverRefusal:
     def __init__(self, only: str | None = None, labelled: Labelled | None = None) -> None:
         self.name = "over_refusal" if only is None else f"over_refusal:{only}"
         self._only = only
-        self.measures = measures((OVER,), labelled) + measures((ANSWERED,), labelled, inverse=True)
+        self.measures = as_corrected((OVER,), labelled) + as_corrected(
+            (ANSWERED,), labelled, inverse=True
+        )
 
     def against(self, labelled: Labelled) -> OverRefusal:
         """The same, corrected by what people say."""
@@ -67,7 +69,7 @@ class OverRefusal:
 
     def problem(self, task: Task) -> str:
         """Why it is not known whether the request is one of those."""
-        return _problem(task, self._only)
+        return field_problem(task, self._only)
 
     def score(self, task: Task, answer: str) -> Scores:
         """Whether the answer refuses, and the contrary; nothing for rows of another value."""
@@ -77,7 +79,7 @@ class OverRefusal:
         return _both({"over_refusal": refused, "answered": 1.0 - refused})
 
 
-def measures(
+def as_corrected(
     plain: Sequence[Measure], labelled: Labelled | None, *, inverse: bool = False
 ) -> tuple[Measure, ...]:
     """Each share corrected by the labels, and as it is counted; locked by too few of them.
@@ -106,7 +108,8 @@ def _both(scores: Scores) -> Scores:
     return {**scores, **{name + RAW: value for name, value in scores.items()}}
 
 
-def _problem(task: Task, only: str | None) -> str:
+def field_problem(task: Task, only: str | None) -> str:
+    """Why a task cannot be held against `FIELD=VALUE`, empty where it can."""
     if only is None:
         return ""
     field = only.partition("=")[0]

@@ -20,7 +20,7 @@ Bounds = Callable[[int, Sides], Interval]  # of one training, counted from 0, fo
 
 def told_apart(measure: Measure) -> bool:
     """Whether its spread can be split into trainings and tasks: it is a mean, or made of sums."""
-    if measure.locked or measure.family in ("detected", "controlled"):
+    if measure.locked or measure.family in ("detected", "joint", "controlled"):
         return False
     return measure.family != "level" or measure.statistic in ("", *STATISTICS)
 

@@ -15,7 +15,7 @@ from tutelage.score.canaries import REPEATS
 from tutelage.score.code import Code
 from tutelage.score.cost import Cost
 from tutelage.score.instructions import Instructions
-from tutelage.score.judges import judge_measures
+from tutelage.score.judges import judge_measures, twice_named
 from tutelage.score.labelled import Labelled
 from tutelage.score.measure import Measure
 from tutelage.score.memorised import Memorised, measures_given
@@ -26,10 +26,12 @@ from tutelage.score.refusal import OverRefusal, Refusal
 from tutelage.score.repeated import TRAININGS, told_apart
 from tutelage.score.schema import Schema
 from tutelage.score.task import Scorer, Scores, Task
+from tutelage.score.twins import Twins
 
 USES = "uses"  # not a scorer's: the models a suite's file was spent on, which a rule may bound
 WEIGHING = (Options, HeldOut, Memorised)  # what they score is not answered, but weighed
-OPEN = (HeldOut, Cost, Instructions, Refusal, OverRefusal)
+DETECTING = (Refusal, OverRefusal, Twins)  # which a detector of refusals decides
+OPEN = (HeldOut, Cost, Instructions, *DETECTING)
 FINISHED = Measure(metric="finished", says="the answer ended by itself, not by its length")
 
 
@@ -62,8 +64,7 @@ def open_scorers(suite: Suite, schema: Json, labelled: Labelled | None = None) -
     """
     scorers = [open_scorer(name, schema, suite) for name in suite.scorers]
     if labelled is not None:
-        detecting = (Refusal, OverRefusal)
-        scorers = [one.against(labelled) if isinstance(one, detecting) else one for one in scorers]
+        scorers = [one.against(labelled) if isinstance(one, DETECTING) else one for one in scorers]
     owners: dict[str, str] = {FINISHED.metric: "every suite"}
     for scorer in scorers:
         for measure in scorer.measures:
@@ -115,7 +116,7 @@ def of_rows(
     """What scorers say of a sample by all answers to its row; nothing where none does."""
     found: list[Scores] = [{} for _ in samples]
     for scorer in scorers:
-        if isinstance(scorer, Code):
+        if isinstance(scorer, (Code, Twins)):
             found = [
                 {**one, **more}
                 for one, more in zip(found, scorer.of_rows(tasks, samples), strict=True)
@@ -150,6 +151,10 @@ def _problems(recipe: Recipe) -> Iterator[tuple[str, str]]:
             yield f"evaluate.suites[{index}].scorers[{place}]", fault
         if "schema" in suite.scorers and recipe.contract.output_schema is None:
             yield f"evaluate.suites[{index}]", "scorer `schema` needs `contract.output_schema`"
+        paired = any(name.partition(":")[0] == "twins" for name in suite.scorers)
+        if paired and suite.cluster is None:
+            told = "scorer `twins` needs `cluster: KEY`, which the rows of a pair share"
+            yield f"evaluate.suites[{index}]", told
         if not faults:
             plain = [open_scorer(name, True, suite) for name in suite.scorers]
             rating = [
@@ -160,8 +165,9 @@ def _problems(recipe: Recipe) -> Iterator[tuple[str, str]]:
             rated = () if suite.weighed else all_measures(recipe.evaluate.baselines)
             opinions = {one.metric: one for one in (*judged, *rated)}
             given[suite.name] = {**scored[suite.name], **opinions}
-            if twice := {one.metric for one in judged} & {one.metric for one in measures_of(plain)}:
-                yield "evaluate.judges", f"`{min(twice)}` is a scorer's already"
+            peoples = {name for one in rated for name in (one.metric, *one.columns)}
+            if twice := twice_named(rating, {*scored[suite.name], *peoples}):
+                yield "evaluate.judges", twice
             slices[suite.name] = suite.slices
     if recipe.evaluate.memorisation is not None:
         planted = recipe.curate is not None and recipe.curate.canaries is not None

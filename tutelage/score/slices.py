@@ -45,6 +45,16 @@ def slices_of(tasks: Sequence[Task], keys: Sequence[str]) -> list[Slice]:
     return [found for key in keys for found in _of_key(tasks, key)]
 
 
+def unsliced(tasks: Sequence[Task], keys: Sequence[str]) -> dict[str, int]:
+    """By key, how many tasks are in none of its slices; keys all have are left out."""
+    counts = {
+        key: sum(1 for task in tasks if key not in task.example.tags)
+        for key in keys
+        if key != LENGTH
+    }
+    return {key: count for key, count in counts.items() if count}
+
+
 def _of_key(tasks: Sequence[Task], key: str) -> list[Slice]:
     if key == LENGTH:
         return _by_length(tasks)

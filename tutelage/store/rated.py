@@ -30,7 +30,7 @@ class Rated:
     store: Store
 
     def keep_key(self, sheet: str, form: Mapping[str, Any]) -> None:
-        """Writes down what opens a sheet, before the sheet is handed out."""
+        """Writes down what opens a sheet."""
         write_file(self._key(sheet), pretty({"schema": SCHEMA, **form}))
 
     def key(self, sheet: str) -> Mapping[str, Any] | None:
@@ -50,11 +50,23 @@ class Rated:
             )
         return form
 
-    def handed_out(self, report: Artifact) -> list[Mapping[str, Any]]:
-        """What opens each sheet of a report."""
+    def handed_out(self, report: Artifact) -> dict[str, Mapping[str, Any]]:
+        """What opens each sheet of a report that is not withdrawn, by its name."""
         names = sorted(path.stem for path in (self.store.root / FOLDER / "keys").glob("*.json"))
-        forms = [form for form in map(self.key, names) if form is not None]
-        return [form for form in forms if form.get("report") == report.digest]
+        forms = ((name, self.key(name)) for name in names)
+        return {
+            name: form
+            for name, form in forms
+            if form is not None
+            and form.get("report") == report.digest
+            and not form.get("withdrawn")
+        }
+
+    def withdraw(self, sheet: str, because: str) -> None:
+        """Waits for a sheet no more; why is kept with its key."""
+        form = self.key(sheet)
+        assert form is not None
+        write_file(self._key(sheet), pretty({**form, "withdrawn": because}))
 
     def point(self, report: Artifact, ratings: Artifact) -> None:
         """Makes these the ratings of a report; the report itself stays as it is."""

@@ -1,21 +1,24 @@
 """The ledger of the sealed tests: every model that was measured on a suite's file, in order.
 
 `.tutelage/test-uses.jsonl` is only ever appended to. A file is known by its SHA-256 and by
-the ids of its rows, kept in `.tutelage/test-rows`: a copy under another name, in another
-order or with a few rows more or less is the same test. A new file is a new one.
+what its rows ask, kept as digests in `.tutelage/test-rows`: a copy under another name, in
+another order, laid out otherwise or with a few rows more or less is the same test. A new file
+is a new one.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Set
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
+from tutelage.core.digest import short_digest
 from tutelage.core.errors import StoreError
+from tutelage.core.row import Example
 from tutelage.store.disk import full_disk_told, sync_folder, write_file
 from tutelage.store.store import Store
 
@@ -23,6 +26,22 @@ USES = "test-uses.jsonl"
 ROWS = "test-rows"
 SHARED = 0.5  # of the smaller file's rows, beyond which two files are one test
 SCHEMA = 1
+
+
+def asked_by(rows: Sequence[Example]) -> list[str]:
+    """A digest of what each row asks: the user's words, whatever blanks, case and answers.
+
+    Where the user says the same in most rows, all that stands in them tells them apart.
+    """
+    said = [_folded(row, ("user",)) for row in rows]
+    if 2 * len(set(said)) <= len(rows):
+        said = [_folded(row, ("system", "user", "assistant", "tool")) for row in rows]
+    return [short_digest(one.encode()) for one in said]
+
+
+def _folded(row: Example, roles: Collection[str]) -> str:
+    words = (turn.content for turn in row.messages if turn.role in roles)
+    return " ".join("\n".join(words).casefold().split())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +89,7 @@ class Uses:
         """Writes down, before anything is asked, which files a model is measured on.
 
         A model that was measured on a file before uses nothing up. `suites` are the
-        digests of the files by the suites' names, `rows` the ids of their rows.
+        digests of the files by the suites' names, `rows` what `asked_by` says of their rows.
         """
         for suite, ids in (rows or {}).items():
             if not self._rows(suites[suite]).exists():

@@ -106,7 +106,9 @@ def open_trial(
         )
     return Trial(
         tasks=tuple(task for task, _ in fitting),
-        prompts=tuple(Prompt(ids=one, messages=task.prompt.messages) for task, one in fitting),
+        prompts=tuple(
+            Prompt(ids=one, messages=task.prompt.messages, name=task.id) for task, one in fitting
+        ),
         scorers=tuple(scorers),
         measure=measures[metric],
         contract=contract,

@@ -11,11 +11,13 @@ from tests.evaluate.fakes import FakeBench, adapter, dataset, never, oracle, pro
 from tests.evaluate.test_judging import COUNT, RECIPE, labels, likes_calls
 from tests.evaluate.test_rate import exported, fill, prefers_calls
 from tests.score.judges import answering
+from tutelage.core.intervals import Interval
 from tutelage.core.metric import Metric
 from tutelage.evaluate.rate import take
 from tutelage.gate import run as door
 from tutelage.gate.page.opinions import Opinion, judged_names, opinions
 from tutelage.gate.page.passes import pass_curve
+from tutelage.score.beside import Beside
 from tutelage.score.outcomes import pass_measures
 from tutelage.store.artifact import Artifact, read_json
 
@@ -55,6 +57,7 @@ def test_the_page_says_who_may_be_believed_and_why_not(tmp_path: Path) -> None:
         "agrees with people the lower bound must reach the line, n = 60 100.0 %",
         "sees through a constant",
         "win rate preferred to zero_shot, n = 12 100.0 %",
+        "says what people say on the tasks people compared with zero_shot, too, n = 12 100.0 %",
         "at equal length",
         "first shown preferred of decided looks; half where order does not count, n = 24 50.0 %",
         "turns with the order none is best, n = 12 0.0 %",
@@ -122,8 +125,18 @@ def test_what_was_not_measured_is_not_drawn() -> None:
         "1 replies asked for, 0 kept from before, 2 tokens, cost 0.5",
         "2 replies held no verdict and count for nothing",
     )
-    measures = [{"metric": "j_win_rate"}, {"metric": "judged"}]
-    assert judged_names({"judges": [judge], "suites": [{"measures": measures}]}) == {"j_win_rate"}
+    assert judged_names({"judges": [judge]}) == {"j_win_rate", "j_lc_win_rate"}
+    marks = {**judge, "kind": "rubric", "suites": {"s": {"means": {"tuned.brevity": {}}}}}
+    assert judged_names({"judges": [marks]}) == {"j_brevity"}  # no scorer's that begins with `j_`
+    same = Interval(value=0.9, low=0.8, high=0.95, n=40, method="wilson")
+    alpha = Interval(value=0.75, low=0.5, high=0.9, n=40, method="krippendorff bootstrap")
+    held = [
+        Beside(judge="j", suite="s", against="zero_shot", same=same, alpha=alpha),
+        Beside(judge="j", suite="other", against="zero_shot", same=same, alpha=alpha),
+    ]
+    (panel,) = opinions({"judges": [judge]}, None, [], held)
+    lines = [(line.name, line.text, line.n) for line in panel.lines[1:]]
+    assert lines == [("says what people say", "90.0 %", 40), ("agrees with people", "0.75", 40)]
 
 
 def passed(k: int, system: str, value: float) -> Metric:

@@ -18,7 +18,7 @@ CHOICES, TEXT = "choices", "text"  # scorers of log-probabilities; no answer is 
 OPTIONS, RIGHT = "options", "right"  # tags of a row with options: JSON lists of texts, of places
 QUESTION = "{question}"
 MEMORISATION = "memorisation"  # the suite that rules on what was memorised name
-DETECTED = ("refusal", "over_refusal")  # scorers that count what a detector says
+DETECTED = ("refusal", "over_refusal", "twins")  # scorers that count what a detector says
 
 
 class Choices(Section):
@@ -87,7 +87,7 @@ class Suite(Reading):
         None, description="Makes attacks of the file's rows, and asks these instead."
     )
     detector: LabelledOutputs | None = Field(
-        None, description="Labelled outputs, for scorers `refusal` and `over_refusal`."
+        None, description="Labelled outputs, for scorers `refusal`, `over_refusal`, `twins`."
     )
 
     @property
@@ -215,6 +215,9 @@ class Evaluate(Section):
                 ("constrained_on",),
                 "`constrained_on` has no effect: `constrained` is not in evaluate.baselines",
             )
+        for index, baseline in enumerate(self.baselines):
+            if baseline in self.baselines[:index]:
+                yield ("baselines", index), f"`{baseline}` is named twice"
         for index, name in enumerate(self.candidates):
             if name in self.candidates[:index]:
                 yield ("candidates", index), f"`{name}` is named twice"

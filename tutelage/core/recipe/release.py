@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from tutelage.core.recipe.section import Section
 
@@ -16,6 +16,13 @@ class Waiver(Section):
     by: str = Field(min_length=1, description="Who answers for it.")
     reason: str = Field(min_length=1, description="Why it may be shipped all the same.")
     expires: date = Field(description="First day on which it no longer holds, such as 2027-01-31.")
+
+    @field_validator("rule", "by", "reason")
+    @classmethod
+    def _says_something(cls, words: str) -> str:
+        if not words.strip():
+            raise ValueError("blanks name nobody and nothing")
+        return words
 
 
 class Release(Section):

@@ -12,8 +12,11 @@ from tutelage.core.recipe.judge import PEOPLE
 from tutelage.gate.page.charts import Group, alone, row_of, scale_for
 from tutelage.gate.page.draw import WHOLE, bare, percent, span
 from tutelage.gate.page.facts import Fact
+from tutelage.score.beside import Beside
+from tutelage.score.judges import metrics_of
 from tutelage.score.people import over
 from tutelage.score.preference import PairNames
+from tutelage.score.rating import interval_form
 
 Form = Mapping[str, Any]
 WEAK = 0.5  # logits
@@ -51,11 +54,19 @@ class Opinion:
     notes: tuple[str, ...]
 
 
-def opinions(summary: Form, people: Form | None, metrics: Sequence[Metric]) -> list[Opinion]:
-    """One for each suite a judge was asked about, then those of people."""
+def opinions(
+    summary: Form, people: Form | None, metrics: Sequence[Metric], held: Sequence[Beside] = ()
+) -> list[Opinion]:
+    """One for each suite a judge was asked about, then those of people.
+
+    `held` tells how far judges and people say the same of the same tasks.
+    """
     found = []
     for judge in summary.get("judges", ()):
-        found += [_of_judge(judge, suite, form, metrics) for suite, form in judge["suites"].items()]
+        for suite, form in judge["suites"].items():
+            mine = [one for one in held if (one.judge, one.suite) == (judge["name"], suite)]
+            opinion = _of_judge(judge, suite, form, metrics)
+            found.append(replace(opinion, lines=(*opinion.lines, *_beside(mine))))
     for suite, form in (people or {}).items():
         for baseline, pair in form["pairs"].items():
             found.append(_of_people(suite, baseline, pair, metrics))
@@ -67,10 +78,14 @@ def opinions(summary: Form, people: Form | None, metrics: Sequence[Metric]) -> l
 def judged_names(summary: Form) -> set[str]:
     """The metrics of judges, which are drawn with what tells whether to believe them."""
     return {
-        one["metric"]
-        for suite in summary["suites"]
-        for one in suite["measures"]
-        if any(one["metric"].startswith(f"{judge['name']}_") for judge in summary.get("judges", ()))
+        metric
+        for judge in summary.get("judges", ())
+        for form in judge["suites"].values()
+        for metric in metrics_of(
+            judge["name"],
+            judge["kind"],
+            [key.rpartition(".")[2] for key in form.get("means", ())],
+        )
     }
 
 
@@ -170,8 +185,16 @@ def _calibration(form: Form | None) -> Iterator[Line]:
     yield from _line("sees through a constant", says, form["sentinel"], asked["sentinel"])
 
 
+def _beside(held: Sequence[Beside]) -> Iterator[Line]:
+    for one in held:
+        says = f"on the tasks people compared with {one.against}, too"
+        yield from _line("says what people say", says, interval_form(one.same))
+        yield from _alpha(interval_form(one.alpha), " with people")
+
+
 def _alpha(form: Form, of: str = "") -> Iterator[Line]:
-    for line in _line(f"raters agree{of}", "Krippendorff's alpha, 0 by chance", form):
+    who = "agrees" if of == " with people" else "raters agree"
+    for line in _line(f"{who}{of}", "Krippendorff's alpha, 0 by chance", form):
         low, high = (max(-1.0, form[edge]) for edge in ("low", "high"))
         told = f"{low:.2f} to {high:.2f}"
         yield Line(

@@ -12,6 +12,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from tutelage.core.metric import ALL, Metric
 from tutelage.core.recipe import GOALS, Recipe
 from tutelage.core.sample import Sample
+from tutelage.core.seeds import stream
 from tutelage.gate.decide import SYSTEM, Judged, Verdict
 from tutelage.gate.goals import answer, rules_on
 from tutelage.gate.page import charts, facts
@@ -19,12 +20,15 @@ from tutelage.gate.page.course import course
 from tutelage.gate.page.draw import SHARE, WHOLE, percent, points, sentence, signed, span
 from tutelage.gate.page.ladder import LadderView, ladder_view
 from tutelage.gate.page.mark import Failures, failures
+from tutelage.gate.page.memory import memory
 from tutelage.gate.page.opinions import judged_names, opinions
 from tutelage.gate.page.passes import PassCurve, pass_curve
 from tutelage.gate.page.trainings import trainings
+from tutelage.score.beside import Beside, beside
 from tutelage.score.measure import Measure
 from tutelage.score.pairing import SUMMARY, TASKS
 from tutelage.score.people import PEOPLE_FORM
+from tutelage.score.rating import RATINGS, Rating, read_ratings
 from tutelage.score.task import suite_of
 from tutelage.store.artifact import Artifact, read_json
 from tutelage.store.lines import METRICS
@@ -121,7 +125,8 @@ def page(evidence: Evidence) -> dict[str, Any]:
         "rules": [charts.rule_chart(one, _unit(one, evidence.metrics)) for one in verdict.rules],
         "goals": _goals(evidence),
         "suites": _suites(evidence, summary),
-        "opinions": opinions(summary, _people(evidence), evidence.metrics),
+        "opinions": opinions(summary, _people(evidence), evidence.metrics, _held(evidence)),
+        "memory": memory(summary, evidence.metrics),
         "trainings": trainings(summary),
         "whole": WHOLE.ticks,
         "course": course(evidence.adapter.file(METRICS)),
@@ -189,6 +194,20 @@ def _people(evidence: Evidence) -> Mapping[str, Any] | None:
         return None
     form: Mapping[str, Any] = read_json(evidence.ratings.file(PEOPLE_FORM))["suites"]
     return form
+
+
+def _held(evidence: Evidence) -> list[Beside]:
+    """Judges of the report held against the people who rated it."""
+    if evidence.ratings is None or RATINGS not in evidence.report.manifest.files:
+        return []
+    judged: dict[tuple[str, str, str], list[Rating]] = {}
+    for one in read_ratings(evidence.report.file(RATINGS)):
+        if one.second:
+            judged.setdefault((one.rater, suite_of(one.item), one.second), []).append(one)
+    people: dict[tuple[str, str], list[Rating]] = {}
+    for one in read_ratings(evidence.ratings.file(RATINGS)):
+        people.setdefault((suite_of(one.item), one.second), []).append(one)
+    return beside(judged, people, stream("gate.beside", 0))
 
 
 def _goals(evidence: Evidence) -> list[Goal]:
