@@ -200,6 +200,12 @@ def test_ctrl_c_says_that_the_same_command_goes_on(failing: Tutelage) -> None:
     )
 
 
+def test_ctrl_c_says_that_a_forced_command_begins_anew() -> None:
+    assert frame.interrupted(["curate", "r.yaml", "--force"]).hint == (
+        "`tutelage curate r.yaml --force` begins anew"
+    )
+
+
 def test_the_unexpected_is_told_without_a_traceback(failing: Tutelage) -> None:
     said = failing(KeyError("end"))
     assert said.code == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.cli.conftest import Kept, Tutelage
+from tutelage.store.tables import ROWS
 
 
 def test_the_tree_leads_from_an_adapter_to_the_source_file(tutelage: Tutelage, kept: Kept) -> None:
@@ -122,3 +123,15 @@ def test_a_list_without_rows_here_says_so_and_goes_with_no_other_question(
         in tutelage("lineage", "--opt-out", "out.csv").out
     )
     assert tutelage("lineage", kept.adapter.name, "--opt-out", "out.csv").code == 2
+
+
+def test_a_damaged_dataset_is_told_by_its_file(tutelage: Tutelage, kept: Kept) -> None:
+    path = kept.dataset.folder / ROWS
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes()[:200])
+
+    said = tutelage("explain-row", kept.first.id)
+
+    assert said.code == 1
+    assert f"{kept.dataset.name} is damaged" in said.err
+    assert "fault of tutelage" not in said.err

@@ -277,14 +277,15 @@ def test_the_keys_of_every_section_are_these() -> None:
         "scale"
     )
     assert keys["Synthesis"] == "teacher seeds instruction guide samples agreement rows"
-    assert keys["Teacher"] == (
-        "endpoint model licence api_key_env temperature max_new_tokens at_once retries "
-        "timeout_seconds prompt_price answer_price"
+    assert keys["ModelEndpoint"] == (
+        "endpoint model api_key_env temperature max_new_tokens retries timeout_seconds "
+        "prompt_price answer_price"
     )
+    assert keys["Teacher"] == (f"{keys['ModelEndpoint']} licence at_once")
     assert keys["Seeds"] == "sources prompts count each"
     assert keys["Prompts"] == "path format fields roles prompt licence"
     assert keys["Review"] == "reviewers key_env"
-    assert keys["Card"] == "tokenizer"
+    assert keys["Card"] == "tokenizer encoder"
     assert keys["Scale"] == "runner address workers part_rows"
     assert keys["Screen"] == "actions key_env key_file detectors"
     assert keys["Detector"] == "name url least_score token_env batch timeout_seconds"
@@ -315,8 +316,7 @@ def test_the_keys_of_every_section_are_these() -> None:
     assert keys["WorkedTurn"] == "user assistant"
     assert keys["Code"] == "sandbox seconds memory_mb"
     assert keys["Judge"] == (
-        "name endpoint model api_key_env kind against criteria suites repeats temperature "
-        "max_new_tokens labels retries timeout_seconds prompt_price answer_price"
+        f"{keys['ModelEndpoint']} name kind against criteria suites repeats labels"
     )
     assert keys["Labels"] == "path agreement sentinel"
     assert keys["Suite"] == (

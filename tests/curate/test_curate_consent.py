@@ -8,14 +8,18 @@ from typing import Any
 
 import pytest
 
+from tutelage.core.conversation import Message, ToolCall
 from tutelage.core.errors import GateShut, RecipeError, RowError
+from tutelage.core.progress import Silent
 from tutelage.core.recipe import Recipe, Release
 from tutelage.core.recipe import loads as load_text
+from tutelage.core.row import Example, Source
 from tutelage.curate import run as door
+from tutelage.curate.written import CARD, CARD_JSON
 from tutelage.release.opt_outs import refuse_opt_outs
 from tutelage.store.artifact import Artifact
 from tutelage.store.lineage import explain_row, opted_out
-from tutelage.store.opt_outs import read_opt_outs, text_digest
+from tutelage.store.opt_outs import OptOuts, read_opt_outs, text_digest
 from tutelage.store.run import Run
 from tutelage.store.store import Store
 from tutelage.store.tables import DROPPED, LEDGER, ROWS, read_ledger, read_rows
@@ -180,3 +184,71 @@ def test_nothing_is_released_that_was_taught_what_was_taken_back(folder: Path) -
 
     assert "1 row of" in caught.value.message
     assert caught.value.rows[0].problem == "rows.jsonl:2, train: by its author"
+
+
+class Hearing(Silent):
+    """Keeps what people are warned of."""
+
+    def __init__(self) -> None:
+        self.warned: list[str] = []
+
+    def warn(self, message: str) -> None:
+        self.warned.append(message)
+
+
+def warned(written: Recipe) -> tuple[Artifact, list[str]]:
+    assert written.curate is not None
+    hearing = Hearing()
+    with Run.open(written, progress=hearing) as run:
+        return door.run(written.curate, {}, run), hearing.warned
+
+
+def test_blanks_around_a_name_and_how_its_signs_are_composed_make_no_other_person(
+    folder: Path,
+) -> None:
+    rows = [json.loads(line) for line in (folder / "rows.jsonl").read_text().splitlines()]
+    rows[1]["author"] = "Jose\u0301 "
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    name = opt_outs(folder, {"author": " author 0 "}, {"author": "Jos\u00e9"})
+
+    artifact, told = warned(recipe(folder, opt_out=name))
+
+    assert artifact.counts["drop.opted_out"] == 2
+    assert told == []
+
+
+def test_entries_of_the_list_that_mean_no_row_are_counted_and_warned_of(folder: Path) -> None:
+    listed = [{"author": "author 0"}, {"consent_key": "USER-1"}, {"digest": "0" * 32}]
+    artifact, told = warned(recipe(folder, opt_out=opt_outs(folder, *listed)))
+
+    assert told == ["2 of 3 entries of `curate.opt_out` mean no row"]
+    card = json.loads(artifact.file(CARD_JSON).read_bytes())
+    assert card["opt_outs"] == {"listed": 3, "without_row": 2}
+    assert "- of 3 opt-outs listed 2 mean no row" in artifact.file(CARD).read_text()
+    assert "opt-outs" not in curate(recipe(folder)).file(CARD).read_text()
+
+
+def test_an_empty_list_is_warned_of(folder: Path) -> None:
+    (folder / "out.csv").write_text("author\n")
+    _, told = warned(recipe(folder, opt_out="out.csv"))
+
+    assert told == ["`curate.opt_out` names nobody: the list is empty"]
+
+
+def test_a_text_is_found_in_reasoning_and_in_the_arguments_of_calls() -> None:
+    call = ToolCall(name="send", arguments={"to": ["ann", {"text": "come at nine"}]})
+    row = Example(
+        messages=(
+            Message(role="user", content="tell her"),
+            Message(role="assistant", reasoning="she is late", tool_calls=(call,)),
+        ),
+        origin="human",
+        licence="MIT",
+        source=Source(uri="rows.jsonl", line=1),
+    )
+    for text in ("tell her", "she is late", "come at nine", " ann "):
+        digest = text_digest(text)
+        outs = OptOuts(digests=frozenset([digest]), listed={digest: "it"})
+        assert outs.because(row) == "its text"
+        assert outs.met(row) == {"it"}
+    assert OptOuts(digests=frozenset([text_digest("send")])).because(row) == ""

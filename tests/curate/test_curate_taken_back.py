@@ -18,6 +18,7 @@ from tutelage.store.lineage import explain_row, opted_out
 from tutelage.store.opt_outs import read_opt_outs
 from tutelage.store.run import Run
 from tutelage.store.store import Store
+from tutelage.store.stories import stories
 from tutelage.store.tables import DROPPED, LEDGER, ROWS, read_ledger, read_rows
 
 KEYED = {"people": "pseudonymise", "screen": {"actions": {"pii": "redact"}, "key_env": "KEY"}}
@@ -179,8 +180,6 @@ def test_a_consent_key_inside_a_column_is_no_tag(folder: Path) -> None:
 
 
 def test_a_row_left_out_for_its_licence_is_explained_by_both_its_ids(folder: Path) -> None:
-    from tutelage.cli.explain_row import tell
-
     plain, _ = curate(folder)
     old = read_rows(plain.file(ROWS))[0].id
     rows = [form(said, more, **who) for said, more, who in SAID]
@@ -193,8 +192,8 @@ def test_a_row_left_out_for_its_licence_is_explained_by_both_its_ids(folder: Pat
     assert told.row == dropped.id != old
     assert told.detail == f"rows.jsonl:1 is under CC-BY-NC-4.0, read as {old}"
     for name in (dropped.id, old):
-        stories = {story.row: story for story in tell(Store.beside(folder), name)}
-        assert stories[dropped.id].example == dropped
+        found = {story.row: story for story in stories(Store.beside(folder), name)}
+        assert found[dropped.id].example == dropped
 
 
 def test_a_model_whose_answers_have_no_licence_is_for_review(folder: Path) -> None:

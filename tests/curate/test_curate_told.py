@@ -149,6 +149,7 @@ def test_a_cell_is_one_line_of_some_length() -> None:
     assert cell(" a\n| b `c` <d> [e]") == "a \\| b \\`c\\` &lt;d&gt; &#91;e&#93;"
     assert (len(cell("x" * 500)), len(cell("x" * 500, 300))) == (121, 301)
     assert code("a`b\nc") == "`a'b c`"
+    assert cell("\x07a\x1b[31m") == "\\x07a\\x1b&#91;31m"  # a terminal obeys neither
 
 
 def test_a_page_is_made_of_any_table() -> None:

@@ -17,6 +17,7 @@ from tutelage.core.errors import MissingCapability, RecipeError
 from tutelage.core.ledger import Decision
 from tutelage.core.recipe import load
 from tutelage.core.row import draft_digest
+from tutelage.curate import run as curation
 from tutelage.curate.synthesis.run import SIFTED_OUT, needed, read_drafts, read_summary
 from tutelage.curate.synthesis.run import run as door
 from tutelage.curate.synthesis.sift import Draft
@@ -24,7 +25,7 @@ from tutelage.score.endpoint import Spent
 from tutelage.store.artifact import Artifact
 from tutelage.store.opt_outs import text_digest
 from tutelage.store.run import Run
-from tutelage.store.tables import LEDGER, read_ledger
+from tutelage.store.tables import LEDGER, ROWS, read_ledger, read_rows
 
 FLAGS = ("personal_data", "conflicting_label")
 
@@ -191,6 +192,53 @@ def test_a_seed_leaves_the_house_only_as_curation_would_keep_it(tmp_path: Path) 
     told = json.dumps(sent)
     assert "[EMAIL]" in told
     assert not [words for words in ("ada@", LEAKED, "not mine") if words in told]
+
+
+def test_who_took_a_row_back_by_what_a_dataset_shows_is_not_told_to_the_teacher(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEY", "k" * 32)
+    mine, mail = "not mine", "write to ada@example.org"
+    parcel, free = "my parcel is late", "what do i have"
+    planted = dict.fromkeys((mine, parcel, free, "write to [EMAIL]"), PLANTED["what do i have"])
+    screen = {"actions": {"email": "redact"}, "key_env": "KEY"}
+    with serving(Teacher(planted=planted).choice) as (endpoint, sent):
+        path = project(
+            tmp_path,
+            dict.fromkeys((mine, mail, parcel, free), PLANTED["what do i have"]),
+            endpoint,
+            people="pseudonymise",
+            screen=screen,
+            opt_out="out.jsonl",
+        )
+        (tmp_path / "out.jsonl").write_text("")
+        form = json.loads(path.read_text())
+        rows = [json.loads(line) for line in (tmp_path / "seeds.jsonl").read_text().splitlines()]
+        rows = [row | {"who": f"person {number}"} for number, row in enumerate(rows)]
+        (tmp_path / "seeds.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        form["curate"]["sources"][0]["author"] = "who"
+        path.write_text(json.dumps(form))
+        plain = {name: one for name, one in form["curate"].items() if name != "synthesis"}
+        plain["sources"] = plain["sources"][:2]
+        (tmp_path / "plain.yaml").write_text(json.dumps({**form, "curate": plain}))
+        recipe = load(tmp_path / "plain.yaml")
+        assert recipe.curate is not None
+        with Run.open(recipe) as run:
+            shown = read_rows(curation.run(recipe.curate, {}, run).file(ROWS))
+        by = {one.messages[-2].content: one for one in shown}
+        outs = [{"author": by[mine].author}, {"digest": by["write to [EMAIL]"].id}]
+        outs.append({"digest": by[parcel].id})
+        (tmp_path / "out.jsonl").write_text("".join(json.dumps(one) + "\n" for one in outs))
+
+        artifact, _ = drafted(path)
+    told: Any = read_summary(artifact)
+
+    assert str(by[mine].author).startswith("[PERSON_")
+    assert told["seeds"]["left_out"] == {"opted_out": 3}
+    assert told["seeds"]["drawn"] == 1
+    words = json.dumps(sent)
+    assert free in words
+    assert not [one for one in (mine, "[EMAIL]", parcel) if one in words]
 
 
 def test_prompts_of_a_file_are_answered_as_they_are(tmp_path: Path) -> None:

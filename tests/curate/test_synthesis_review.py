@@ -17,7 +17,7 @@ from tests.score.judges import serving
 from tests.score.teachers import PLANTED, Teacher, project, said
 from tutelage.core.errors import RecipeError, RowError, StoreError, UsageError
 from tutelage.core.recipe import Recipe, load
-from tutelage.core.review import Held, Review, problem
+from tutelage.core.review import Held, Review, person, problem
 from tutelage.curate import run as curation
 from tutelage.curate.synthesis.review import Taken, export, queue, take
 from tutelage.curate.synthesis.run import needed
@@ -407,3 +407,79 @@ def test_reviews_of_two_drafts_or_of_two_minds_are_none() -> None:
     alike = [one.sealed(b""), replace(one, reviewer="ANN ").sealed(b"")]
     assert problem(alike, held)[0] == "few"
     assert problem([one.sealed(b""), replace(one, reviewer="ben").sealed(b"")], held) == ("", "")
+
+
+def test_a_reviewer_is_one_person_however_the_name_is_written(desk: Path) -> None:
+    recipe = recipe_of(desk)
+    ((first, _, _),) = export(queue(recipe), desk / "a.csv", ["ann"])
+    fill(first, [{**row, **accept(row)} for row in lines(first)])
+    take(queue(recipe), [first])
+
+    for name in ("Ann", "ann.", " ANN", "\uff41nn"):
+        ((second, _, count),) = export(
+            queue(recipe), desk / f"b{ord(name[0])}{len(name)}.csv", ["bo"]
+        )
+        assert count == 4
+        fill(second, [{**row, **accept(row), "reviewer": name} for row in lines(second)])
+        taken = take(queue(recipe), [second])
+        assert taken.filled.again == 4
+        assert taken.summary["reviews"]["accepted"] == 0
+    with pytest.raises(RowError, match="cannot name a reviewer"):
+        fill(second, [{**row, **accept(row), "reviewer": "ann\u200b"} for row in lines(second)])
+        take(queue(recipe), [second])
+    assert person("Ann\u200b") == person(" ann.") == "ann" != person("anna")
+
+
+@pytest.mark.parametrize("column", ["edit", "edit_request"])
+def test_an_edit_in_which_nothing_is_seen_is_refused_by_line(column: str, desk: Path) -> None:
+    with pytest.raises(RowError, match=f"`{column}` holds nothing that can be seen"):
+        reviewed(desk, {"ann": lambda row: {"decision": "edit", column: "\u200b"}})
+
+
+@pytest.mark.parametrize(("suffix", "words"), [("jsonl", "'-5 is cold"), ("csv", "-5 is cold")])
+def test_an_apostrophe_is_taken_for_a_guard_in_csv_alone(
+    suffix: str, words: str, desk: Path
+) -> None:
+    edit = {"decision": "edit", "edit_request": "'-5 is cold"}
+    taken = reviewed(desk, {"ann": lambda row: edit if row["request"] == TODAY else accept(row)},
+                     "curate.review.reviewers=1", suffix=suffix)  # fmt: skip
+
+    (row,) = [one for one in lines(taken.rows) if one["origin"] == "human_edited"]
+    assert row["messages"][-2]["content"] == words  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"weight": 5.0},
+        {"consent_key": None},
+        {"tags": {"intent": "mine"}},
+        {"origin": "human_edited", "editor": "me"},
+    ],
+)
+def test_what_stands_beside_the_words_is_under_the_seal_too(
+    change: dict[str, Any], desk: Path
+) -> None:
+    reviewed(desk, {"ann": accept, "ben": accept})
+    path = desk / "data" / "synthetic.jsonl"
+    rows = [json.loads(line) | {"consent_key": None} for line in path.read_text().splitlines()]
+    if change == {"consent_key": None}:
+        change = {"consent_key": "somebody's"}  # the planted rows have none
+    fill(path, [{k: v for k, v in {**rows[0], **change}.items() if v is not None}, *rows[1:]])
+
+    with pytest.raises(RowError, match="1 row of") as caught:
+        curated(desk)
+    assert "is of other words" in caught.value.rows[0].problem
+
+
+def test_no_row_of_the_drafts_file_is_without_reviews_whatever_its_origin(desk: Path) -> None:
+    reviewed(desk, {"ann": accept, "ben": accept})
+    path = desk / "data" / "synthetic.jsonl"
+    first, *others = [json.loads(line) for line in path.read_text().splitlines()]
+    first |= {"origin": "human_edited", "editor": "me"}
+    del first["reviews"]
+    fill(path, [first, *others])
+
+    with pytest.raises(RowError, match="1 row of") as caught:
+        curated(desk)
+    assert "nobody has reviewed it" in caught.value.rows[0].problem

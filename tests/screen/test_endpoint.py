@@ -2,61 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Thread
 from typing import Any
 
 import pytest
 
+from tests.detector import answering, names
 from tutelage.core.errors import MissingCapability
 from tutelage.core.recipe import Detector
 from tutelage.screen.endpoint import ask
-
-
-@contextmanager
-def answering(reply: Any) -> Iterator[tuple[str, list[Any]]]:
-    """A server that gives `reply(texts)`, its address, and what it was sent."""
-    sent: list[Any] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            sent.append((body["texts"], self.headers["Authorization"]))
-            told = json.dumps(reply(body["texts"])).encode()
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(told)
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Nothing is said."""
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/find", sent
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-def names(texts: list[str]) -> dict[str, Any]:
-    """Every `Ann` as a person, and every `Bo` as one that is hardly one."""
-    found = []
-    for text in texts:
-        own = [("Ann", 0.9)] * ("Ann" in text) + [("Bo", 0.2)] * ("Bo" in text)
-        found.append(
-            [
-                {"start": text.index(name), "end": text.index(name) + len(name)}
-                | {"kind": "PERSON", "score": score}
-                for name, score in own
-            ]
-        )
-    return {"findings": found}
 
 
 def test_texts_are_sent_in_batches_and_findings_come_back_in_order(
@@ -95,3 +48,18 @@ def test_an_endpoint_that_is_not_there_stops_the_run() -> None:
         ask(Detector(name="ner", url=url), ["Ann"])
     with pytest.raises(MissingCapability, match="NO_SUCH_TOKEN is not set"):
         ask(Detector(name="ner", url=url, token_env="NO_SUCH_TOKEN"), ["Ann"])
+
+
+@pytest.mark.parametrize("url", ["http://[::1/find", "http://127.0.0.1:x/find"])
+def test_an_address_that_cannot_be_read_is_told(url: str) -> None:
+    with pytest.raises(MissingCapability, match="it cannot be asked"):
+        ask(Detector(name="ner", url=url), ["a"])
+
+
+def test_a_token_that_cannot_be_sent_is_named_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("NER_TOKEN", "se\ncret")
+    with pytest.raises(MissingCapability, match="NER_TOKEN holds signs") as told:
+        ask(Detector(name="ner", url="http://127.0.0.1:1", token_env="NER_TOKEN"), ["a"])
+    assert "cret" not in told.value.text()

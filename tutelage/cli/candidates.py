@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import click
 from rich.console import Console
 from rich.table import Table
@@ -28,16 +26,11 @@ def candidates_command(
     """
     loaded = load_recipe(recipe, overrides)
 
+    from tutelage import pipeline
     from tutelage.cli.summary import near
-    from tutelage.curate.run import run as curate
-    from tutelage.evaluate.candidates import run as compare
-    from tutelage.pipeline import needed
-    from tutelage.store.run import Run
 
-    asked = needed(loaded.evaluate, "evaluate")
-    with session.progress() as progress, Run.open(loaded, progress=progress) as run:
-        dataset = curate(needed(loaded.curate, "curate"), {}, run)
-        found = compare(asked, dataset, replace(run, force=force))
+    with session.progress() as progress:
+        found = pipeline.candidates(loaded, progress=progress, force=force)
 
     from tutelage.evaluate.candidate_page import comparison
 

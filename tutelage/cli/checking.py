@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from tutelage.cli.looks import Look, State
-from tutelage.cli.rows import base_of
 from tutelage.cli.terminal import counted, size
 from tutelage.core.errors import BadRow, BaseModelError, RowError, TutelageError
 from tutelage.core.ledger import Reason
@@ -18,6 +17,7 @@ from tutelage.curate.decontaminate import leaks
 from tutelage.curate.reviewed import held
 from tutelage.curate.sources import FIX_SOURCE, FIX_SUITE, Asked
 from tutelage.engine.grammar import check_schema
+from tutelage.pipeline.rows import base_of
 from tutelage.render.contract import Contract
 from tutelage.render.fit import QUOTA_OF
 from tutelage.render.lesson import Lesson

@@ -127,7 +127,7 @@ def find_contract(reference: str, project: Path) -> Meant:
     elif inside.is_file():
         meant = Meant(name=str(path), form=read_json(inside))
     elif _of_recipe(path):
-        from tutelage.cli.rows import contract_of
+        from tutelage.pipeline.rows import contract as contract_of
 
         recipe = load_recipe(reference, ())
         contract = contract_of(recipe)

@@ -30,13 +30,13 @@ def draft_command(session: Session, recipe: str, overrides: tuple[str, ...], for
     and started again, it is asked for what is missing only. `tutelage review` comes next; no draft
     enters a dataset before.
     """
-    from tutelage.curate.synthesis.run import needed, read_summary, run
-    from tutelage.store.run import Run
+    from tutelage import pipeline
+    from tutelage.curate.synthesis.run import needed, read_summary
 
     loaded = load_recipe(recipe, overrides)
-    section, keys = needed(loaded)
-    with session.progress() as progress, Run.open(loaded, progress=progress, force=force) as opened:
-        artifact, spent = run(section, opened)
+    _, keys = needed(loaded)
+    with session.progress() as progress:
+        artifact, spent = pipeline.draft(loaded, progress=progress, force=force)
     form: Mapping[str, Any] = read_summary(artifact)
 
     def draw(console: Console) -> None:
@@ -58,6 +58,8 @@ def _lines(form: Mapping[str, Any], spent: Spent, recipe: str) -> Iterator[str]:
     tokens = f"{whole['prompt_tokens']:,} tokens read, {whole['completion_tokens']:,} written"
     cost = f", cost {whole['cost']:,.2f}" if whole["cost"] else ""
     yield f"{counted(whole['replies'], 'reply', 'replies')} of the teacher: {tokens}{cost}"
+    if whole["refused"]:
+        yield f"{counted(whole['refused'], 'request')} the endpoint refused"
     if spent.asked or spent.kept:
         again = f", {spent.tried_again:,} tried again" if spent.tried_again else ""
         yield f"asked now {spent.asked:,}, kept from before {spent.kept:,}{again}"

@@ -12,7 +12,6 @@ from rich.text import Text
 
 from tutelage.cli.options import of_events, of_project
 from tutelage.cli.reply import Reply
-from tutelage.core.errors import StoreError
 from tutelage.core.printable import printable
 
 if TYPE_CHECKING:
@@ -33,37 +32,19 @@ def explain_row_command(row: str, events: Path | None, project: Path) -> Reply:
     from a served answer leads on to the release that gave it.
     """
     from tutelage.cli.results import project_store
+    from tutelage.store.stories import stories
 
     store = project_store(project)
-    stories = tell(store, row)
-    answers = _answers(store, stories, events)
+    found = stories(store, row)
+    answers = _answers(store, found, events)
 
     def draw(console: Console) -> None:
-        for story in stories:
+        for story in found:
             for line in [*_lines(story), *_answer_lines(story, answers.get(story.row))]:
                 console.print(Text(printable(line)), soft_wrap=True)
 
-    forms = [_form(story, answers.get(story.row)) for story in stories]
+    forms = [_form(story, answers.get(story.row)) for story in found]
     return Reply(data={"asked": row, "rows": forms}, draw=draw)
-
-
-def tell(store: Store, asked: str) -> list[RowStory]:
-    """The story of each row that is meant: one, or more where a line changed over time.
-
-    Raises: StoreError where no ledger and no dataset knows it.
-    """
-    from tutelage.store.lineage import explain_row
-
-    named = _ids(store, asked)
-    stories = [explain_row(store, one) for one in named]
-    told = [story for story in stories if story.entries or story.datasets]
-    if not told:
-        raise StoreError(
-            f"no dataset and no ledger knows the row `{asked}`",
-            expected="a row's id, or its file as the recipe names it and its line: FILE:LINE",
-            hint="`tutelage lineage --rows` lists every row that was kept",
-        )
-    return told
 
 
 def _answers(
@@ -86,36 +67,6 @@ def _answers(
     with Journal.open(events or store.root / EVENTS, read_only=True) as journal:
         kept = {row: uri for row, uri in made.items() if journal.event(uri.removeprefix(OF_EVENT))}
         return {row: explain_event(store, journal, uri) for row, uri in kept.items()}
-
-
-def _ids(store: Store, asked: str) -> list[str]:
-    """The names under which the row may stand in ledgers and datasets."""
-    from tutelage.store.tables import DROPPED, LEDGER, ROWS, places, read_ledger
-
-    found = dict.fromkeys([asked])
-    for artifact in store.artifacts():
-        rows = [
-            row
-            for name in (ROWS, DROPPED)
-            if artifact.has(name)
-            for row in places(artifact.file(name))
-        ]
-        entries = read_ledger(artifact.file(LEDGER)) if artifact.has(LEDGER) else []
-        kept = [row for row, source in rows if str(source) == asked or _begins(row, asked)]
-        # curation begins a detail with the place where the row was read
-        told = [
-            entry.row
-            for entry in entries
-            if _begins(entry.row, asked)
-            or f"{entry.detail} ".startswith(f"{asked} ")
-            or entry.detail.endswith(f", read as {asked}")  # its id before it was screened
-        ]
-        found |= dict.fromkeys([*kept, *told])
-    return list(found)
-
-
-def _begins(row: str, asked: str) -> bool:
-    return len(asked) >= 6 and ":" not in asked and row.startswith(asked)
 
 
 def _form(story: RowStory, answer: EventStory | None) -> dict[str, Any]:

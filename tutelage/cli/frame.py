@@ -183,7 +183,7 @@ def _reply(words: list[str], session: Session) -> Reply:
     except BrokenPipeError:
         raise
     except (KeyboardInterrupt, click.Abort):
-        return Reply(error=_interrupted(words))
+        return Reply(error=interrupted(words))
     except click.exceptions.NoArgsIsHelpError as error:
         say(error.format_message(), sys.stderr)
         return Reply(code=UsageError.exit_code)
@@ -217,10 +217,11 @@ def _command_of(words: Sequence[str]) -> str:
     return next((word for word in words if not word.startswith("-")), "")
 
 
-def _interrupted(words: Sequence[str]) -> TutelageError:
+def interrupted(words: Sequence[str]) -> TutelageError:
+    """What is said of a command line that was interrupted."""
+    after = "begins anew" if "--force" in words else "goes on from there"
     return Interrupted(
-        "interrupted; nothing is half-written",
-        hint=f"`tutelage {' '.join(words)}` goes on from there",
+        "interrupted; nothing is half-written", hint=f"`tutelage {' '.join(words)}` {after}"
     )
 
 

@@ -19,25 +19,16 @@ if TYPE_CHECKING:
 def asked(session: Session, recipe: Recipe, force: bool, unlikely: int | None) -> Reply:
     """The dataset, and the rows its base expects least, else the curve over its rows."""
     from tutelage import pipeline
-    from tutelage.store.run import Run
 
-    section = pipeline.needed(recipe.train, "train")
     with session.progress() as progress:
-        made = pipeline.run(recipe, until="curate", progress=progress, force=force)
-        dataset = made.artifacts["curate"]
-        with Run.open(recipe, progress=progress) as run:
-            if unlikely is not None:
-                from tutelage.train.unlikely import unlikely as least
-
-                weighed = least(section, dataset, run, unlikely)
-                return Reply(
-                    data=asdict(weighed),
-                    draw=lambda console: _draw(console, _weighed_lines(weighed)),
-                    artifacts=[("curate", dataset)],
-                )
-            from tutelage.train.learning import learning_curve
-
-            found = learning_curve(section, dataset, run)
+        if unlikely is not None:
+            weighed, dataset = pipeline.unlikely(recipe, unlikely, progress=progress, force=force)
+            return Reply(
+                data=asdict(weighed),
+                draw=lambda console: _draw(console, _weighed_lines(weighed)),
+                artifacts=[("curate", dataset)],
+            )
+        found, dataset = pipeline.learning_curve(recipe, progress=progress, force=force)
     gain, low, high = found.curve.doubling()
     data = {
         "points": [asdict(one) for one in found.points],

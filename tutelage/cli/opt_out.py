@@ -13,9 +13,8 @@ from rich.text import Text
 from tutelage.cli.reply import Reply
 from tutelage.cli.results import project_store
 from tutelage.cli.terminal import counted
-from tutelage.core.errors import BadRow, RecipeError
+from tutelage.core.errors import RecipeError
 from tutelage.core.printable import printable
-from tutelage.core.recipe import Recipe
 
 if TYPE_CHECKING:
     from tutelage.store.artifact import Artifact
@@ -26,48 +25,33 @@ KEY = "TUTELAGE_PSEUDONYMS"  # environment variable with the keys of pseudonyms,
 
 def of_opt_outs(written: str, project: Path) -> Reply:
     """The rows a list takes back, and every dataset, adapter and release they went into."""
-    from tutelage.screen.people import disguised, keys_in, under_other_key
-    from tutelage.store.lineage import opted_out
-    from tutelage.store.opt_outs import read_opt_outs
+    from tutelage.pipeline import opted_out
+    from tutelage.screen.people import keys_in
 
     keys = keys_in(KEY) if os.environ.get(KEY) else []
-    recipe = Recipe(name="opt-outs").at(Path.cwd())
-    outs = read_opt_outs(written, recipe, lambda name: [disguised(name, key) for key in keys])
-    store = project_store(project)
-    datasets = [one for one in store.artifacts() if one.kind == "dataset"]
-    if unknown := under_other_key(datasets, keys) if outs.names() else []:
-        raise RecipeError(
-            "nobody can say whose rows these datasets hold: their names are pseudonyms"
-            f"{' by other keys' if keys else ''}",
-            where=f"environment variable {KEY}",
-            rows=[
-                BadRow(where=one.name, problem=f"made {one.manifest.started}") for one in unknown
-            ],
-            hint=f"{KEY} holds their key; of several keys each on a line",
-        )
-    taken = opted_out(store, outs)
-    made = _made(taken)
+    project_store(project)
+    try:
+        back = opted_out(written, project, keys=keys)
+    except RecipeError as error:
+        where = f"environment variable {KEY}"
+        hint = f"{KEY} holds their key; of several keys each on a line"
+        raise RecipeError(error.message, where=where, rows=error.rows, hint=hint) from error
+    made = back.artifacts
 
     def draw(console: Console) -> None:
-        for line in _lines(taken, made):
+        for line in _lines(back.rows, made):
             console.print(Text(printable(line)), soft_wrap=True)
+        if back.without_row:
+            told = f"of {back.listed:,} entries listed {back.without_row:,} mean no row here"
+            console.print(Text(told), soft_wrap=True)
 
     data: dict[str, Any] = {
-        "listed": len(outs.keys) + len(outs.authors) + len(outs.digests),
-        "rows": [_form(one) for one in taken],
+        "listed": back.listed,
+        "without_row": back.without_row,
+        "rows": [_form(one) for one in back.rows],
         "artifacts": [one.name for one in made],
     }
     return Reply(data=data, draw=draw, artifacts=[(one.kind, one) for one in made])
-
-
-def _made(taken: Sequence[Taken]) -> list[Artifact]:
-    """Every artifact that holds such a row or was made from one that does, each once."""
-    found = {
-        artifact.digest: artifact
-        for one in taken
-        for artifact in (*one.datasets, *one.left_out, *one.offspring)
-    }
-    return sorted(found.values(), key=lambda one: (one.manifest.started, one.name))
 
 
 def _form(one: Taken) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import click
 
@@ -28,6 +28,38 @@ object: `serve` one with its `url` once it listens, `chat` one for every answer.
 
 `NO_COLOR` takes colours away. `TUTELAGE_DEBUG=1` shows where in the code an error arose.
 """
+
+# command: its forms in Python, names of the package
+IN_PYTHON: Mapping[str, tuple[str, ...]] = {
+    "curate": ("curate", "learning_curve", "unlikely"),
+    "train": ("train",),
+    "evaluate": ("evaluate",),
+    "gate": ("gate",),
+    "release": ("release",),
+    "run": ("run",),
+    "show": ("lessons",),
+    "contract": ("contract",),
+    "plan": ("plan",),
+    "candidates": ("candidates",),
+    "draft": ("draft",),
+    "review": ("review_sheets", "take_reviews"),
+    "verify": ("verify",),
+    "serve": ("serving",),
+    "chat": ("open_release",),
+    "monitor": ("monitor",),
+    "improve": ("improve",),
+    "lineage": ("lineage", "offspring", "opted_out"),
+    "explain-row": ("explain_row",),
+    "compare": ("compare",),
+    "rate": ("rating_sheets", "take_ratings"),
+    "schema": ("recipe_schema",),
+}
+# command: why it has none
+NOT_IN_PYTHON: Mapping[str, str] = {
+    "init": "it writes files for a person to change",
+    "check": "it tells people all faults at once; a stage refuses its own",
+    "doctor": "it tells people what this machine lacks",
+}
 
 
 def markdown() -> str:
@@ -57,8 +89,16 @@ def _command(context: click.Context, mark: str = "###") -> Iterator[str]:
         if record is not None and record[1]:
             yield f"- `{record[0]}` {record[1]}"
     yield ""
+    if mark == "###":
+        yield f"{_in_python(str(context.info_name))}\n"
     for name, inner in getattr(command, "commands", {}).items():
         yield from _command(click.Context(inner, info_name=name, parent=context), f"{mark}#")
+
+
+def _in_python(name: str) -> str:
+    if name in NOT_IN_PYTHON:
+        return f"In Python: none; {NOT_IN_PYTHON[name]}."
+    return f"In Python: {', '.join(f'`tutelage.{one}`' for one in IN_PYTHON[name])}."
 
 
 def _paragraphs(text: str) -> str:

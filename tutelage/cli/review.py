@@ -17,6 +17,7 @@ from tutelage.cli.reply import Reply
 from tutelage.cli.terminal import counted
 from tutelage.core.errors import UsageError
 from tutelage.core.printable import printable
+from tutelage.core.review import person
 
 if TYPE_CHECKING:
     from tutelage.core.recipe import Recipe
@@ -64,11 +65,12 @@ def export_sheets(
     left blank counts for nothing. Drafts on which reviewers differ are asked again, with what
     was said.
     """
-    from tutelage.curate.synthesis.review import export, queue
+    from tutelage.curate.synthesis.review import queue
+    from tutelage.pipeline import review_sheets
 
     _check(reviewers)
-    waiting = queue(load_recipe(recipe, overrides))
-    written = export(waiting, output, reviewers, limit)
+    loaded = load_recipe(recipe, overrides)
+    written = review_sheets(loaded, output, reviewers, limit)
 
     def draw(console: Console) -> None:
         for path, name, count in written:
@@ -84,7 +86,7 @@ def export_sheets(
         {"file": str(path) if count else None, "reviewer": name, "lines": count}
         for path, name, count in written
     ]
-    return Reply(data={"drafts": waiting.drafts.digest, "sheets": sheets}, draw=draw)
+    return Reply(data={"drafts": queue(loaded).drafts.digest, "sheets": sheets}, draw=draw)
 
 
 @review_command.command("import")
@@ -101,15 +103,10 @@ def import_sheets(
     Every line that cannot be used is told, all at once, and then none is taken. Rows on which as
     many reviewers agree as `curate.review` demands are written, all others wait.
     """
-    from tutelage.curate.synthesis.review import queue, take
+    from tutelage.pipeline import take_reviews
 
     loaded = load_recipe(recipe, overrides)
-    for path in files:
-        if not path.exists():
-            raise UsageError("there is no such sheet", where=str(path))
-    waiting = queue(loaded)
-    with waiting.store.lock():
-        taken = take(queue(loaded), files, replace=replace)
+    taken = take_reviews(loaded, files, replace=replace)
 
     def draw(console: Console) -> None:
         for line in _lines(taken, loaded, recipe):
@@ -128,10 +125,10 @@ def import_sheets(
 
 def _check(reviewers: tuple[str, ...]) -> None:
     for name in reviewers:
-        if not NAME.fullmatch(name):
+        if not NAME.fullmatch(name) or not person(name):
             hint = "letters, digits, `.`, `-` and `_`: it names a file, too"
             raise UsageError(f"`{name}` cannot name a reviewer", hint=hint)
-    if len({name.casefold() for name in reviewers}) < len(reviewers):
+    if len({person(name) for name in reviewers}) < len(reviewers):
         raise UsageError("a reviewer is named twice", hint="give each a name of their own")
 
 

@@ -74,7 +74,8 @@ def show_command(
     what of an answer stands in ⟨angle brackets⟩. What a lesson shares with an earlier one
     of its row is computed once, and ends at ┊.
     """
-    from tutelage.cli.rows import contract_of, sources
+    from tutelage.pipeline.rows import contract as contract_of
+    from tutelage.pipeline.rows import sources
     from tutelage.render.renderer import TEACH
 
     session = click.get_current_context().find_object(Session)

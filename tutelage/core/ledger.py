@@ -55,6 +55,8 @@ class Reason(StrEnum):
     # drafts of a teacher, and people's review of them
     NO_ANSWER = "no_answer"
     INCONSISTENT = "inconsistent"
+    ECHO = "echo"  # it says again what the teacher was told
+    UNSEEN_SIGNS = "unseen_signs"  # control characters
     NOT_REVIEWED = "not_reviewed"
     STALE_REVIEW = "stale_review"
     FORGED_REVIEW = "forged_review"

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from tutelage.core.digest import Json, canonical, strong_digest
+from tutelage.core.digest import Json, canonical
 
 Accepted = Literal["accept", "edit"]
 ACCEPTED: tuple[Accepted, ...] = ("accept", "edit")
@@ -29,7 +30,7 @@ class Review:
     reviewer: str
     decision: Accepted
     draft: str  # SHA-256 of what the model wrote, and of how
-    row: str  # SHA-256 of the content that was decided on
+    row: str  # SHA-256 of the row that was decided on
     seal: str = ""
 
     def sealed(self, key: bytes) -> Review:
@@ -54,15 +55,19 @@ FIELDS = ("reviewer", "decision", "draft", "row", "seal")
 class Held:
     """What the reviews of a row are held against."""
 
-    row: str  # SHA-256 of its content as it is
+    row: str  # SHA-256 of the row as it is
     draft: str  # SHA-256 of it as a draft: that of an accepted one, were it unchanged
     reviewers: int  # who must have agreed
     key: bytes = b""
 
 
-def words_digest(content: Mapping[str, Json]) -> str:
-    """SHA-256 of a row's content; names what was reviewed, as `id` is not for security."""
-    return strong_digest(dict(content))
+def person(written: str) -> str:
+    """Whoever a reviewer's name means, however it is written: case, signs around it and signs that
+    are not seen make no other person.
+    """
+    plain = unicodedata.normalize("NFKC", written)
+    seen = "".join(one for one in plain if unicodedata.category(one) != "Cf")
+    return seen.strip().strip("._-").casefold()
 
 
 def key_mark(key: bytes) -> str:
@@ -81,7 +86,7 @@ def problem(reviews: Sequence[Review], held: Held) -> tuple[str, str]:
             return "stale", f"{told}the row, or where it comes from, was changed since"
     if len({(one.draft, one.decision) for one in reviews}) > 1:
         return "forged", "its reviews are not of one draft, or differ in what they decide"
-    people = sorted({one.reviewer.strip().casefold() for one in reviews})
+    people = sorted({person(one.reviewer) for one in reviews})
     if len(people) >= held.reviewers:
         return "", ""
     wanted = f"expected reviews by {held.reviewers} {'person' if held.reviewers == 1 else 'people'}"

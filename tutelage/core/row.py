@@ -176,6 +176,16 @@ def row_id(example: Example) -> str:
     return short_digest(msgspec.json.encode(example.content()))
 
 
+def reviewed_digest(example: Example) -> str:
+    """SHA-256 of all that a row's reviewers have agreed to: its words, weight, tags and whence."""
+    form = example.to_dict()
+    for name in ("id", "source", "author", "split", "stage", "reviews", "licence_basis"):
+        form.pop(name, None)
+    tags = example.tags.items()  # reading a row adds the place it was written under
+    form["tags"] = {name: value for name, value in tags if not name.startswith("source.")}
+    return strong_digest(form)
+
+
 def draft_digest(example: Example) -> str:
     """SHA-256 of a draft: its content, what wrote it and how, its seeds and its licence."""
     made = example.generator.to_dict() if example.generator else None

@@ -43,6 +43,7 @@ class Curated:
     repeats: Mapping[str, int] = field(default_factory=dict)  # of one side alone
     pairs: Sequence[Pair] = ()
     spanless: int = 0  # evaluation items without a span of their own
+    opt_outs: Mapping[str, int] = field(default_factory=dict)  # entries listed, and of no row
     quality: Mapping[str, Any] = field(default_factory=dict)
     canaries: Canaries | None = None  # planted beside the rows that are counted
 
@@ -74,6 +75,7 @@ def card(curated: Curated) -> dict[str, Any]:
         "consent_keys": len(rows.keys),
         "authors": len(rows.authors),
         "left_out": left_out,
+        "opt_outs": dict(curated.opt_outs),
         "for_review": _for_review(curated.ledger),
         "findings": [dict(one) for one in curated.findings],
         "repeats": dict(curated.repeats),
@@ -161,7 +163,7 @@ def text(form: Mapping[str, Any]) -> str:
         _section("Split", _split(form)),
         *([_section("Stages", _stages(form))] if form["stages"] else []),
         *([_section("Synthetic rows", synthetic_lines(form))] if "synthetic" in form else []),
-        _section("Left out", _pairs(form["left_out"], "every row was kept")),
+        _section("Left out", [*_pairs(form["left_out"], "every row was kept"), *_outs(form)]),
         _section("Kept, for a person to look at", _pairs(form["for_review"], "none")),
         _section("Found in the texts", _findings(form)),
         _section("Repeats of one side alone", _pairs(form["repeats"], "none was looked for")),
@@ -256,6 +258,12 @@ def _stages(form: Mapping[str, Any]) -> list[str]:
 
 def _pairs(counts: Mapping[str, int], none: str) -> list[str]:
     return [f"- {name}: {count:,}" for name, count in counts.items()] or [f"- {none}"]
+
+
+def _outs(form: Mapping[str, Any]) -> list[str]:
+    """How far the list of opt-outs was of use."""
+    told = "- of {listed:,} opt-outs listed {without_row:,} mean no row"
+    return [told.format(**form["opt_outs"])] if form["opt_outs"] else []
 
 
 def _findings(form: Mapping[str, Any]) -> list[str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from tutelage.core.ledger import Decision, LedgerEntry, Reason
 from tutelage.core.licence import permitted
+from tutelage.core.progress import Progress
 from tutelage.core.recipe import Curate, Recipe
 from tutelage.core.row import Example
 from tutelage.curate.screening import Outcome
@@ -28,9 +29,11 @@ class Withheld:
 
     outs: OptOuts
     allowed: tuple[str, ...] | None = None
+    has_list: bool = False
     parents: dict[int, tuple[str, ...]] = field(default_factory=dict)
     because: dict[int, str] = field(default_factory=dict)  # why a row is taken back
     unlicensed: dict[int, tuple[Reason, str]] = field(default_factory=dict)
+    met: set[str] = field(default_factory=set)  # entries of the list that mean a row
 
     @classmethod
     def by(cls, section: Curate, recipe: Recipe, key: bytes = b"") -> Withheld:
@@ -41,7 +44,8 @@ class Withheld:
         if section.opt_out is None:
             return cls(outs=OptOuts(), allowed=section.licences)
         hide = (lambda name: [disguised(name, key)]) if key else None
-        return cls(outs=read_opt_outs(section.opt_out, recipe, hide), allowed=section.licences)
+        outs = read_opt_outs(section.opt_out, recipe, hide)
+        return cls(outs=outs, allowed=section.licences, has_list=True)
 
     def look(self, example: Example, place: int) -> None:
         """Notes a row as it was read."""
@@ -55,6 +59,21 @@ class Withheld:
         """Notes a row as it may be kept."""
         if place not in self.because and (because := self.outs.because(example)):
             self.because[place] = because
+            self.met |= self.outs.met(example)
+
+    def counts(self, progress: Progress) -> dict[str, int]:
+        """Entries of the list and those that mean no row, of which people are warned.
+
+        Empty where there is no list.
+        """
+        if not self.has_list:
+            return {}
+        listed, unmet = self.outs.unmet(()), self.outs.unmet(self.met)
+        if not listed:
+            progress.warn("`curate.opt_out` names nobody: the list is empty")
+        elif unmet:
+            progress.warn(f"{unmet:,} of {listed:,} entries of `curate.opt_out` mean no row")
+        return {"listed": listed, "without_row": unmet}
 
     def opted_out(self, rows: Rows, was: Mapping[int, str]) -> dict[int, LedgerEntry]:
         """Rows that were taken back, and those made from one; their words are not kept.

@@ -20,8 +20,9 @@ def deciding(section: Curate, run: Run) -> dict[str, Any]:
     """The section as provenance keeps it, without folders and servers of this machine."""
     form = section.model_dump(mode="json")
     del form["scale"]  # whoever works on the rows, the dataset is the same
-    if section.card.tokenizer is not None:
-        form["card"]["tokenizer"] = uri_of(section.card.tokenizer)
+    form["card"] = {
+        key: name and uri_of(name) for key, name in section.card.model_dump(mode="json").items()
+    }
     form["screen"]["key"] = mark(screening.ready(section.screen, run.recipe))
     form["screen"]["detectors"] = [
         # which server answers, not where it is or how it is asked

@@ -22,11 +22,13 @@ from tutelage.curate.coverage import Histogram, coverage
 from tutelage.curate.measured import UNITS, Measured, taught
 from tutelage.curate.shelf import Rows
 from tutelage.curate.sides import request
+from tutelage.curate.spread import LOOKED_AT, encoding, spread
 from tutelage.curate.tokens import Count, whole_sum
 from tutelage.curate.traits import sampled
 from tutelage.screen.language import language
 from tutelage.screen.ngrams import Grams, among, fixed, ngrams_of, words_of
 from tutelage.screen.refusal import refuses
+from tutelage.store.base import BaseFolder
 
 SAMPLED = 4096  # rows looked at where every row would take long
 SPAN = 8  # words, of which boilerplate is made
@@ -43,6 +45,7 @@ class Looked:
     expected: Sequence[Example] = ()  # a sample of prompts of production
     outside_schema: Sequence[LedgerEntry] | None = None  # None where the contract has no schema
     tokens: Count | None = None  # counts them, where the recipe names a tokenizer
+    encoder: BaseFolder | None = None  # tells how far they lie apart, where it names one
 
 
 def quality(rows: Rows, sizes: Measured, looked: Looked) -> dict[str, Any]:
@@ -58,6 +61,7 @@ def quality(rows: Rows, sizes: Measured, looked: Looked) -> dict[str, Any]:
         "label_noise": _noise(looked.answers),
         "languages": _languages(texts),
         "tokens": _tokens(texts, len(rows), looked.tokens),
+        "spread": _apart(rows, looked.encoder),
     }
 
 
@@ -80,6 +84,14 @@ def _tokens(texts: Mapping[str, Sequence[str]], rows: int, count: Count | None) 
         spread = {**_spread(counts), "sum": whole, "sum_low": low, "sum_high": high}
         found[side] = {"looked_at": len(counts), **spread}
     return found
+
+
+def _apart(rows: Rows, encoder: BaseFolder | None) -> dict[str, Any]:
+    """How far requests lie apart in an encoder's space; empty where the recipe names none."""
+    if encoder is None:
+        return {}
+    some = [request(one) for one in rows.some(sampled(rows, LOOKED_AT))]
+    return {"encoder": encoder.name, **spread(some, len(rows), encoding(encoder))}
 
 
 def _lengths(sizes: Measured, side: str) -> dict[str, Any]:

@@ -6,9 +6,13 @@ import html
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tutelage.core.printable import printable
+
 BAR = 20  # characters of the longest bar
 SHOWN = 120  # characters of a text of rows
 VALUES_DRAWN = 12  # of a histogram
+NEAREST = {"p5": "5 %", "median": "median", "p95": "95 %"}
+LEFT_OUT = {"empty": "of no word left out", "cut": "not read to their end"}
 
 
 def quality_lines(form: Mapping[str, Any]) -> list[str]:
@@ -18,6 +22,7 @@ def quality_lines(form: Mapping[str, Any]) -> list[str]:
         *_histograms(form["lengths"]),
         *_coverage(form["coverage"]),
         *_diversity(form),
+        *_apart(form["spread"]),
         *_boilerplate(form["boilerplate"]),
         *_answers(form["answers"]),
         *_noise(form["label_noise"]),
@@ -27,7 +32,7 @@ def quality_lines(form: Mapping[str, Any]) -> list[str]:
 
 def cell(text: str, most: int = SHOWN) -> str:
     """A text of rows on one line of so many characters, no table's end and no markup."""
-    whole = " ".join(text.split())
+    whole = printable(" ".join(text.split()))
     shown = whole if len(whole) <= most else f"{whole[:most]}…"
     safe = html.escape(shown, quote=False).replace("[", "&#91;").replace("]", "&#93;")
     return safe.replace("|", "\\|").replace("`", "\\`")
@@ -112,6 +117,34 @@ def _diversity(form: Mapping[str, Any]) -> Iterator[str]:
     for side, one in form["diversity"].items():
         shares = " | ".join(f"{one[f'distinct_{n}']:.3f}" for n in (1, 2, 3))
         yield f"| {side} | {one['texts']:,} | {one['words']:,} | {shares} |"
+
+
+def _apart(form: Mapping[str, Any]) -> Iterator[str]:
+    """How far requests lie apart in an encoder's space, or that nobody looked."""
+    yield ""
+    if not form:
+        yield "How far requests lie apart in meaning was not measured: `curate.card.encoder`."
+        return
+    if "distance" not in form:
+        yield f"How far requests lie apart cannot be told of {form['texts']:,} with words."
+        return
+    more = [f"{form[name]:,} {told}" for name, told in LEFT_OUT.items() if form[name]]
+    yield (
+        f"How far {form['texts']:,} requests lie apart by what {code(form['encoder'])} makes of "
+        f"them{''.join(f', {one}' for one in more)}. Only what one encoder tells of as many "
+        "requests compares."
+    )
+    mean, near = form["distance"], form["nearest"]
+    yield from ("", "| requests | |", "|---|---:|")
+    yield (
+        f"| mean cosine distance of two | {mean['value']:.3f} [{mean['low']:.3f} "
+        f"{mean['high']:.3f}] |"
+    )
+    for name, told in NEAREST.items():
+        yield f"| distance to the nearest other, {told} | {near[name]:.3f} |"
+    yield (
+        f"| effective dimensions, of {form['dimensions']:,} | {form['effective_dimensions']:,.1f} |"
+    )
 
 
 def _boilerplate(form: Mapping[str, Any]) -> Iterator[str]:

@@ -11,12 +11,12 @@ import msgspec
 
 from tutelage.core.ledger import Reason
 from tutelage.core.recipe import Curate
-from tutelage.core.review import Held, key_mark, problem, words_digest
-from tutelage.core.row import Example, draft_digest
+from tutelage.core.review import Held, key_mark, problem
+from tutelage.core.row import Example, draft_digest, reviewed_digest
 from tutelage.curate.quality_card import cell
 from tutelage.curate.synthesis.latest import of_curation, told
 from tutelage.screen.people import key_in
-from tutelage.store.ingest import Ingested, Refused
+from tutelage.store.ingest import Ingested, Refused, uri_of
 from tutelage.store.run import Run
 
 REASONS = {
@@ -40,12 +40,13 @@ def review_key(section: Curate) -> bytes:
 class Admission:
     """Lets rows in whose reviews are what a recipe demands.
 
-    A row needs reviews if a model wrote it; one that has some is held to them whatever it says
-    of its origin.
+    A row needs reviews if a model wrote it, or stands in the file of reviewed drafts; one that has
+    some is held to them whatever it says of its origin.
     """
 
     reviewers: int
     key: bytes = b""
+    drafts: str = ""  # the file of drafts that passed review, of whose rows none is without
 
     @classmethod
     def by(cls, section: Curate) -> Admission:
@@ -53,14 +54,20 @@ class Admission:
 
         Raises: RecipeError for a key that is not there.
         """
-        return cls(reviewers=section.review.reviewers, key=review_key(section))
+        keys = section.synthesis
+        return cls(
+            reviewers=section.review.reviewers,
+            key=review_key(section),
+            drafts="" if keys is None else uri_of(keys.rows),
+        )
 
     def admit(self, example: Example, several: bool) -> Example | Refused:
         """The row, or why it is refused; `several` if its file must be named."""
-        if not example.reviews and (example.origin != "synthetic" or self.reviewers == 0):
+        asked = example.origin == "synthetic" or example.source.uri == self.drafts
+        if not example.reviews and (not asked or self.reviewers == 0):
             return example
         against = Held(
-            row=words_digest(example.content()),
+            row=reviewed_digest(example),
             draft=draft_digest(example),
             reviewers=self.reviewers,
             key=self.key,

@@ -43,6 +43,7 @@ from tutelage.curate.sources import (
     take,
 )
 from tutelage.curate.split import Placed, split, unmet
+from tutelage.curate.spread import encoder_of
 from tutelage.curate.ticker import STEPS, Ticker
 from tutelage.curate.tokens import Count, base_of, counter
 from tutelage.curate.written import (
@@ -80,6 +81,7 @@ class Road:
     suites: list[Asked] = field(default_factory=list)
     pairs: list[Pair] = field(default_factory=list)
     spanless: int = 0  # evaluation items without a span of their own
+    opt_outs: Mapping[str, int] = field(default_factory=dict)  # entries listed, and of no row
 
     @property
     def ends(self) -> list[int]:
@@ -164,6 +166,7 @@ def _decide(road: Road, screener: Screener, kept_back: Withheld, work: Annotatin
     _reject(road, Rejecting(section, screener, kept_back.outs, work.key))
     ticker.begin(1, len(sieve.kept))
     withhold(sieve, kept_back, looked)
+    road.opt_outs = kept_back.counts(run.progress)
     drop_unsound(sieve, section, output_schema(run.recipe))
     repeats = _repeats(road)
     ticker.begin(2, len(sieve.kept))
@@ -186,7 +189,11 @@ def _decide(road: Road, screener: Screener, kept_back: Withheld, work: Annotatin
         repeats=repeats,
         tally=looked.tally,
         looked=Looked(
-            answers=answers, expected=expected, outside_schema=unsound, tokens=road.tokens
+            answers=answers,
+            expected=expected,
+            outside_schema=unsound,
+            tokens=road.tokens,
+            encoder=encoder_of(section, run.recipe),
         ),
     )
 
@@ -215,6 +222,7 @@ def _write(road: Road, decided: Decided, draft: Draft) -> None:
             repeats=decided.repeats,
             pairs=road.pairs,
             spanless=road.spanless,
+            opt_outs=road.opt_outs,
             quality=quality(kept, sizes, decided.looked),
             canaries=road.section.canaries,
         )

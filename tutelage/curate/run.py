@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tutelage.core.artifact import Provenance
+from tutelage.core.digest import strong_digest
 from tutelage.core.recipe import Curate
 from tutelage.curate.key import deciding
 from tutelage.curate.parts import Parts
@@ -13,11 +14,12 @@ from tutelage.curate.road import build
 from tutelage.curate.runner import uncollected
 from tutelage.curate.sieve import STAGE
 from tutelage.curate.sources import digests
+from tutelage.curate.spread import encoder_of
 from tutelage.curate.tokens import base_of
 from tutelage.store.artifact import Artifact
 from tutelage.store.run import Run
 
-VERSION = 7  # raised when the same sources come to another dataset
+VERSION = 8  # raised when the same sources come to another dataset
 
 
 def run(section: Curate, inputs: Mapping[str, Artifact], run: Run) -> Artifact:
@@ -31,7 +33,7 @@ def run(section: Curate, inputs: Mapping[str, Artifact], run: Run) -> Artifact:
         inputs={name: artifact.digest for name, artifact in inputs.items()}
         | digests(section, run.recipe)
         | inputs_of(run)
-        | _tokenizer(section, run),
+        | _of_card(section, run),
         section=deciding(section, run),
         stage_version=VERSION,
         seeds=run.seeds("curate.rows", "curate.split", "curate.stages"),
@@ -49,6 +51,8 @@ def run(section: Curate, inputs: Mapping[str, Artifact], run: Run) -> Artifact:
     return made
 
 
-def _tokenizer(section: Curate, run: Run) -> dict[str, str]:
-    base = base_of(section, run.recipe)
-    return {} if base is None else {"card:tokenizer": base.tokenizer_digest()}
+def _of_card(section: Curate, run: Run) -> dict[str, str]:
+    """The bases the card measures rows by."""
+    counts, encodes = base_of(section, run.recipe), encoder_of(section, run.recipe)
+    found = {} if counts is None else {"card:tokenizer": counts.tokenizer_digest()}
+    return found | ({} if encodes is None else {"card:encoder": strong_digest(encodes.digests())})

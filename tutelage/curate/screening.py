@@ -103,7 +103,7 @@ class Annotating:
             told.tally.rows.update(one.found.keys())
             told.tally.times.update(one.found)
             if one.has("drop"):
-                told.drop[index] = _dropped(one)
+                told.drop[index] = dropped(one)
             else:
                 told.flags.extend(_told(one))
         return told
@@ -222,17 +222,18 @@ def ours(section: Screen) -> set[str]:
 
 def _told(one: Screened) -> Iterator[LedgerEntry]:
     for found, count in one.found.items():
-        yield _entry(one.example, found, f"{found.kind} {count}")
+        yield finding_entry(one.example, found, f"{found.kind} {count}")
 
 
-def _dropped(one: Screened) -> LedgerEntry:
+def dropped(one: Screened) -> LedgerEntry:
     """One entry for the row, under the first of the findings for which it goes."""
     going = [found for found in one.found if found.action == "drop"]
     listed = ", ".join(f"{found.kind} {one.found[found]}" for found in going)
-    return _entry(one.example, going[0], listed)
+    return finding_entry(one.example, going[0], listed)
 
 
-def _entry(example: Example, found: Found, detail: str) -> LedgerEntry:
+def finding_entry(example: Example, found: Found, detail: str) -> LedgerEntry:
+    """What the ledger tells of a finding."""
     reason = REASONS.get(found.detector, Reason.DETECTED)
     named = detail if found.detector in REASONS else f"{found.detector}: {detail}"
     return entry(example, Decision(found.action), reason, named)

@@ -17,16 +17,24 @@ def base_of(section: Curate, recipe: Recipe) -> BaseFolder | None:
 
     Raises: BaseModelError where it is not found.
     """
-    if section.card.tokenizer is None:
+    return named_base(section.card.tokenizer, recipe, "curate.card.tokenizer")
+
+
+def named_base(name: str | None, recipe: Recipe, where: str) -> BaseFolder | None:
+    """The base a key of the card names, None where it names none.
+
+    Raises: BaseModelError where it is not found, telling the key.
+    """
+    if name is None:
         return None
     try:
-        return find_base(section.card.tokenizer, recipe.base_dir)
+        return find_base(name, recipe.base_dir)
     except BaseModelError as error:
         raise BaseModelError(
             error.message,
-            where="curate.card.tokenizer",
+            where=where,
             expected=error.expected,
-            hint=error.hint.replace("train.base", "curate.card.tokenizer"),
+            hint=error.hint.replace("train.base", where),
         ) from error
 
 

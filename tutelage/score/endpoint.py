@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 import urllib.error
 import urllib.request
@@ -10,72 +9,43 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from threading import Lock
-from typing import Protocol
 
 import msgspec
 
 from tutelage.core.digest import Json, strong_digest
 from tutelage.core.errors import MissingCapability
+from tutelage.core.http import bearer, beginning, read_within, words_of
+from tutelage.core.recipe import ModelEndpoint
 from tutelage.store.replies import Replies, Reply
 
 TRANSIENT = (408, 409, 425, 429, 500, 502, 503, 504)
 FIRST_PAUSE = 0.5  # seconds before the second try; each further one waits twice as long
-CUT = "length"  # why a reply ended that was not finished
+ALONE = (400, 413, 422)  # what is said of one request, not of all of them
+CUT = ("length", "content_filter")  # why a reply ended that was not finished
 PER = 1_000_000  # tokens a price is for
 
 
-class Keys(Protocol):
-    """What a section of the recipe says of an endpoint: a judge's, a teacher's."""
+class Unanswered(MissingCapability):
+    """One request was not answered; others may be."""
 
-    @property
-    def called(self) -> str:
-        """What errors call it."""
 
-    @property
-    def place(self) -> str:
-        """Where the recipe has it."""
+class Part(msgspec.Struct):
+    """A part of a message; of other kinds than words none are read."""
 
-    @property
-    def endpoint(self) -> str:
-        """Address up to `/v1`."""
-
-    @property
-    def model(self) -> str:
-        """The model as the endpoint names it."""
-
-    @property
-    def api_key_env(self) -> str | None:
-        """Environment variable that holds the key."""
-
-    @property
-    def temperature(self) -> float:
-        """Of its decoding."""
-
-    @property
-    def max_new_tokens(self) -> int:
-        """Tokens of one reply at most."""
-
-    @property
-    def retries(self) -> int:
-        """Further tries where it fails for a while."""
-
-    @property
-    def timeout_seconds(self) -> float:
-        """Wait for one reply."""
-
-    @property
-    def prompt_price(self) -> float:
-        """Of a million tokens it reads."""
-
-    @property
-    def answer_price(self) -> float:
-        """Of a million tokens it writes."""
+    text: str = ""
 
 
 class Said(msgspec.Struct):
     """A message of a reply."""
 
-    content: str | None = None
+    content: str | list[Part] | None = None
+
+    @property
+    def text(self) -> str:
+        """Its words."""
+        if isinstance(self.content, list):
+            return "".join(part.text for part in self.content)
+        return self.content or ""
 
 
 class Choice(msgspec.Struct):
@@ -88,8 +58,13 @@ class Choice(msgspec.Struct):
 class Usage(msgspec.Struct):
     """Tokens as the endpoint counts them."""
 
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+    prompt_tokens: float | None = 0
+    completion_tokens: float | None = 0
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Tokens read and written; 0 where they are not told."""
+        return max(int(self.prompt_tokens or 0), 0), max(int(self.completion_tokens or 0), 0)
 
 
 class Answered(msgspec.Struct):
@@ -101,13 +76,13 @@ class Answered(msgspec.Struct):
     @property
     def empty(self) -> bool:
         """Whether there is no reply at all."""
-        return not self.choices or not self.choices[0].message.content
+        return not self.choices or not self.choices[0].message.text
 
     @property
     def whole(self) -> bool:
         """Whether there is a reply, and it came to its end."""
         first = self.choices[0] if self.choices else None
-        return first is not None and bool(first.message.content) and first.finish_reason != CUT
+        return first is not None and not self.empty and first.finish_reason not in CUT
 
 
 @dataclass(slots=True)
@@ -121,7 +96,7 @@ class Spent:
     prompt_tokens: int = 0
     completion_tokens: int = 0
 
-    def to_dict(self, keys: Keys) -> dict[str, Json]:
+    def to_dict(self, keys: ModelEndpoint) -> dict[str, Json]:
         """The counts as plain JSON, with the cost at the recipe's prices."""
         return {
             "asked": self.asked,
@@ -134,7 +109,7 @@ class Spent:
         }
 
 
-def cost_of(keys: Keys, prompt_tokens: int, completion_tokens: int) -> float:
+def cost_of(keys: ModelEndpoint, prompt_tokens: int, completion_tokens: int) -> float:
     """What tokens cost at the recipe's prices."""
     return round(
         (prompt_tokens * keys.prompt_price + completion_tokens * keys.answer_price) / PER, 6
@@ -145,7 +120,7 @@ def cost_of(keys: Keys, prompt_tokens: int, completion_tokens: int) -> float:
 class Endpoint:
     """Asks a model, from several threads too; replies are kept by digest of what was asked."""
 
-    keys: Keys
+    keys: ModelEndpoint
     replies: Replies
     spent: Spent = field(default_factory=Spent)
     pause: Callable[[float], None] = time.sleep
@@ -164,7 +139,8 @@ class Endpoint:
     def complete(self, messages: Sequence[dict[str, Json]], seed: int) -> Reply:
         """The reply to a conversation; one with another seed is a reply of its own.
 
-        Raises: MissingCapability where the endpoint gives none after all tries.
+        Raises: Unanswered where the endpoint refuses this one, or says what is no reply, after all
+            tries; MissingCapability where it gives none to anybody.
         """
         body: dict[str, Json] = {
             "model": self.keys.model,
@@ -179,14 +155,14 @@ class Endpoint:
                 self.spent.kept += 1
             return kept
         answered = self._tried({**body, "seed": seed})
-        usage = answered.usage or Usage()
+        read, written = (answered.usage or Usage()).counts
         first = answered.choices[0] if answered.choices else Choice(message=Said())
         reply = Reply(
             digest=digest,
-            text=first.message.content or "",
+            text=first.message.text,
             finish=first.finish_reason or "",
-            prompt_tokens=usage.prompt_tokens,
-            completion_tokens=usage.completion_tokens,
+            prompt_tokens=read,
+            completion_tokens=written,
         )
         with self._counting:
             if answered.whole or (self.keeps_cut and not answered.empty):
@@ -195,12 +171,12 @@ class Endpoint:
             else:
                 self.spent.unfinished += 1
             self.spent.asked += 1
-            self.spent.prompt_tokens += usage.prompt_tokens
-            self.spent.completion_tokens += usage.completion_tokens
+            self.spent.prompt_tokens += read
+            self.spent.completion_tokens += written
         return reply
 
     def _tried(self, body: dict[str, Json]) -> Answered:
-        problem = ""
+        problem, kind = "", MissingCapability
         for number in range(self.keys.retries + 1):
             if number:
                 with self._counting:
@@ -211,27 +187,41 @@ class Endpoint:
                 if answered.whole or number == self.keys.retries or not answered.empty:
                     return answered
             except urllib.error.HTTPError as error:
-                problem = f"it answered {error.code}"
+                words = words_of(error)
+                problem = f"it answered {error.code}{f': {words}' if words else ''}"
+                kind = Unanswered if error.code in ALONE else MissingCapability
                 if error.code not in TRANSIENT:
                     break
-            except (OSError, HTTPException, msgspec.MsgspecError) as error:
-                problem = str(error) or type(error).__name__
-        raise self._refusal(problem)
+            except msgspec.MsgspecError as error:
+                problem, kind = f"what it said is no reply: {error}", Unanswered
+            except (OSError, HTTPException) as error:
+                problem, kind = str(error) or type(error).__name__, MissingCapability
+            except ValueError as error:
+                problem, kind = f"its address cannot be read: {error}", MissingCapability
+                break
+        raise self._refusal(problem, kind)
 
     def _once(self, body: dict[str, Json]) -> Answered:
         headers = {"Content-Type": "application/json"}
         name = self.keys.api_key_env
         if name is not None:
-            if name not in os.environ:
-                raise self._refusal(f"environment variable {name} is not set")
-            headers["Authorization"] = f"Bearer {os.environ[name]}"
+            try:
+                headers["Authorization"] = bearer(name)
+            except LookupError as error:
+                raise self._refusal(str(error)) from error
         url = self.keys.endpoint.rstrip("/") + "/chat/completions"
         request = urllib.request.Request(url, data=msgspec.json.encode(body), headers=headers)
         with urllib.request.urlopen(request, timeout=self.keys.timeout_seconds) as answer:
-            return msgspec.json.decode(answer.read(), type=Answered)
+            whole = read_within(answer, self.keys.timeout_seconds)
+        try:
+            return msgspec.json.decode(whole, type=Answered)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise msgspec.DecodeError(f"{error}: {beginning(whole)}") from error
 
-    def _refusal(self, problem: str) -> MissingCapability:
-        return MissingCapability(
+    def _refusal(
+        self, problem: str, kind: type[MissingCapability] = MissingCapability
+    ) -> MissingCapability:
+        return kind(
             f"{self.keys.called} did not answer: {problem}",
             where=f"{self.keys.place}: {self.keys.endpoint}",
             hint="start it and run the same command: what it said is kept and not asked again",

@@ -7,15 +7,15 @@ of that shape will do, a model that reads names and addresses or one that judges
 
 from __future__ import annotations
 
-import os
-import urllib.error
 import urllib.request
 from collections.abc import Sequence
+from http.client import HTTPException
 
 import msgspec
 
 from tutelage.core.errors import MissingCapability
 from tutelage.core.finding import Finding
+from tutelage.core.http import bearer, read_within
 from tutelage.core.recipe.screen import Detector
 
 
@@ -52,20 +52,22 @@ def ask(detector: Detector, texts: Sequence[str]) -> list[list[Finding]]:
 def _post(detector: Detector, texts: Sequence[str]) -> list[list[Marked]]:
     headers = {"Content-Type": "application/json"}
     if detector.token_env is not None:
-        if detector.token_env not in os.environ:
-            raise _refusal(detector, f"environment variable {detector.token_env} is not set")
-        headers["Authorization"] = f"Bearer {os.environ[detector.token_env]}"
+        try:
+            headers["Authorization"] = bearer(detector.token_env)
+        except LookupError as error:
+            raise _refusal(detector, str(error)) from error
     body = msgspec.json.encode(
         {"texts": [text.encode(errors="replace").decode() for text in texts]}
     )
-    request = urllib.request.Request(detector.url, data=body, headers=headers)
     try:
+        request = urllib.request.Request(detector.url, data=body, headers=headers)
         with urllib.request.urlopen(request, timeout=detector.timeout_seconds) as answer:
-            reply = msgspec.json.decode(answer.read(), type=Reply)
-    except (OSError, urllib.error.URLError) as error:
-        raise _refusal(detector, f"it cannot be asked: {error}") from error
-    except msgspec.MsgspecError as error:
+            whole = read_within(answer, detector.timeout_seconds)
+        reply = msgspec.json.decode(whole, type=Reply)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise _refusal(detector, f"its answer has another shape: {error}") from error
+    except (OSError, HTTPException, ValueError) as error:
+        raise _refusal(detector, f"it cannot be asked: {error}") from error
     if len(reply.findings) != len(texts):
         told = f"{len(texts)} texts were sent and {len(reply.findings)} lists came back"
         raise _refusal(detector, told)

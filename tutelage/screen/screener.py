@@ -91,6 +91,12 @@ class Screener:
             own = marks.get(row)
             yield Screened(example=example) if own is None else self._screened(example, own)
 
+    def places(self, marks: Mapping[int, Sequence[Finding]]) -> Iterator[tuple[int, Found]]:
+        """Each finding of a row, with the place of its text among those of `read`."""
+        for place, found in marks.items():
+            for one in self._strictest(found):
+                yield place, Found(detector=one.detector, kind=one.kind, action=self.action(one))
+
     def marks_of(self, texts: Sequence[str]) -> list[list[Finding]]:
         """What is found in each text, all of them looked at together."""
         found = self._findings([("", text) for text in texts])
@@ -130,11 +136,7 @@ class Screener:
 
     def _screened(self, example: Example, marks: Mapping[int, Sequence[Finding]]) -> Screened:
         own = {place: self._strictest(found) for place, found in marks.items()}
-        counts = Counter(
-            Found(detector=one.detector, kind=one.kind, action=self.action(one))
-            for each in own.values()
-            for one in each
-        )
+        counts = Counter(found for _, found in self.places(marks))
         dropped = any(found.action == "drop" for found in counts)
         if not dropped and not any(found.action in CHANGES for found in counts):
             return Screened(example=example, found=counts)

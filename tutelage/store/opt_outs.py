@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import unicodedata
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from tutelage.core.errors import BadRow, RowError
@@ -27,12 +28,13 @@ class OptOuts:
     keys: frozenset[str] = frozenset()
     authors: frozenset[str] = frozenset()
     digests: frozenset[str] = frozenset()  # SHA-256 of a text, or ids of rows
+    listed: Mapping[str, str] = field(default_factory=dict)  # of each the entry it stands for
 
     def because(self, example: Example) -> str:
         """Why a row may not be used, empty where it may."""
-        if example.consent_key in self.keys:
+        if plain(example.consent_key) in self.keys:
             return "its consent key"
-        if example.author in self.authors or example.editor in self.authors:
+        if plain(example.author) in self.authors or plain(example.editor) in self.authors:
             return "its author"
         if self.digests and (example.id in self.digests or self._holds(example)):
             return "its text"
@@ -40,13 +42,33 @@ class OptOuts:
             return PARENT
         return ""
 
+    def met(self, example: Example) -> set[str]:
+        """The entries of the list that mean this row itself."""
+        said = {plain(example.consent_key)} & self.keys
+        said |= {plain(example.author), plain(example.editor)} & self.authors
+        if self.digests:
+            digests = {example.id, *example.parents, *map(text_digest, _texts(example))}
+            said |= digests & self.digests
+        return {self.listed[one] for one in said if one is not None}
+
+    def unmet(self, met: Collection[str]) -> int:
+        """How many entries mean none of the rows whose entries these are."""
+        return len(set(self.listed.values()).difference(met))
+
     def names(self) -> list[str]:
         """The keys and authors that are listed as they are, not as pseudonyms."""
         return [one for one in (*self.keys, *self.authors) if not PSEUDONYM.match(one)]
 
     def _holds(self, example: Example) -> bool:
-        said = (*example.messages, *example.chosen, *example.rejected)
-        return any(text_digest(message.content) in self.digests for message in said)
+        return any(text_digest(text) in self.digests for text in _texts(example))
+
+
+def plain(name: str | None) -> str | None:
+    """A name or key as it is compared: without outer blanks, its signs composed."""
+    if name is None:
+        return None
+    bare = name.strip()
+    return bare if bare.isascii() else unicodedata.normalize("NFC", bare)
 
 
 def with_children(
@@ -88,27 +110,57 @@ def read_opt_outs(
         if problem:
             bad.append(BadRow(where=f"{part.uri}:{one.line}", problem=problem))
         elif isinstance(one, Record):
-            for name in (name for name in COLUMNS if one.value.get(name)):
-                found[name].add(one.value[name])
+            for name in (name for name in COLUMNS if _given(one.value.get(name))):
+                found[name].add(plain(one.value[name]) or "")
     if bad:
         raise RowError("the list of opt-outs cannot be read whole", where=written, rows=bad)
+    listed = {one: f"{name} {one}" for name in COLUMNS for one in found[name]}
     if disguise is not None:
         for name in ("consent_key", "author"):
-            found[name] |= {hidden for value in found[name] for hidden in disguise(value)}
+            hidden = {form: one for one in found[name] for form in disguise(one)}
+            listed |= {form: f"{name} {one}" for form, one in hidden.items()}
+            found[name] |= set(hidden)
     return OptOuts(
         keys=frozenset(found["consent_key"]),
         authors=frozenset(found["author"]),
         digests=frozenset(found["digest"]),
+        listed=listed,
     )
 
 
 def _problem(row: dict[str, Any]) -> str:
-    values = {name: row[name] for name in COLUMNS if row.get(name) not in (None, "")}
+    values = {name: row[name] for name in COLUMNS if _given(row.get(name))}
     if not values:
         return f"it has none of {', '.join(COLUMNS)}; it has {', '.join(row) or 'nothing'}"
     for name, value in values.items():
         if not isinstance(value, str):
             return f"`{name}` is no text"
-    if "digest" in values and not DIGEST.match(values["digest"]):
+    if "digest" in values and not DIGEST.match(values["digest"].strip()):
         return "`digest` is neither SHA-256 of a text (64 hexadecimal digits) nor a row's id (32)"
     return ""
+
+
+def _texts(example: Example) -> Iterator[str]:
+    """What was said in a row: words, reasoning, arguments of calls."""
+    for message in (*example.messages, *example.chosen, *example.rejected):
+        yield message.content
+        if message.reasoning is not None:
+            yield message.reasoning
+        for call in message.tool_calls:
+            yield from _strings(call.arguments)
+
+
+def _strings(form: Any) -> Iterator[str]:
+    if isinstance(form, str):
+        yield form
+    elif isinstance(form, Mapping):
+        for value in form.values():
+            yield from _strings(value)
+    elif isinstance(form, list | tuple):
+        for value in form:
+            yield from _strings(value)
+
+
+def _given(value: Any) -> bool:
+    """Whether a cell holds anything."""
+    return value is not None and not (isinstance(value, str) and not value.strip())

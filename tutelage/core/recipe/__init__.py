@@ -15,6 +15,7 @@ from tutelage.core.recipe.curate import Duplicates as Duplicates
 from tutelage.core.recipe.curate import Leakage as Leakage
 from tutelage.core.recipe.curate import Scale as Scale
 from tutelage.core.recipe.curate import Stage as Stage
+from tutelage.core.recipe.endpoint import ModelEndpoint as ModelEndpoint
 from tutelage.core.recipe.evaluate import Choices as Choices
 from tutelage.core.recipe.evaluate import Code as Code
 from tutelage.core.recipe.evaluate import Evaluate as Evaluate

@@ -100,6 +100,12 @@ class Card(Section):
         description="Base whose tokenizer the card counts tokens by: `tutelage/tiny`, a folder or "
         "a Hugging Face id; words and bytes alone if left out.",
     )
+    encoder: str | None = Field(
+        None,
+        min_length=1,
+        description="Base whose hidden states tell how far requests lie apart, of a sample; needs "
+        "torch, and is not measured if left out.",
+    )
 
 
 class Curate(Section):

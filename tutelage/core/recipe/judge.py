@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from tutelage.core.recipe.endpoint import ModelEndpoint
 from tutelage.core.recipe.section import Section
 from tutelage.core.systems import Rung
 
@@ -34,15 +35,11 @@ class Labels(Section):
     )
 
 
-class Judge(Section):
-    """A model behind an OpenAI-compatible endpoint."""
+class Judge(ModelEndpoint):
+    """A model behind an OpenAI-compatible endpoint that judges."""
 
+    max_new_tokens: int = Field(512, ge=8, description="Tokens it may take to come to a verdict.")
     name: str = Field(pattern=r"^[A-Za-z][\w]*$", description="Name in metrics and rules.")
-    endpoint: str = Field(
-        pattern=r"^https?://", description="Address up to `/v1`, without `/chat/completions`."
-    )
-    model: str = Field(min_length=1, description="The model as the endpoint names it.")
-    api_key_env: str | None = Field(None, description="Environment variable that holds the key.")
     kind: Literal["pairwise", "rubric"] = Field(
         "pairwise", description="Compares with a baseline, or marks answers alone."
     )
@@ -55,15 +52,9 @@ class Judge(Section):
     )
     suites: tuple[str, ...] | None = Field(None, description="Suites it judges; all by default.")
     repeats: int = Field(1, ge=1, le=20, description="Looks in each order, or at each answer.")
-    temperature: float = Field(0.0, ge=0, le=2, description="Of the judge's own decoding.")
-    max_new_tokens: int = Field(512, ge=8, description="Tokens it may take to come to a verdict.")
     labels: Labels | None = Field(
         None, description="People's verdicts; without them its numbers open no gate."
     )
-    retries: int = Field(4, ge=0, le=20, description="Further tries where it fails for a while.")
-    timeout_seconds: float = Field(120.0, gt=0, description="Wait for one reply.")
-    prompt_price: float = Field(0.0, ge=0, description="Of a million tokens it reads.")
-    answer_price: float = Field(0.0, ge=0, description="Of a million tokens it writes.")
 
     @property
     def called(self) -> str:

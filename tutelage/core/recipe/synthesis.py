@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from pydantic import Field, field_validator
 
 from tutelage.core.licence import permitted
+from tutelage.core.recipe.endpoint import ModelEndpoint
 from tutelage.core.recipe.reading import Benchmark
 from tutelage.core.recipe.section import Section
 from tutelage.core.recipe.source import Licence, SourceFile
@@ -29,24 +30,14 @@ Write one request that somebody else could send and that is of the same kind: in
 other particulars. Reply with that request alone."""
 
 
-class Teacher(Section):
-    """A model behind an OpenAI-compatible endpoint, also one of `tutelage serve`."""
+class Teacher(ModelEndpoint):
+    """A model behind an OpenAI-compatible endpoint that drafts, also one of `tutelage serve`."""
 
-    endpoint: str = Field(
-        pattern=r"^https?://", description="Address up to `/v1`, without `/chat/completions`."
-    )
-    model: str = Field(min_length=1, description="The model as the endpoint names it.")
+    temperature: float = Field(0.8, ge=0, le=2, description="Of its decoding.")
     licence: Licence = Field(
         description="SPDX name of its answers' licence; held against `curate.licences`."
     )
-    api_key_env: str | None = Field(None, description="Environment variable that holds the key.")
-    temperature: float = Field(0.8, ge=0, le=2, description="Of its decoding.")
-    max_new_tokens: int = Field(512, ge=1, description="Tokens of one reply at most.")
     at_once: int = Field(4, ge=1, le=256, description="Requests under way together.")
-    retries: int = Field(4, ge=0, le=20, description="Further tries where it fails for a while.")
-    timeout_seconds: float = Field(120.0, gt=0, description="Wait for one reply.")
-    prompt_price: float = Field(0.0, ge=0, description="Of a million tokens it reads.")
-    answer_price: float = Field(0.0, ge=0, description="Of a million tokens it writes.")
 
     @property
     def called(self) -> str:

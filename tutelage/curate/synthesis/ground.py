@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tutelage.core.digest import short_digest
+from tutelage.core.ledger import LedgerEntry
 from tutelage.core.recipe import Curate, Prompts, Synthesis
 from tutelage.core.row import Example
 from tutelage.curate import screening
@@ -69,12 +70,20 @@ def ground(section: Curate, keys: Synthesis, run: Run) -> Ground:
     files = held([read_examples(one, run.recipe) for one in without.sources], section)
     if section.invalid == "fail" and any(file.refused for file in files):
         raise rows_error(files, "taught", FIX_SOURCE)
-    rows: dict[str, list[Example]] = {}
-    left_out: dict[str, Counter[str]] = {}
-    for source, file in zip(without.sources, files, strict=True):
-        kept, gone = usable(file.examples, without, key, run)
-        rows.setdefault(source.called, []).extend(kept)
-        left_out.setdefault(source.called, Counter()).update(gone)
+    called = [
+        source.called
+        for source, file in zip(without.sources, files, strict=True)
+        for _ in file.examples
+    ]
+    every = [example for file in files for example in file.examples]
+    kept, gone = usable(every, without, key, run)  # together: one may be made from another
+    rows: dict[str, list[Example]] = {source.called: [] for source in without.sources}
+    left_out: dict[str, Counter[str]] = {name: Counter() for name in rows}
+    for place, name in enumerate(called):
+        if place in gone:
+            left_out[name][str(gone[place].reason)] += 1
+        else:
+            rows[name].append(kept[place])
     asked = [*read_suites(run.recipe), *read_benchmarks(section, run.recipe)]
     suites = screening.screened(asked, Screener(section.screen, key))
     return Ground(section=without, key=key, rows=rows, suites=suites, left_out=left_out)
@@ -82,12 +91,10 @@ def ground(section: Curate, keys: Synthesis, run: Run) -> Ground:
 
 def usable(
     examples: Sequence[Example], section: Curate, key: bytes, run: Run
-) -> tuple[list[Example], Counter[str]]:
-    """The rows that licence, consent and screen leave, and reasons of the others."""
+) -> tuple[list[Example], dict[int, LedgerEntry]]:
+    """The rows as the screen leaves them, and which of them licence, consent or it keep out."""
     looked = found_in(examples, section.screen, key)
-    gone = {**looked.drop, **not_allowed(examples, section, run.recipe)}
-    kept = [one for place, one in enumerate(looked.examples) if place not in gone]
-    return kept, Counter(str(told.reason) for told in gone.values())
+    return looked.examples, looked.drop | not_allowed(examples, looked, section, run.recipe, key)
 
 
 def draw(ground: Ground, keys: Synthesis, run: Run) -> Drawn:
@@ -125,7 +132,9 @@ def _pool(ground: Ground, keys: Synthesis, run: Run) -> tuple[list[Example], Cou
 def _asked(prompts: Prompts, ground: Ground, run: Run) -> tuple[list[Example], Counter[str]]:
     """The requests of the file, which say themselves only what they ask."""
     read_in = [replace(one, licence=prompts.licence) for one in read_prompts(prompts, run.recipe)]
-    return usable(read_in, ground.section, ground.key, run)
+    rows, gone = usable(read_in, ground.section, ground.key, run)
+    kept = [one for place, one in enumerate(rows) if place not in gone]
+    return kept, Counter(str(told.reason) for told in gone.values())
 
 
 def shows_an_answer(example: Example) -> bool:

@@ -12,8 +12,8 @@ import numpy as np
 from tutelage.core.agreement import Unit, krippendorff
 from tutelage.core.digest import Json
 from tutelage.core.intervals import Interval
-from tutelage.core.review import ACCEPTED, Review, words_digest
-from tutelage.core.row import Example
+from tutelage.core.review import ACCEPTED, Review
+from tutelage.core.row import Example, reviewed_digest
 from tutelage.curate.synthesis.sift import Draft
 
 Decision = Literal["accept", "edit", "reject"]
@@ -80,13 +80,13 @@ class Case:
         example = edited(self.draft.example, first)
         if first.decision == "edit":
             example = replace(example, origin="human_edited", editor=first.reviewer)
-        content = words_digest(example.content())
+        whole = reviewed_digest(example)
         reviews = [
             Review(
                 reviewer=one.reviewer,
                 decision=one.decision,
                 draft=self.draft.digest,
-                row=content,
+                row=whole,
             ).sealed(key)
             for one in agreed
             if one.decision in ACCEPTED

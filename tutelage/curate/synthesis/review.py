@@ -18,6 +18,7 @@ from tutelage.core.artifact import Provenance
 from tutelage.core.digest import Json, file_digest
 from tutelage.core.errors import StoreError, UsageError
 from tutelage.core.recipe import Recipe
+from tutelage.core.review import person
 from tutelage.core.seeds import stream
 from tutelage.curate.reviewed import review_key
 from tutelage.curate.sources import output_schema
@@ -31,7 +32,6 @@ from tutelage.curate.synthesis.sheet import (
     Filled,
     asks,
     read_filled,
-    reviewer_of,
     sheet_row,
 )
 from tutelage.score.rating import interval_form
@@ -42,7 +42,7 @@ from tutelage.store.run import Run
 from tutelage.store.sheets import suffix_of, write_sheet
 from tutelage.store.store import Store
 
-VERSION = 1
+VERSION = 2
 REVIEWS = "reviews.jsonl"
 ROWS_WRITTEN = "synthetic.jsonl"
 SEED = 0  # of the resamples behind its interval
@@ -122,9 +122,9 @@ def export(
     for reviewer in reviewers:
         name = f"{path.stem}-{reviewer}{path.suffix}" if len(reviewers) > 1 else path.name
         rows = [
-            sheet_row(case, reviewer_of(reviewer))
+            sheet_row(case, person(reviewer))
             for case in _ordered(waiting.cases.values())
-            if asks(case, reviewer_of(reviewer), waiting.reviewers)
+            if asks(case, person(reviewer), waiting.reviewers)
         ]
         sheets.append((path.with_name(name), reviewer, rows[:limit]))
     if there := [mine for mine, _, _ in sheets if mine.exists()]:

@@ -12,7 +12,7 @@ from tutelage.core.artifact import Provenance
 from tutelage.core.digest import Json
 from tutelage.core.errors import RecipeError
 from tutelage.core.ledger import Decision, LedgerEntry
-from tutelage.core.recipe import Curate, Recipe, Synthesis
+from tutelage.core.recipe import Curate, Recipe, Screen, Synthesis
 from tutelage.curate import screening
 from tutelage.curate.runner import uncollected
 from tutelage.curate.sources import digests, output_schema, suites_of
@@ -22,6 +22,7 @@ from tutelage.curate.synthesis.sift import Sifted, drafts_of, sift
 from tutelage.curate.synthesis.teacher import STAGE, Teaching
 from tutelage.score.endpoint import Endpoint, Spent, cost_of
 from tutelage.screen.people import mark
+from tutelage.screen.screener import DETECTORS
 from tutelage.store.artifact import Artifact, pretty, read_json
 from tutelage.store.ingest import digests_of, uri_of
 from tutelage.store.replies import Replies
@@ -29,7 +30,7 @@ from tutelage.store.run import Run
 from tutelage.store.store import Draft
 from tutelage.store.tables import LEDGER, write_ledger
 
-VERSION = 1  # raised when the same replies come to other drafts
+VERSION = 2  # raised when the same replies come to other drafts
 DRAFTS = "drafts.jsonl"
 SIFTED_OUT = "dropped.jsonl"
 SUMMARY = "drafts.json"
@@ -119,6 +120,7 @@ def _build(section: Curate, run: Run, draft: Draft, endpoint: Endpoint) -> None:
     sifted = sift(made, held, keys, schema)
     drafts = drafts_of(sifted, made)
     form = _summary(drawn, len(made), sifted, drafts, teaching)
+    form["detectors"] = detectors(section.screen)
     _write(draft, drafts, sifted, form)
 
 
@@ -130,6 +132,16 @@ def _write(draft: Draft, drafts: list[Drafted], sifted: Sifted, form: Mapping[st
     draft.counts |= {"made": form["made"], "open": form["open"], "seeds": form["seeds"]["drawn"]}
     draft.counts |= {f"dropped.{name}": count for name, count in form["dropped"].items()}
     draft.counts |= {"replies": form["spent"]["replies"]}
+
+
+def detectors(section: Screen) -> list[dict[str, Json]]:
+    """Which detectors have looked at drafts: those of rules, and endpoints with their address."""
+    rules: list[dict[str, Json]] = [{"name": name, "by": "rules"} for name in DETECTORS]
+    asked: list[dict[str, Json]] = [
+        {"name": one.name, "by": "endpoint", "url": one.url, "least_score": one.least_score}
+        for one in section.detectors
+    ]
+    return rules + asked
 
 
 def _summary(
@@ -152,6 +164,7 @@ def _summary(
         "open": len(drafts),
         "spent": {
             "replies": tokens.replies,
+            "refused": tokens.refused,
             "prompt_tokens": tokens.prompt,
             "completion_tokens": tokens.answer,
             "cost": cost_of(teacher, tokens.prompt, tokens.answer),

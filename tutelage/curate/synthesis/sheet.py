@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tutelage.core.errors import BadRow, RowError
+from tutelage.core.printable import printable
+from tutelage.core.review import person
 from tutelage.curate.sides import request
 from tutelage.curate.synthesis.opinion import DECISIONS, Case, Decision, Opinion, edited
 from tutelage.score.task import answer_text
-from tutelage.store.sheets import Row, read_rows, same_cell, unguarded
+from tutelage.store.ingest.shape import blank
+from tutelage.store.sheets import Row, read_rows, same_cell, suffix_of, unguarded
 
 DIGITS = 16  # of a draft's digest
+REVIEWER = re.compile(r"[\w.-]+")
 SHOWN = ("context", "request", "answer")
 FILLED = ("decision", "edit", "edit_request", "note")
 COLUMNS = ("draft", *SHOWN, "reasons", "alike", "said", *FILLED, "reviewer")
@@ -84,8 +89,9 @@ def read_filled(files: Sequence[Path], desk: Desk) -> Filled:
     """
     filled = Filled()
     for path in files:
+        guards = suffix_of(path) == ".csv"
         for row in read_rows(path):
-            _take(row, desk, filled)
+            _take(row, desk, filled, guards)
     if filled.bad:
         count = len(filled.bad)
         raise RowError(
@@ -99,15 +105,15 @@ def read_filled(files: Sequence[Path], desk: Desk) -> Filled:
     return filled
 
 
-def _take(row: Row, desk: Desk, filled: Filled) -> None:
-    """One line's decision, or what is wrong with it."""
+def _take(row: Row, desk: Desk, filled: Filled, guards: bool) -> None:
+    """One line's decision, or what is wrong with it; `guards` if cells may have been guarded."""
     problem = _misfit(row, desk)
     if not problem and not any(row.cells[name].strip() for name in FILLED):
         filled.blank += 1
         return
     if not problem:
         case = desk.cases[row.cells["draft"].strip()]
-        opinion = _opinion(row)
+        opinion = _opinion(row, guards)
         problem = next(_unclear(row, opinion, case, desk), "") or _twice(row, opinion, case, filled)
         if not problem:
             _note(opinion, case, filled)
@@ -122,31 +128,31 @@ def _misfit(row: Row, desk: Desk) -> str:
     name = row.cells["draft"].strip()
     if name not in desk.cases:
         return f"no draft `{name[:40]}` is known here: it was drafted anew, or never"
-    if not row.cells["reviewer"].strip():
+    reviewer = row.cells["reviewer"].strip()
+    if not reviewer:
         return "`reviewer` is empty"
+    if not REVIEWER.fullmatch(reviewer) or not person(reviewer):
+        shown = printable(reviewer[:40])
+        return f"`{shown}` cannot name a reviewer; expected letters, digits, `.`, `-` and `_`"
     for column, text in _shown(desk.cases[name]).items():
         if not same_cell(row.cells[column], text):
             return f"`{column}` is not what was exported as `{name}`; write changes into `edit`"
     return ""
 
 
-def _opinion(row: Row) -> Opinion:
-    said = {name: unguarded(row.cells[name]).strip() for name in FILLED}
+def _opinion(row: Row, guards: bool) -> Opinion:
+    cells = {name: row.cells[name] for name in FILLED}
+    said = {name: (unguarded(cell) if guards else cell).strip() for name, cell in cells.items()}
     decision: Decision = next(
         (one for one in DECISIONS if one == said["decision"].lower()), "reject"
     )
     return Opinion(
-        reviewer=reviewer_of(row.cells["reviewer"]),
+        reviewer=person(row.cells["reviewer"]),
         decision=decision,
         request=said["edit_request"],
         answer=said["edit"],
         note=said["note"],
     )
-
-
-def reviewer_of(written: str) -> str:
-    """A reviewer's name, which is one however it is written."""
-    return written.strip().casefold()
 
 
 def _unclear(row: Row, opinion: Opinion, case: Case, desk: Desk) -> Iterator[str]:
@@ -169,6 +175,9 @@ def _unsound(opinion: Opinion, case: Case, desk: Desk) -> Iterator[str]:
     """What is wrong with an edit."""
     if edited(case.draft.example, opinion).id == case.draft.example.id:
         yield "nothing is edited: write the words as they should be into `edit` or `edit_request`"
+    for column, words in (("edit", opinion.answer), ("edit_request", opinion.request)):
+        if words and blank(words):
+            yield f"`{column}` holds nothing that can be seen"
     if opinion.answer and not desk.valid(opinion.answer):
         yield "`edit` is an answer that contract.output_schema does not allow"
 

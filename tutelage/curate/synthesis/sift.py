@@ -19,6 +19,7 @@ from tutelage.curate.checks import conflicts
 from tutelage.curate.decontaminate import leaks
 from tutelage.curate.dedup import exact, near
 from tutelage.curate.sieve import entry
+from tutelage.curate.synthesis.doubts import doubts
 from tutelage.curate.synthesis.ground import Ground
 from tutelage.curate.synthesis.looks import found_in
 from tutelage.curate.synthesis.teacher import OF_DRAFT, STAGE, Made
@@ -103,6 +104,7 @@ def sift(made: Sequence[Made], ground: Ground, keys: Synthesis, schema: Json) ->
     if schema is not None:
         sifted.drop(_invalid(sifted.kept, Schema(schema)))
     _screened(sifted, ground)
+    sifted.flag(doubts(sifted.kept, keys, ground))
     _repeats(sifted, ground)
     found = leaks(sifted.kept, list(ground.suites), ground.section)
     sifted.flag(found.review.values())

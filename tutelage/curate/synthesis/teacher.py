@@ -19,16 +19,15 @@ from tutelage.core.row import Example, Generator, Source
 from tutelage.core.seeds import seed_of
 from tutelage.curate.sides import request
 from tutelage.curate.synthesis.ground import STREAM, systems
-from tutelage.score.endpoint import Endpoint
-from tutelage.score.parse import parse, same_form
+from tutelage.curate.synthesis.said import REFUSED, answer_key, no_words, words_said
+from tutelage.score.endpoint import Endpoint, Unanswered
 from tutelage.score.task import answer_text
-from tutelage.screen.near import comparable
 from tutelage.store.replies import Reply
 
 STAGE = "draft"
 OF_DRAFT = "draft:"  # begins the uri of a draft: its seed and number follow
 SEED_BITS = 31  # what every server takes
-CUT_OFF = "length"  # the `finish_reason` of a reply that did not end by itself
+REFUSED_AT_FIRST = 10  # requests in a row, and no reply yet: the endpoint answers nobody
 DIGITS = 12
 Form = dict[str, Json]
 
@@ -63,12 +62,15 @@ class Tokens:
     """What all replies the drafts rest on came to, asked now or kept from before."""
 
     replies: int = 0
+    refused: int = 0  # requests that the endpoint did not answer while it did others
     prompt: int = 0
     answer: int = 0
 
     def count(self, reply: Reply) -> None:
         """Adds one."""
-        self.replies += 1
+        refused = reply.finish.startswith(REFUSED)
+        self.refused += refused
+        self.replies += not refused
         self.prompt += reply.prompt_tokens
         self.answer += reply.completion_tokens
 
@@ -85,9 +87,13 @@ class Teaching:
     tokens: Tokens = field(default_factory=Tokens)
     _total: int = 0
     _failed: list[TutelageError] = field(default_factory=list)
+    _refused: list[TutelageError] = field(default_factory=list)
+    _replied: bool = False
 
     def drafts(self, seeds: Sequence[Example]) -> list[Made]:
         """A draft for each seed and number, in order.
+
+        A request that the endpoint refuses while it answers others is a draft without an answer.
 
         Raises: MissingCapability where the endpoint does not answer; what it said is kept.
         """
@@ -106,9 +112,9 @@ class Teaching:
         ready: list[tuple[Example, str, str, Form]] = []
         none: dict[str, Made] = {}
         for (seed, number), ask, reply in zip(slots, asks, self._replies(asks), strict=True):
-            name, said = self._name(seed, number), reply.text.strip()
-            if not said or reply.finish == CUT_OFF:
-                told = "the request it wrote is " + ("cut off" if said else "empty")
+            name, said = self._name(seed, number), words_said(reply)
+            if problem := no_words(reply):
+                told = f"the request it wrote is {problem}"
                 none[name] = Made(name=name, reason=Reason.NO_ANSWER, detail=told)
             else:
                 about: Form = {"request_prompt": ask.digest, "request_seed": ask.seed}
@@ -169,7 +175,7 @@ class Teaching:
         keys: list[str | None] = [answer_key(reply) for reply in replies]
         counts = Counter(key for key in keys if key is not None)
         if not counts:
-            told = f"none of {len(replies)} answers is whole"
+            told = f"none of {len(replies)} answers is whole: {no_words(replies[0])}"
             return Made(name=name, reason=Reason.NO_ANSWER, detail=told, samples=len(replies))
         key, alike = counts.most_common(1)[0]
         chosen = keys.index(key)
@@ -182,7 +188,7 @@ class Teaching:
             **about,
         }
         example = Example(
-            messages=(*turns, Message(role="assistant", content=replies[chosen].text.strip())),
+            messages=(*turns, Message(role="assistant", content=words_said(replies[chosen]))),
             origin="synthetic",
             licence=joined(seed.licence, teacher.licence),
             source=Source(uri=name, line=0),
@@ -212,16 +218,26 @@ class Teaching:
                 yield reply
         finally:
             pool.shutdown(cancel_futures=True)
+        if self._refused and not self._replied:
+            raise self._refused[0]
 
     def _one(self, ask: Ask) -> Reply:
         """The reply to one of them; after one that failed, none is asked for."""
         if self._failed:
             raise self._failed[0]
         try:
-            return self.endpoint.complete(ask.messages, ask.seed)
+            reply = self.endpoint.complete(ask.messages, ask.seed)
+        except Unanswered as error:
+            self._refused.append(error)
+            if not self._replied and len(self._refused) >= REFUSED_AT_FIRST:
+                self._failed.append(error)
+                raise
+            return Reply(digest="", text="", finish=f"{REFUSED}{error.message}")
         except TutelageError as error:
             self._failed.append(error)
             raise
+        self._replied = True
+        return reply
 
     def _tick(self) -> None:
         spent = self.endpoint.spent
@@ -231,7 +247,7 @@ class Teaching:
         }
         tick = Tick(
             stage=STAGE,
-            done=self.tokens.replies,
+            done=self.tokens.replies + self.tokens.refused,
             total=self._total,
             unit="replies",
             figures=figures,
@@ -249,15 +265,6 @@ def _filled(text: str, shown: Mapping[str, str]) -> str:
     """The text with words in the place of marks; marks in the words stay as they are."""
     marks = re.compile("|".join(map(re.escape, shown)))
     return marks.sub(lambda mark: shown[mark[0]], text)
-
-
-def answer_key(reply: Reply) -> str | None:
-    """The key by which answers are one: the JSON value, or the words; None where it is no whole."""
-    said = reply.text.strip()
-    if not said or reply.finish == CUT_OFF:
-        return None
-    parsed = parse(said)
-    return f"json {same_form(parsed.value).decode()}" if parsed.ok else f"text {comparable(said)}"
 
 
 def joined(*licences: str) -> str:

@@ -26,7 +26,7 @@ def check(messages: Sequence[Message], *, preference: bool = False, asked: bool 
     if not any(message.role == "user" for message in messages):
         raise Fault(Reason.EMPTY_PROMPT, "no message is from `user`")
     for index, message in enumerate(messages, start=1):
-        if message.role == "user" and _blank(message.content):
+        if message.role == "user" and blank(message.content):
             raise Fault(Reason.EMPTY_PROMPT, f"message {index}, from `user`, is empty")
     if preference:
         if messages[-1].role == "assistant":
@@ -53,12 +53,12 @@ def check_answer(messages: Sequence[Message], of: str) -> None:
         )
     for index, message in enumerate(messages, start=1):
         answers = message.role == "assistant"
-        if answers and _blank(message.content) and not message.tool_calls:
+        if answers and blank(message.content) and not message.tool_calls:
             which = f"message {index}{of}, from `assistant`,"
             raise Fault(Reason.EMPTY_RESPONSE, f"{which} is empty; expected the answer to teach")
 
 
-def _blank(content: str) -> bool:
+def blank(content: str) -> bool:
     """Whether nothing of it is seen: spaces, controls, marks without a width."""
     return all(unicodedata.category(letter) in UNSEEN for letter in content)
 

@@ -1,0 +1,125 @@
+"""What an endpoint may answer, and what is made of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from tutelage.core.errors import MissingCapability
+from tutelage.core.recipe import Judge
+from tutelage.score.endpoint import Endpoint, Unanswered
+from tutelage.store.replies import Replies
+
+
+@contextmanager
+def saying(status: int, body: str | Mapping[str, Any]) -> Iterator[str]:
+    """The address of a server that says one thing to everybody."""
+    said = body if isinstance(body, str) else json.dumps(body)  # lone surrogates are odd bytes
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(said.encode(errors="surrogateescape"))
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Nothing is said."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/v1"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def endpoint(url: str, folder: Path, **keys: Any) -> Endpoint:
+    section = Judge(name="j", endpoint=url, model="m", **{"retries": 0, **keys})
+    return Endpoint(section, Replies(folder / "j.jsonl"), pause=lambda seconds: None)
+
+
+def answer(message: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    return {"choices": [{"message": message, "finish_reason": "stop"}], **more}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "told"),
+    [
+        (400, '{"error": {"code": "content_filter"}}', "answered 400: .*content_filter"),
+        (422, "no\n\x1b[31m such field", "answered 422: no .31m such field"),
+        (200, "{", "is no reply"),
+        (200, '{"error": {"message": "quota"}}', "is no reply: .*choices.*: .*quota"),
+        (200, '{"choices": [{"message": {"content": "\udcff"}}]}', "is no reply"),
+        (200, '{"choices": [{"message": {"content": "\\ud800"}}]}', "is no reply"),
+    ],
+)
+def test_what_is_said_of_one_request_is_told_apart_with_its_words(
+    status: int, body: str, told: str, tmp_path: Path
+) -> None:
+    with saying(status, body) as url, pytest.raises(Unanswered, match=told):
+        endpoint(url, tmp_path).ask("x")
+
+
+@pytest.mark.parametrize(
+    "address", ["http://[::1/v1", "http://127.0.0.1:x/v1", "http://127.0.0.1/é"]
+)
+def test_an_address_that_cannot_be_read_is_told(address: str, tmp_path: Path) -> None:
+    with pytest.raises(MissingCapability, match="did not answer") as told:
+        endpoint(address, tmp_path).ask("x")
+    assert not isinstance(told.value, Unanswered)
+
+
+@pytest.mark.parametrize("status", [401, 404, 500])
+def test_what_holds_for_every_request_is_no_refusal_of_one(status: int, tmp_path: Path) -> None:
+    words = f"answered {status}: model not found"
+    with (
+        saying(status, "model not found") as url,
+        pytest.raises(MissingCapability, match=words) as told,
+    ):
+        endpoint(url, tmp_path).ask("x")
+    assert not isinstance(told.value, Unanswered)
+
+
+def test_tokens_that_are_not_told_count_for_nothing(tmp_path: Path) -> None:
+    for usage, counts in (
+        ({"prompt_tokens": None, "completion_tokens": -5}, (0, 0)),
+        ({"prompt_tokens": 3.0}, (3, 0)),
+    ):
+        with saying(200, answer({"content": "yes"}, usage=usage)) as url:
+            asked = endpoint(url, tmp_path)
+            assert asked.ask("x") == "yes"
+        assert (asked.spent.prompt_tokens, asked.spent.completion_tokens) == counts
+
+
+def test_an_answer_in_parts_is_their_words(tmp_path: Path) -> None:
+    parts = [{"type": "text", "text": "yes, "}, {"type": "image"}, {"type": "text", "text": "no"}]
+    with saying(200, answer({"content": parts})) as url:
+        assert endpoint(url, tmp_path).ask("x") == "yes, no"
+
+
+def test_an_answer_a_filter_ended_is_not_kept(tmp_path: Path) -> None:
+    choice = {"message": {"content": "so far"}, "finish_reason": "content_filter"}
+    with saying(200, {"choices": [choice]}) as url:
+        asked = endpoint(url, tmp_path)
+        assert asked.ask("x") == "so far"
+    assert asked.spent.unfinished == 1
+
+
+def test_a_key_that_cannot_be_sent_is_named_and_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOME_KEY", "se\ncret")
+    with pytest.raises(MissingCapability, match="SOME_KEY holds signs") as told:
+        endpoint("http://127.0.0.1:1/v1", tmp_path, api_key_env="SOME_KEY").ask("x")
+    assert "cret" not in told.value.text()
