@@ -33,9 +33,10 @@ from tutelage.core.intervals import wilson
 from tutelage.core.recipe import Curate, Screen
 from tutelage.curate.decontaminate import Leaks, leaks
 from tutelage.curate.dedup import Repeats, exact, near
+from tutelage.curate.packed import packed
 from tutelage.curate.passes import Passes
 from tutelage.curate.screening import Annotating, screen
-from tutelage.curate.shelf import Rows, Shelf, packed
+from tutelage.curate.shelf import Rows, Shelf
 from tutelage.curate.sources import Asked
 from tutelage.screen.near import SHINGLE, Pairs, comparables, near_groups, side
 from tutelage.screen.pii import find_pii

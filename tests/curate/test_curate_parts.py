@@ -14,16 +14,18 @@ import numpy as np
 import pytest
 
 from tutelage.core.conversation import Message
-from tutelage.core.errors import MissingCapability
+from tutelage.core.errors import MissingCapability, RowError
 from tutelage.core.ledger import Decision, Reason
 from tutelage.core.recipe import Recipe
 from tutelage.core.row import Example, Source
 from tutelage.curate import run as door
 from tutelage.curate.decontaminate import Leaks
+from tutelage.curate.intake import Intake
+from tutelage.curate.packed import Packed
 from tutelage.curate.parts import Parts
 from tutelage.curate.passes import Passes
 from tutelage.curate.runner import uncollected
-from tutelage.curate.shelf import Packed, Rows
+from tutelage.curate.shelf import Rows, Shelf
 from tutelage.curate.sieve import entry
 from tutelage.store.artifact import Artifact
 from tutelage.store.run import Run
@@ -219,3 +221,37 @@ def test_items_and_bad_rows_are_looked_at_once_too(tmp_path: Path) -> None:
         curate(written)
 
     assert model.requests == 5  # three files, the items, all bad rows together
+
+
+def test_a_detector_is_not_asked_before_all_rows_are_read(tmp_path: Path) -> None:
+    model = Model(breaks_after=100)
+    with serving(model) as url:
+        written = recipe(tmp_path, url)
+        with (tmp_path / "2.jsonl").open("a") as stream:
+            stream.write("no row\n")
+        with pytest.raises(RowError, match=r"1 row of 2\.jsonl cannot be taught"):
+            curate(written)
+
+    assert model.requests == 0
+
+
+def test_the_first_rows_are_worked_on_before_the_last_are_read(tmp_path: Path) -> None:
+    written = recipe(tmp_path, "http://localhost:1/")
+    assert written.curate is not None
+    shelf = Shelf()
+    intake = Intake(
+        section=written.curate,
+        recipe=written,
+        shelf=shelf,
+        each=lambda row, place: row,
+        told=lambda rows: None,
+    )
+    parts = intake.parts(3)
+
+    first = next(parts)
+
+    assert (first.first, len(shelf), intake.taken) == (0, 3, [])
+    rest = list(parts)
+    assert [(one.first, one.count) for one in rest] == [(3, 1), (4, 3), (7, 1), (8, 3), (11, 1)]
+    assert b"".join([first.lines, *(one.lines for one in rest)]) == shelf.lines(np.arange(12))
+    assert [one.rows for one in intake.taken] == [4, 4, 4]

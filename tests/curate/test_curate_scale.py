@@ -19,9 +19,10 @@ from tutelage.core.errors import RecipeError, TutelageError
 from tutelage.core.recipe import Recipe, Scale, loads
 from tutelage.core.row import Example, Generator, Source
 from tutelage.curate import run as door
+from tutelage.curate.packed import Packed, packed
 from tutelage.curate.passes import Passes
 from tutelage.curate.runner import Here, opened
-from tutelage.curate.shelf import Packed, Rows, Shelf, packed
+from tutelage.curate.shelf import Rows, Shelf
 from tutelage.store.artifact import Artifact
 from tutelage.store.run import Run
 

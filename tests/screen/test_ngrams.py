@@ -3,6 +3,7 @@
 import unicodedata
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -76,6 +77,16 @@ def test_words_drop_case_and_punctuation_but_not_every_sign() -> None:
     assert words(" ") == ""
 
 
+@pytest.mark.parametrize("sign", ["\u00ad", "\u200b", "\u200d", "\ufeff", "\u202e", "\ufe0f", "\0"])
+def test_what_is_not_seen_parts_no_words(sign: str) -> None:
+    hidden = f"Ti{sign}cket {sign} num{sign}ber\u00e9"
+    assert words(hidden) == words_of([hidden])[0] == "ticket number\u00e9"
+    assert folded(hidden) == "ticket number\u00e9"
+    plain = f"Ti{sign}cket num{sign}ber"
+    assert words(plain) == words_of([plain])[0] == folded(plain) == "ticket number"
+    assert words(sign) == words_of([sign])[0] == ""
+
+
 def test_folded_drops_case_and_blanks_alone() -> None:
     assert folded(" Add  Ｘ\n+ 1. ") == "add x + 1."
 
@@ -141,3 +152,9 @@ def test_batches_take_a_text_more_where_one_is_cut() -> None:
 
     assert list(batches(sizes, 5)) == [(0, 2), (2, 4), (4, 5)]
     assert list(batches(sizes[:0], 5)) == []
+
+
+def test_signs_that_combine_are_a_part_of_their_word() -> None:
+    assert words("अच्छी, लड़की") == "अच्छी लड़की"
+    assert words("x̂ _ x̄") == "x̂ x̄"
+    assert words("a _ \u00e9") == "a \u00e9"

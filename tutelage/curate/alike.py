@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tutelage.core.row import Example
+from tutelage.curate.packed import Packed, Words
 from tutelage.curate.passes import Passes
-from tutelage.curate.shelf import Packed, Rows, nameless
-from tutelage.curate.sides import Sides, numbers, questions, sides
-from tutelage.curate.traits import firsts, known, sampled
+from tutelage.curate.shelf import Rows, nameless
+from tutelage.curate.sides import Sides, compared, exchanged, numbers, signs, whole
+from tutelage.curate.traits import firsts, known, sampled, worded
 from tutelage.screen.minhash import BANDS, Sketch, candidates
 from tutelage.screen.near import (
     Pairs,
@@ -83,11 +83,11 @@ class Sketching:
     groups: tuple[tuple[int, ...], ...]
 
     def __call__(self, part: Packed) -> NDArray[np.uint32]:
-        compared = [
+        looked = [
             replace(own, often=often)
-            for own, often in zip(_sides(part.texts(), self.spans), self.often, strict=True)
+            for own, often in zip(_sides(part.words(), self.spans), self.often, strict=True)
         ]
-        sketched = sketched_of(compared, self.groups)
+        sketched = sketched_of(looked, self.groups)
         return np.stack(
             [
                 np.concatenate([banded, present[None].astype(np.uint32)])
@@ -105,8 +105,8 @@ class Verifying:
     threshold: float
 
     def __call__(self, part: Packed) -> NDArray[np.float64]:
-        compared = _sides(part.texts(), self.spans)
-        chosen = [(compared[one].texts, bare_of(compared[one])) for one in self.group]
+        looked = _sides(part.words(), self.spans)
+        chosen = [(looked[one].texts, bare_of(looked[one])) for one in self.group]
         return verified(chosen, part.more, self.threshold)
 
 
@@ -115,11 +115,14 @@ class TellingApart:
 
     def __call__(self, part: Packed) -> NDArray[np.bool_]:
         examples = part.texts()
-        looks = sides(examples, questions(examples))
+        looks = compared(examples)
         counted = [numbers(one) for one in examples]
+        signed = [signs(whole(one)) for one in examples]
         return np.array(
             [
-                counted[one] != counted[other] or differ(looks, one, other)
+                counted[one] != counted[other]
+                or exchanged(signed[one], signed[other])
+                or differ(looks, one, other)
                 for one, other in part.more.tolist()
             ],
             dtype=np.bool_,
@@ -144,9 +147,16 @@ def differ(looks: Sides, one: int, other: int) -> bool:
 
 def _exchanged(one: str, other: str) -> float:
     """The share of words that stand in one text and for which the other has different ones."""
-    here, there = Counter(one.split()), Counter(other.split())
-    swapped = min((here - there).total(), (there - here).total())
-    return swapped / max(here.total(), there.total(), 1)
+    if one == other:
+        return 0.0
+    said, told = one.split(), other.split()
+    there = Counter(told).get
+    gone = 0  # words of the one that the other has not, as often as they are missing
+    for word, times in Counter(said).items():
+        if times > (others := there(word, 0)):
+            gone += times - others
+    swapped = min(gone, gone + len(told) - len(said))
+    return swapped / max(len(said), len(told), 1)
 
 
 def alike(
@@ -159,12 +169,13 @@ def alike(
     if not len(rows):
         return [_no_pairs() for _ in groups]
     last = max(max(group) for group in groups)
-    looked = _looked(rows.some(sampled(rows)))[: last + 1]
+    words = worded(rows)
+    looked = _looked(words.packed(sampled(rows)).words(), SIDES[: last + 1])
     spans, often = tuple(one.spans for one in looked), tuple(one.often for one in looked)
     sketching = Sketching(spans=spans, often=often, groups=tuple(groups))
     banded = Banded(len(groups), passes.folder)
     try:
-        for made in passes.arrays(name, sketching, rows):
+        for made in passes.arrays(name, sketching, words):
             banded.add(made)
         return [
             _pairs(rows, banded, number, Verifying(spans=spans, group=group, threshold=threshold),
@@ -187,7 +198,7 @@ def _pairs(rows: Rows, banded: Banded, number: int, verifying: Verifying, passes
     twins = twins_of(same, present)
     own = np.flatnonzero(present & (twins == np.arange(len(twins))))
     pairs = candidates(banded.bands(number), own)
-    checked = list(passes.over(verifying, _paired(rows, pairs)))
+    checked = list(passes.over(verifying, _paired(worded(rows), pairs)))
     least = np.concatenate([np.zeros(0), *checked])
     close = least >= verifying.threshold
     return spread(pairs[close], least[close], twins)
@@ -201,28 +212,28 @@ def _paired(rows: Rows, pairs: Indices) -> Iterator[Packed]:
         yield rows.packed(held, more=within.reshape(-1, 2), first=begin)
 
 
-def _sides(examples: Sequence[Example], spans: Sequence[Hashes]) -> list[Side]:
+def _sides(words: Sequence[Words], spans: Sequence[Hashes]) -> list[Side]:
     """The sides of rows that `spans` are known of."""
     return [
         Side(texts=texts, spans=own)
-        for texts, own in zip(_texts(examples, len(spans)), spans, strict=False)
+        for texts, own in zip(_texts(words)[: len(spans)], spans, strict=True)
     ]
 
 
-def _looked(examples: Sequence[Example]) -> list[Side]:
+def _looked(words: Sequence[Words], named: Sequence[str]) -> list[Side]:
     """The sides of a sample, with what is fixed text in each."""
     return [
         side(texts, context=name == "contexts")
-        for name, texts in zip(SIDES, _texts(examples, len(SIDES)), strict=True)
+        for name, texts in zip(named, _texts(words), strict=False)
     ]
 
 
-def _texts(examples: Sequence[Example], count: int) -> list[Sequence[str]]:
-    asked = questions(examples)
-    if count == 1:
-        return [asked]
-    looks = sides(examples, asked)
-    return [looks.request, looks.context, looks.answer][:count]
+def _texts(words: Sequence[Words]) -> list[list[str]]:
+    return [
+        [one.request for one in words],
+        [one.context for one in words],
+        [one.answer for one in words],
+    ]
 
 
 def _no_pairs() -> Pairs:

@@ -11,35 +11,29 @@ keeps like requests together.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import NamedTuple
-
-import numpy as np
 
 from tutelage.core.ledger import Decision, LedgerEntry, Reason
 from tutelage.core.recipe import Curate
 from tutelage.core.row import Example
+from tutelage.curate.packed import Packed
 from tutelage.curate.passes import Passes
-from tutelage.curate.shelf import Packed, Rows
-from tutelage.curate.sides import asked, questions, texts, turns
+from tutelage.curate.shelf import Rows
+from tutelage.curate.sides import exchanged, questions, request, signs, texts, turns
 from tutelage.curate.sieve import entry
 from tutelage.curate.sources import Asked
-from tutelage.curate.traits import named, sampled
-from tutelage.screen.fixed import fixed_in_items
+from tutelage.curate.spans import Spans, freed_of, owned, spans_of
+from tutelage.curate.traits import named, sampled, with_words, worded
 from tutelage.screen.items import Wanted
 from tutelage.screen.near import SHINGLE, comparable
 from tutelage.screen.ngrams import (
-    Grams,
-    Hashes,
     Indices,
-    among,
-    ngrams,
-    ngrams_of,
-    without,
-    words_of,
+    ngrams_each,
 )
-from tutelage.screen.overlap import SHORT_SPAN, SPAN, Items, overlaps
+from tutelage.screen.overlap import SHORT_SPAN, SPAN, overlaps
 
 ROWS_AT_ONCE = 2048  # of which the spans stand in memory together
 
@@ -71,20 +65,12 @@ class Hit(NamedTuple):
     words: int
 
 
-class Spans(NamedTuple):
-    """The spans of n words by which items are looked for, and those that are fixed text."""
-
-    words: int
-    items: Items
-    shared: Hashes
-    whose: Indices  # the item each is of
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
     """What is found in a part of the rows, by index among all of them."""
 
     exact: list[tuple[int, int]] = field(default_factory=list)  # row and item
+    apart: set[tuple[int, int]] = field(default_factory=set)  # row and item, signs exchanged
     near: list[tuple[int, int, float]] = field(default_factory=list)  # and Jaccard index
     hits: list[Hit] = field(default_factory=list)
 
@@ -94,34 +80,50 @@ class Looking:
     """Looks for items in rows: by what they ask, near-duplicates of it, and spans."""
 
     spans: tuple[Spans, ...]
-    asks: Mapping[str, int] = field(default_factory=dict)  # items by what they ask
+    asks: Mapping[str, Sequence[int]] = field(default_factory=dict)  # items by what they ask
+    signed: Sequence[Counter[str]] = ()  # the signs in what each item asks
     wanted: Wanted | None = None
 
     def __call__(self, part: Packed) -> Found:
         examples, first, found = part.texts(), part.first, Found()
         if self.wanted is not None:
-            keys = questions(examples)
+            keys = [one.request for one in part.beside()]
             for index, own in enumerate(keys):
-                hit = self.asks.get(own)
-                hit = self._in_a_turn(examples[index]) if hit is None else hit
-                if hit is not None:
+                said, hits = request(examples[index]), self.asks.get(own, ())
+                if not hits:
+                    said, hits = self._in_a_turn(examples[index])
+                if hits:
+                    own_signs = signs(said)
+                    away = [one for one in hits if exchanged(own_signs, self.signed[one])]
+                    found.apart.update((first + index, one) for one in away)
+                    hit = next((one for one in hits if one not in away), hits[0])
                     found.exact.append((first + index, hit))
             for row, item, share in self.wanted.near(keys):
                 found.near.append((first + row, item, share))
-        for one in self.spans:
-            found.hits.extend(_in_parts(examples, one, first))
+                if exchanged(signs(request(examples[row])), self.signed[item]):
+                    found.apart.add((first + row, item))
+        for begin in range(0, len(examples) if self.spans else 0, ROWS_AT_ONCE):
+            row_texts, row_of = owned(map(texts, examples[begin : begin + ROWS_AT_ONCE]))
+            each = ngrams_each(row_texts, [one.words for one in self.spans])
+            for one, grams in zip(self.spans, each, strict=True):
+                bare = freed_of(row_texts, grams, one.shared, one.words)
+                held = overlaps(bare, one.items, row_of + first + begin)
+                told = (held.row.tolist(), one.whose[held.item].tolist(), held.coverage.tolist())
+                found.hits.extend(
+                    Hit(row, item, share, one.words) for row, item, share in zip(*told, strict=True)
+                )
         return found
 
-    def _in_a_turn(self, example: Example) -> int | None:
-        """The item that one of several turns asks; a greeting of a few words is no leak."""
+    def _in_a_turn(self, example: Example) -> tuple[str, Sequence[int]]:
+        """One of several turns and the items it asks; a greeting of a few words is no leak."""
         if len(example.messages) < 3 and not example.chosen:
-            return None
+            return "", ()
         said = turns(example)
         for turn in said if len(said) > 1 else ():
             key = comparable(turn)
             if key in self.asks and key.count(" ") >= SHINGLE - 1:
-                return self.asks[key]
-        return None
+                return turn, self.asks[key]
+        return "", ()
 
 
 def leaks(
@@ -135,23 +137,35 @@ def leaks(
     if not tasks or not len(examples):
         return found
     rows, passes = Rows.of(examples), passes or Passes()
-    looked, items = rows.some(sampled(rows)), questions(tasks)
-    asks: dict[str, int] = {}
+    some, items = sampled(rows), questions(tasks)
+    looked = rows.packed(some).texts()
+    asks: dict[str, list[int]] = {}
     for place, key in enumerate(items):
-        asks.setdefault(key, place)
-    spans, found.spanless = _spans(looked, tasks, (SPAN, SHORT_SPAN))
-    work = Looking(spans=spans, asks=asks, wanted=Wanted.of(items, questions(looked)))
-    parts: list[Found] = list(passes.each(work, rows))
+        asks.setdefault(key, []).append(place)
+    spans, found.spanless = spans_of(looked, tasks, (SPAN, SHORT_SPAN))
+    signed = [signs(request(task)) for task in tasks]
+    work = Looking(
+        spans=spans, asks=asks, signed=signed, wanted=Wanted.of(items, _asked(rows, some))
+    )
+    parts: list[Found] = list(passes.each(work, rows, with_words(rows, passes.part_rows)))
+    apart = {pair for part in parts for pair in part.apart}
     for row, item in (one for part in parts for one in part.exact):
         detail = f"asks what {tasks[item].source} asks"
-        told = entry(named(rows, row), Decision.DROP, Reason.LEAK_EXACT, detail, tasks[item])
+        decision = _decision(apart, row, item)
+        told = entry(named(rows, row), decision, Reason.LEAK_EXACT, detail, tasks[item])
         found.note(row, told, item)
     for row, item, share in (one for part in parts for one in part.near):
         detail = f"asks much like {tasks[item].source}, Jaccard {share:.2f}"
-        told = entry(named(rows, row), Decision.DROP, Reason.LEAK_NEAR, detail, tasks[item])
+        decision = _decision(apart, row, item)
+        told = entry(named(rows, row), decision, Reason.LEAK_NEAR, detail, tasks[item])
         found.note(row, told, item)
     _note_hits(rows, tasks, parts, section.leakage.coverage, found)
     return found
+
+
+def _decision(apart: Set[tuple[int, int]], row: int, item: int) -> Decision:
+    """A row that asks the item's words with other signs, such as another operator, is a doubt."""
+    return Decision.REVIEW if (row, item) in apart else Decision.DROP
 
 
 def tasks_of(suites: Sequence[Asked]) -> list[Example]:
@@ -167,7 +181,7 @@ def held_out(train: Rows, apart: Rows, section: Curate, passes: Passes) -> Leaks
     """
     found = Leaks()
     if len(train) and len(apart):
-        spans, _ = _spans(train.some(sampled(train)), apart, (SPAN,))
+        spans, _ = spans_of(train.packed(sampled(train)).texts(), apart, (SPAN,))
         work = Looking(spans=spans)
         parts: list[Found] = list(passes.each(work, train))
         _note_hits(train, apart, parts, section.leakage.coverage, found)
@@ -178,79 +192,17 @@ def _note_hits(
     rows: Rows, tasks: Sequence[Example], parts: Sequence[Found], share: float, found: Leaks
 ) -> None:
     hits = [hit for part in parts for hit in part.hits]
+    apart = {pair for part in parts for pair in part.apart}
     names = {item: tasks[item] for item in {hit.item for hit in hits}}
     for hit in sorted(hits, key=lambda one: (one.row, -one.share, one.item)):
         task = names[hit.item]
-        decision = Decision.DROP if hit.share >= share else Decision.REVIEW
+        low = hit.share < share or (hit.row, hit.item) in apart
+        decision = Decision.REVIEW if low else Decision.DROP
         detail = f"holds {hit.share:.0%} of the {hit.words}-word spans of {task.source}"
         told = entry(named(rows, hit.row), decision, Reason.LEAK_NGRAM, detail, task)
         found.note(hit.row, told, hit.item)
 
 
-def _spans(
-    looked: Sequence[Example], tasks: Sequence[Example], sizes: tuple[int, ...]
-) -> tuple[tuple[Spans, ...], int]:
-    """The spans of items, which are looked for by the longest they have, and how many have none.
-
-    An item of several turns is looked for turn by turn, and in all of them as one text.
-    `looked` are rows.
-    """
-    whose, said = _looked_for(tasks)
-    item_texts, item_of = _owned(said)
-    row_texts, row_of = _owned(texts(example) for example in looked)
-    left = np.ones(len(whose), dtype=np.bool_)
-    found = []
-    for size in sizes:
-        owners = (whose[item_of], row_of)
-        grams = ngrams_of(item_texts, size)
-        shared = fixed_in_items(grams, ngrams_of(row_texts, size), size, owners)
-        spans = _by_owner(_bare(item_texts, shared, size), item_of, len(whose))
-        items = Items.of(spans.take(left[spans.text]))
-        left &= items.spans == 0
-        if len(items.hashes):
-            found.append(Spans(words=size, items=items, shared=shared, whose=whose))
-        if not left.any():
-            break
-    return tuple(found), len(tasks) - len(np.unique(whose[~left]))
-
-
-def _looked_for(tasks: Sequence[Example]) -> tuple[Indices, list[list[str]]]:
-    """The texts that items are looked for by, and the item each is of."""
-    found = [(place, asked(task)) for place, task in enumerate(tasks)]
-    found += [(place, ["\n".join(said)]) for place, said in found if len(said) > 1]
-    whose = np.array([place for place, _ in found], dtype=np.int64)
-    return whose, [said for _, said in found]
-
-
-def _in_parts(examples: Sequence[Example], spans: Spans, first: int) -> Iterator[Hit]:
-    for begin in range(0, len(examples), ROWS_AT_ONCE):
-        part = examples[begin : begin + ROWS_AT_ONCE]
-        row_texts, row_of = _owned(texts(example) for example in part)
-        bare = _bare(row_texts, spans.shared, spans.words)
-        held = overlaps(bare, spans.items, row_of + first + begin)
-        told = (held.row.tolist(), spans.whose[held.item].tolist(), held.coverage.tolist())
-        for row, item, share in zip(*told, strict=True):
-            yield Hit(row, item, share, spans.words)
-
-
-def _bare(own: Sequence[str], shared: Hashes, size: int) -> Grams:
-    """The spans of texts without those that many share, neighbours of which then meet."""
-    grams = ngrams_of(own, size)
-    if not among(grams.hashes, shared).any():
-        return grams
-    return ngrams(without(words_of(own), grams, shared, size), size)
-
-
-def _owned(texts_of: Iterable[Iterable[str]]) -> tuple[list[str], Indices]:
-    """All texts one after another, and the index of each one's owner."""
-    found: list[str] = []
-    sizes = []
-    for own in texts_of:
-        before = len(found)
-        found += own
-        sizes.append(len(found) - before)
-    return found, np.repeat(np.arange(len(sizes)), sizes)
-
-
-def _by_owner(grams: Grams, owner: Indices, owners: int) -> Grams:
-    return Grams(hashes=grams.hashes, text=owner[grams.text], first=grams.first, texts=owners)
+def _asked(rows: Rows, some: Indices) -> list[str]:
+    """What some of the rows ask, in comparable words."""
+    return [one.request for one in worded(rows).packed(some).words()]

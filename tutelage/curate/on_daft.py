@@ -8,8 +8,8 @@ from itertools import islice
 from typing import Any
 
 from tutelage.core.errors import MissingCapability
+from tutelage.curate.packed import Packed
 from tutelage.curate.runner import Done, Task, done
-from tutelage.curate.shelf import Packed
 
 WAVE = 8  # parts for each worker that go through one plan
 

@@ -9,8 +9,8 @@ from typing import Any
 import tutelage
 from tutelage.core.errors import MissingCapability
 from tutelage.core.recipe import Scale
+from tutelage.curate.packed import Packed
 from tutelage.curate.runner import AHEAD, Done, Task, done, in_order
-from tutelage.curate.shelf import Packed
 
 
 class OnRay:

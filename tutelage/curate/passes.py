@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tutelage.curate.packed import Packed
 from tutelage.curate.parts import WORTH_SECONDS, Parts
 from tutelage.curate.runner import Here, Runner, Task
-from tutelage.curate.shelf import PART_ROWS, Packed, Rows
+from tutelage.curate.shelf import PART_ROWS, Rows
 
 Array = NDArray[Any]
 Told = Callable[[int], None]
@@ -37,10 +38,11 @@ class Passes:
     told: Told = silent  # hears how many rows more are done
     worth_seconds: float = WORTH_SECONDS  # a part that took less is made again
 
-    def each(self, task: Task, rows: Rows) -> Iterator[Any]:
-        """What a task gives of each part of the rows, in order."""
+    def each(self, task: Task, rows: Rows, parts: Iterable[Packed] | None = None) -> Iterator[Any]:
+        """What a task gives of each part of the rows, in order; `parts` are they where they bring
+        more than their lines."""
         sizes = iter(range(0, len(rows), self.part_rows))
-        for answer in self.over(task, rows.parts(self.part_rows)):
+        for answer in self.over(task, rows.parts(self.part_rows) if parts is None else parts):
             self.told(min(self.part_rows, len(rows) - next(sizes)))
             yield answer
 

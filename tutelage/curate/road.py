@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import accumulate
+from itertools import chain
 
 import numpy as np
 
-from tutelage.core.ledger import LedgerEntry
 from tutelage.core.recipe import Curate
 from tutelage.core.row import Example
 from tutelage.curate import screening
@@ -19,6 +19,7 @@ from tutelage.curate.checks import answered, conflicts, drop_unsound, outside_sc
 from tutelage.curate.consent import Withheld, under_pseudonyms, withhold
 from tutelage.curate.decontaminate import Leaks, held_out, leaks, tasks_of
 from tutelage.curate.dedup import Repeats, exact, near
+from tutelage.curate.intake import Intake, ends_of
 from tutelage.curate.mix import Mixed, mix, over_limit
 from tutelage.curate.pairs import Pair, side_by_side
 from tutelage.curate.parts import Parts
@@ -27,9 +28,9 @@ from tutelage.curate.planted import planting_of
 from tutelage.curate.quality import Looked, quality
 from tutelage.curate.rejected import Rejecting
 from tutelage.curate.reviewed import synthetic_form
-from tutelage.curate.runner import opened
-from tutelage.curate.screening import Annotating, Tally
-from tutelage.curate.shelf import Rows, Shelf
+from tutelage.curate.runner import enough, opened
+from tutelage.curate.screening import Annotating, Outcome, Tally
+from tutelage.curate.shelf import Rows, Shelf, stretches
 from tutelage.curate.sieve import Sieve, refuse_empty
 from tutelage.curate.sources import (
     Asked,
@@ -40,9 +41,8 @@ from tutelage.curate.sources import (
     read_suites,
     refuse_changed,
     refused_entries,
-    take,
 )
-from tutelage.curate.split import Placed, split, unmet
+from tutelage.curate.split import Placed, Placing, split, unmet
 from tutelage.curate.spread import encoder_of
 from tutelage.curate.ticker import STEPS, Ticker
 from tutelage.curate.tokens import Count, base_of, counter
@@ -86,7 +86,7 @@ class Road:
     @property
     def ends(self) -> list[int]:
         """The places at which the rows of each file end."""
-        return list(accumulate(one.rows for one in self.taken))
+        return ends_of(self.taken)
 
     def file_of(self, rows: Rows) -> Indices:
         """The number of the file each row was read from."""
@@ -128,46 +128,53 @@ def build(section: Curate, run: Run, draft: Draft, parts: Parts, before: Inputs)
             kept_back.look_again(hidden, place)
             return hidden
 
-        taken = take(section, run.recipe, shelf, each, ticker.read)
+        intake = Intake(
+            section=section, recipe=run.recipe, shelf=shelf, each=each, told=ticker.read
+        )
+        waiting = intake.parts(section.scale.part_rows)
+        if section.screen.detectors:  # which are asked once it is known that all can be read
+            deque(waiting, maxlen=0)
+            waiting = stretches(shelf, ends_of(intake.taken), section.scale.part_rows)
+        head = list(enough(waiting))
         passes = Passes(
-            runner=ends.enter_context(opened(section.scale, len(shelf))),
+            runner=ends.enter_context(opened(section.scale, sum(one.count for one in head))),
             parts=parts,
             part_rows=section.scale.part_rows,
             folder=run.store.temp,
             told=ticker.went,
         )
-        sieve = Sieve(kept=Rows(shelf, np.arange(len(shelf))))
+        placing = Placing(section=section, seed=run.seed("curate.split"))
+        work = Annotating(section=section.screen, key=key, placing=placing)
+        looked = screening.screen_parts(shelf, chain(head, waiting), work, passes)
         road = Road(
             section=section,
             run=run,
             parts=parts,
             passes=passes,
             ticker=ticker,
-            sieve=sieve,
-            taken=taken,
+            sieve=Sieve(kept=Rows(shelf, np.arange(len(shelf)))),
+            taken=intake.taken,
             before=before,
             tokens=None if base is None else counter(base),
         )
-        screener = Screener(section.screen, key)
-        work = Annotating(section=section.screen, key=key)
-        _write(road, _decide(road, screener, kept_back, work), draft)
+        _write(road, _decide(road, looked, kept_back, key), draft)
 
 
-def _decide(road: Road, screener: Screener, kept_back: Withheld, work: Annotating) -> Decided:
+def _decide(road: Road, looked: Outcome, kept_back: Withheld, key: bytes) -> Decided:
     """What becomes of every row."""
     section, run, sieve, ticker = road.section, road.run, road.sieve, road.ticker
-    ticker.rows = len(sieve.kept)
-    looked = screening.screen(sieve.kept.shelf, road.ends, work, road.passes)
+    screener = Screener(section.screen, key)
     sieve.flags += looked.flags
     asked = [*read_suites(run.recipe), *read_benchmarks(section, run.recipe)]
     road.suites = screening.screened(asked, screener, road.parts)
     expected = read_expected(section, run.recipe)
     refuse_changed(section, run.recipe, road.before)
-    _reject(road, Rejecting(section, screener, kept_back.outs, work.key))
+    _reject(road, Rejecting(section, screener, kept_back.outs, key))
     ticker.begin(1, len(sieve.kept))
     withhold(sieve, kept_back, looked)
     road.opt_outs = kept_back.counts(run.progress)
-    drop_unsound(sieve, section, output_schema(run.recipe))
+    schema = output_schema(run.recipe)
+    drop_unsound(sieve, section, schema)
     repeats = _repeats(road)
     ticker.begin(2, len(sieve.kept))
     _leaks(road)
@@ -177,7 +184,7 @@ def _decide(road: Road, screener: Screener, kept_back: Withheld, work: Annotatin
     placed = _placed(road)
     answers = answered(sieve.kept)
     sieve.flags += conflicts(sieve.kept, answers)
-    unsound = _outside_schema(sieve, run)
+    unsound = None if schema is None else list(outside_schema(sieve.kept, schema).values())
     sieve.flags += unsound or []
     mixed = _mixed(road, placed)
     kept = sieve.kept.take(mixed.order)
@@ -230,7 +237,7 @@ def _write(road: Road, decided: Decided, draft: Draft) -> None:
     made = any({"synthetic", "human_edited"} & one.origins for one in road.taken)
     form |= synthetic_form(run, kept if made else ())
     write_dropped(draft.folder / DROPPED, road.sieve.left_out(), road.passes)
-    write_ledger_of(draft.folder / LEDGER, ledger, road.sieve.clean(), told)
+    write_ledger_of(draft.folder / LEDGER, ledger, road.sieve, told)
     write_card(draft.folder, form)
     write_rejected(draft.folder, [one.file for one in road.taken])
     count(draft, form, [*ledger, *told], mixed.counts)
@@ -268,11 +275,6 @@ def _leaks(road: Road) -> None:
     road.spanless = found.spanless
     sieve.flags += found.review.values()
     sieve.drop(found.drop)
-
-
-def _outside_schema(sieve: Sieve, run: Run) -> list[LedgerEntry] | None:
-    schema = output_schema(run.recipe)
-    return None if schema is None else list(outside_schema(sieve.kept, schema).values())
 
 
 def _placed(road: Road) -> Placed:

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple, Protocol
 
 from tutelage.core.errors import TutelageError
 from tutelage.core.recipe import Scale
-from tutelage.curate.shelf import Packed
+from tutelage.curate.packed import Packed
 
 Task = Callable[[Packed], Any]
 WORTH_ROWS = 1 << 14  # fewer are done before another process has begun
@@ -196,6 +196,16 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def enough(parts: Iterator[Packed]) -> Iterator[Packed]:
+    """The first of the parts, by which it is known whether other processes are worth it."""
+    rows = 0
+    for part in parts:
+        yield part
+        rows += part.count
+        if rows >= WORTH_ROWS:
+            return
 
 
 @contextmanager

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import difflib
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import pairwise
 from typing import TypeVar
-
-import numpy as np
 
 from tutelage.core.errors import BadRow, RecipeError
 from tutelage.core.ledger import Decision, LedgerEntry, Reason
 from tutelage.core.recipe import Recipe, Screen
 from tutelage.core.row import Example
+from tutelage.curate.packed import Packed, as_example, bare, packed
 from tutelage.curate.parts import WORTH_SECONDS, Parts
 from tutelage.curate.passes import Passes
 from tutelage.curate.runner import Here
-from tutelage.curate.shelf import Packed, Rows, Shelf, packed
+from tutelage.curate.shelf import Shelf, stretches
+from tutelage.curate.sides import compared
 from tutelage.curate.sieve import entry
 from tutelage.curate.sources import Asked
+from tutelage.curate.split import Placing, Standing
 from tutelage.curate.traits import Traits, joined, traits_of
 from tutelage.screen.people import key_of
 from tutelage.screen.screener import DETECTORS, Found, Marks, Screened, Screener
@@ -74,6 +74,8 @@ class Annotated:
 
     marks: Marks
     traits: Traits
+    words: bytes  # their sides in comparable words, a line each
+    standing: Standing | None = None  # in the split, where that is asked for
     changed: dict[int, bytes] = field(default_factory=dict)  # packed rows, as they may be kept
     was: dict[int, str] = field(default_factory=dict)  # the ids they were read under
     drop: dict[int, LedgerEntry] = field(default_factory=dict)
@@ -90,16 +92,29 @@ class Annotating:
 
     section: Screen
     key: bytes
+    placing: Placing | None = None
 
     def __call__(self, part: Packed) -> Annotated:
-        screener, examples = Screener(self.section, self.key), part.examples()
-        marks: Marks = screener.look(examples) if part.more is None else part.more
-        after = list(screener.screen(examples, marks))
-        told = Annotated(marks=marks, traits=traits_of([one.example for one in after]))
-        for index, one in enumerate(after):
-            if one.example is not examples[index]:
+        screener = Screener(self.section, self.key)
+        lines = part.texts()
+        rows = [one if bare(one) else as_example(one) for one in lines]
+        marks: Marks = screener.look(rows) if part.more is None else part.more
+        marked = sorted(marks)
+        was = [as_example(rows[index]) for index in marked]
+        after = list(screener.screen(was, dict(enumerate(marks[index] for index in marked))))
+        for index, one in zip(marked, after, strict=True):
+            rows[index] = one.example
+        looks = compared(rows)
+        told = Annotated(
+            marks=marks,
+            traits=traits_of(rows, looks),
+            words=looks.lines(),
+            standing=None if self.placing is None else self.placing.of(rows, looks.request),
+        )
+        for index, before, one in zip(marked, was, after, strict=True):
+            if one.example is not before:
                 told.changed[index] = packed(one.example)
-                told.was[index] = examples[index].id
+                told.was[index] = before.id
             told.tally.rows.update(one.found.keys())
             told.tally.times.update(one.found)
             if one.has("drop"):
@@ -130,52 +145,59 @@ class Outcome:
 def screen(shelf: Shelf, ends: Sequence[int], work: Annotating, passes: Passes) -> Outcome:
     """Rewrites, flags and drops the rows in which something is found; how often what was.
 
-    `ends` are the places at which the rows of each file end: a part is of one file. What is found
-    is kept, so that rows are looked at once however often the run is killed; where a detector
-    answers from elsewhere, every part is worth it, and they are looked at one after the other.
+    `ends` are the places at which the rows of each file end: a part is of one file.
     """
-    stretches = list(_stretches(ends, passes.part_rows))
-    have = _finished(stretches, passes)
-    rows = Rows(shelf, np.arange(len(shelf)))
-    parts = (rows.packed(np.arange(begin, end), have.get(begin), begin) for begin, end in stretches)
+    return screen_parts(shelf, stretches(shelf, ends, passes.part_rows), work, passes)
+
+
+def screen_parts(
+    shelf: Shelf, parts: Iterable[Packed], work: Annotating, passes: Passes
+) -> Outcome:
+    """The same of all rows of a shelf, onto which they may come while those before are looked at.
+
+    What is found is kept, so that rows are looked at once however often the run is killed; where
+    a detector answers from elsewhere, every part is worth it, and they are looked at one after the
+    other.
+    """
+    have = {} if passes.parts is None else passes.parts.found("screen", Kept)
+    given: deque[Packed] = deque()  # without their rows
+
+    def handed() -> Iterator[Packed]:
+        for part in parts:
+            kept = have.get(part.first)
+            known = None if kept is None or kept.rows != part.count else kept.marks
+            given.append(replace(part, lines=b"", more=known))
+            yield replace(part, more=known)
+
     asks = bool(work.section.detectors)
     runner = Here() if asks else passes.runner
-    outcome, traits = Outcome(), []
-    for (begin, end), (told, seconds) in zip(stretches, runner.map(work, parts), strict=True):
-        if (
-            passes.parts is not None
-            and begin not in have
-            and (asks or seconds >= passes.worth_seconds)
-        ):
-            passes.parts.keep("screen", begin, Kept(rows=end - begin, marks=told.marks))
-        for index, line in told.changed.items():
-            shelf.replace(begin + index, line)
-        outcome.was.update({begin + index: row for index, row in told.was.items()})
-        outcome.drop.update({begin + index: one for index, one in told.drop.items()})
-        outcome.flags.extend(told.flags)
-        outcome.tally.rows.update(told.tally.rows)
-        outcome.tally.times.update(told.tally.times)
+    outcome, words = Outcome(), shelf.with_words()
+    traits: list[Traits] = []
+    standing: list[Standing] = []
+    for told, seconds in runner.map(work, handed()):
+        part = given.popleft()
+        worth = asks or seconds >= passes.worth_seconds
+        if passes.parts is not None and part.more is None and worth:
+            passes.parts.keep("screen", part.first, Kept(rows=part.count, marks=told.marks))
+        _take(shelf, part.first, told, outcome)
+        words.extend(told.words)
         traits.append(told.traits)
-        passes.told(end - begin)
+        standing += [] if told.standing is None else [told.standing]
+        passes.told(part.count)
     shelf.traits = joined(traits or [traits_of([])])
+    shelf.standing = (work.placing, Standing.joined(standing)) if standing else None
     return outcome
 
 
-def _finished(stretches: Sequence[tuple[int, int]], passes: Passes) -> dict[int, Marks]:
-    """What an earlier try has found, in parts as large as they are now."""
-    kept = {} if passes.parts is None else passes.parts.found("screen", Kept)
-    return {
-        begin: kept[begin].marks
-        for begin, end in stretches
-        if begin in kept and kept[begin].rows == end - begin
-    }
-
-
-def _stretches(ends: Sequence[int], rows: int) -> Iterator[tuple[int, int]]:
-    """Where each part begins and ends."""
-    for start, stop in pairwise([0, *ends]):
-        for begin in range(start, stop, rows):
-            yield begin, min(begin + rows, stop)
+def _take(shelf: Shelf, begin: int, told: Annotated, outcome: Outcome) -> None:
+    """Notes what is told of the part that begins there."""
+    for index, line in told.changed.items():
+        shelf.replace(begin + index, line)
+    outcome.was.update({begin + index: row for index, row in told.was.items()})
+    outcome.drop.update({begin + index: one for index, one in told.drop.items()})
+    outcome.flags.extend(told.flags)
+    outcome.tally.rows.update(told.tally.rows)
+    outcome.tally.times.update(told.tally.times)
 
 
 def screened(asked: list[Asked], screener: Screener, parts: Parts | None = None) -> list[Asked]:

@@ -5,178 +5,18 @@ from __future__ import annotations
 import tempfile
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
-from typing import IO, Any, cast, overload
+from typing import IO, Any, overload
 
-import msgspec
 import numpy as np
 
-from tutelage.core.conversation import Message, Role, ToolCall
-from tutelage.core.review import Review
-from tutelage.core.row import Example, Generator, Origin, Source, Split
+from tutelage.core.row import Example
+from tutelage.curate.packed import Packed, packed
 from tutelage.screen.ngrams import Indices
 
 PART_ROWS = 1 << 13  # that are worked on together
-END = b"\n"
-
-
-class Call(msgspec.Struct, array_like=True, frozen=True, omit_defaults=True):
-    """A tool call as it lies on the shelf; it says what a ToolCall says."""
-
-    name: str
-    arguments: dict[str, Any]
-    id: str | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """The call as plain JSON, without what is not set."""
-        return ToolCall(name=self.name, arguments=self.arguments, id=self.id).to_dict()
-
-
-class Turn(msgspec.Struct, array_like=True, frozen=True, omit_defaults=True):
-    """A message as it lies on the shelf; it says what a Message says."""
-
-    role: Role
-    content: str
-    reasoning: str | None = None
-    tool_calls: tuple[Call, ...] = ()
-    tool_call_id: str | None = None
-    name: str | None = None
-    train: bool | None = None
-    weight: float = 1.0
-
-
-class Line(msgspec.Struct, array_like=True, frozen=True):
-    """A row as it lies on the shelf; its texts, tools, tags and author are where a row has them."""
-
-    id: str
-    messages: tuple[Turn, ...]
-    tools: tuple[dict[str, Any], ...]
-    chosen: tuple[Turn, ...]
-    rejected: tuple[Turn, ...]
-    origin: Origin
-    licence: str
-    licence_basis: str | None
-    source: tuple[str, int, str]
-    author: str | None
-    consent_key: str | None
-    editor: str | None
-    parents: tuple[str, ...]
-    generator: dict[str, Any] | None
-    tags: dict[str, str]
-    split: Split | None
-    stage: str | None
-    weight: float
-    reviews: tuple[dict[str, Any], ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Packed:
-    """Some rows as bytes, a line each, and what goes with them to whoever works on them."""
-
-    lines: bytes
-    count: int
-    first: int = 0  # where they begin among the rows they are a part of
-    more: Any = None
-
-    def examples(self) -> list[Example]:
-        """The rows."""
-        return [_unpacked(one) for one in self._each()]
-
-    def texts(self) -> list[Example]:
-        """The rows for whoever reads texts, tools, tags and author alone; made faster."""
-        return cast("list[Example]", list(self._each()))
-
-    def _each(self) -> Iterator[Line]:
-        return map(msgspec.json.Decoder(Line).decode, self.lines.splitlines())
-
-
-def packed(example: Example) -> bytes:
-    """A row as one line: JSON, for its numbers are of any size."""
-    made, source = example.generator, example.source
-    form = Line(
-        example.id,
-        _turns(example.messages),
-        cast("tuple[dict[str, Any], ...]", example.tools),
-        _turns(example.chosen),
-        _turns(example.rejected),
-        example.origin,
-        example.licence,
-        example.licence_basis,
-        (source.uri, source.line, source.digest),
-        example.author,
-        example.consent_key,
-        example.editor,
-        example.parents,
-        None if made is None else made.to_dict(),
-        cast("dict[str, str]", example.tags),
-        example.split,
-        example.stage,
-        example.weight,
-        tuple(one.to_dict() for one in example.reviews),
-    )
-    return msgspec.json.encode(form) + END
-
-
-def _turns(messages: Sequence[Message]) -> tuple[Turn, ...]:
-    return tuple(
-        Turn(
-            one.role,
-            one.content,
-            one.reasoning,
-            tuple(Call(call.name, dict(call.arguments), call.id) for call in one.tool_calls),
-            one.tool_call_id,
-            one.name,
-            one.train,
-            one.weight,
-        )
-        for one in messages
-    )
-
-
-def _messages(turns: Sequence[Turn]) -> tuple[Message, ...]:
-    return tuple(
-        Message(
-            role=one.role,
-            content=one.content,
-            reasoning=one.reasoning,
-            tool_calls=tuple(
-                ToolCall(name=call.name, arguments=call.arguments, id=call.id)
-                for call in one.tool_calls
-            ),
-            tool_call_id=one.tool_call_id,
-            name=one.name,
-            train=one.train,
-            weight=one.weight,
-        )
-        for one in turns
-    )
-
-
-def _unpacked(line: Line) -> Example:
-    uri, number, digest = line.source
-    return Example(
-        id=line.id,
-        messages=_messages(line.messages),
-        tools=line.tools,
-        chosen=_messages(line.chosen),
-        rejected=_messages(line.rejected),
-        origin=line.origin,
-        licence=line.licence,
-        licence_basis=line.licence_basis,
-        source=Source(uri=uri, line=number, digest=digest),
-        author=line.author,
-        consent_key=line.consent_key,
-        generator=None if line.generator is None else Generator.from_dict(line.generator),
-        parents=line.parents,
-        editor=line.editor,
-        tags=line.tags,
-        split=line.split,
-        stage=line.stage,
-        weight=line.weight,
-        reviews=tuple(map(Review.from_dict, line.reviews)),
-    )
 
 
 def nameless(folder: Path | None) -> IO[bytes]:
@@ -191,11 +31,14 @@ class Shelf:
     """Packed rows in a file without a name, or in memory; a row that is replaced is added anew."""
 
     def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder
         self._file = nameless(folder)
         self._begins, self._sizes = array("q"), array("q")
         self._end = 0
         self._writing = False  # whether the file stands at its end
         self.traits: Any = None  # of all rows by place, once they are known
+        self.standing: Any = None  # where they stand in a split, and by whom that was found
+        self.words: Shelf | None = None  # their sides in comparable words, by the same places
 
     def __len__(self) -> int:
         return len(self._begins)
@@ -204,6 +47,13 @@ class Shelf:
         """One row more."""
         self._begins.append(self._written(line))
         self._sizes.append(len(line))
+
+    def extend(self, lines: bytes) -> None:
+        """Rows more, a line each."""
+        sizes = np.fromiter(map(len, lines.splitlines(keepends=True)), dtype=np.int64)
+        begin = self._written(lines)
+        self._begins.frombytes((begin + np.cumsum(sizes) - sizes).tobytes())
+        self._sizes.frombytes(sizes.tobytes())
 
     def replace(self, place: int, line: bytes) -> None:
         """Another row in the place of one."""
@@ -224,9 +74,18 @@ class Shelf:
             found.append(self._file.read(end - begin))
         return b"".join(found)
 
+    def with_words(self) -> Shelf:
+        """A shelf beside this one for the rows' sides, empty as yet."""
+        if self.words is not None:
+            self.words.close()
+        self.words = Shelf(self.folder)
+        return self.words
+
     def close(self) -> None:
         """Lets go of the file, which is then gone."""
         self._file.close()
+        if self.words is not None:
+            self.words.close()
 
     def _written(self, line: bytes) -> int:
         if not self._writing:
@@ -289,3 +148,11 @@ class Rows(Sequence[Example]):
         for begin in range(0, len(self), rows):
             indices = np.arange(begin, min(begin + rows, len(self)))
             yield self.packed(indices, first=begin)
+
+
+def stretches(shelf: Shelf, ends: Sequence[int], size: int) -> Iterator[Packed]:
+    """All rows, so many at a time; a part is of one file, where the rows of each end at `ends`."""
+    rows = Rows(shelf, np.arange(len(shelf)))
+    for start, stop in pairwise([0, *ends]):
+        for begin in range(start, stop, size):
+            yield rows.packed(np.arange(begin, min(begin + size, stop)), first=begin)

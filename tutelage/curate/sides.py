@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -11,9 +12,12 @@ import msgspec
 from tutelage.core.conversation import Message, ToolCall
 from tutelage.core.digest import Json, canonical, short_digest
 from tutelage.core.row import Example
+from tutelage.curate.packed import Words
 from tutelage.screen.near import comparable, comparables
 from tutelage.screen.ngrams import folded
 
+# signs that say something: not those of a list or heading, which begin a line, nor of emphasis
+SIGN = re.compile(r"(?<=\S)[ \t]*((?:[-+/%^<>=#&|~]|(?<=\w)\*(?=\w)|(?<=[ *])\*(?=[ *])|!(?==))+)")
 NUMBER = re.compile(r"-?\d+(?:[.,]\d+)*")
 
 
@@ -25,6 +29,16 @@ class Sides:
     context: Sequence[str]  # system, tools and what tools returned
     answer: Sequence[str]  # all that is taught; JSON as one word, equal if the values are
     chosen: Sequence[str]  # of a preference row what is preferred of the answer, else empty
+
+    def lines(self) -> bytes:
+        """They as `Packed.words` reads them, a line an Example."""
+        every = zip(self.request, self.context, self.answer, self.chosen, strict=True)
+        return msgspec.json.Encoder().encode_lines([Words(*one) for one in every])
+
+
+def compared(examples: Sequence[Example]) -> Sides:
+    """The sides of the Examples."""
+    return sides(examples, questions(examples))
 
 
 def sides(examples: Sequence[Example], requests: Sequence[str]) -> Sides:
@@ -47,6 +61,21 @@ def numbers(example: Example) -> list[str]:
     """The numbers in request, context and answer, sorted: a difference there matters."""
     said = "\n".join([*_context(example), *_answers(example)])
     return sorted(NUMBER.findall(f"{request(example)}\n{said}"))
+
+
+def signs(text: str) -> Counter[str]:
+    """The signs in a text by which code and formulas differ: `+`, `->`, the `#` of `C#`."""
+    return Counter(SIGN.findall(text))
+
+
+def whole(example: Example) -> str:
+    """Request, context and answer as they are written."""
+    return "\n".join([request(example), *_context(example), *_answers(example)])
+
+
+def exchanged(one: Counter[str], other: Counter[str]) -> bool:
+    """Whether each has some that the other lacks: none are only added or left out."""
+    return bool(one - other) and bool(other - one)
 
 
 def request(example: Example) -> str:
@@ -118,7 +147,7 @@ def _parted(example: Example) -> tuple[Sequence[Message], Sequence[Message]]:
 def _folded(messages: Sequence[Message], before: Sequence[Message] = ()) -> list[dict[str, Json]]:
     """Messages as they are compared; calls are called by their number after those `before`."""
     if not any(one.tool_calls or one.tool_call_id for one in messages):
-        return [{**one.to_dict(), "content": folded(one.content)} for one in messages]
+        return [_plain(one) for one in messages]
     names: dict[str | None, str] = {}
     number = 0
     forms = []
@@ -128,14 +157,25 @@ def _folded(messages: Sequence[Message], before: Sequence[Message] = ()) -> list
             names[call.id] = str(number)
         if place < len(before):
             continue
-        form = message.to_dict()
-        form["content"] = folded(message.content)
+        form = _plain(message)
         if message.tool_calls:
             form["tool_calls"] = [_call(call) for call in message.tool_calls]
         if message.tool_call_id is not None:
             form["tool_call_id"] = names.get(message.tool_call_id, message.tool_call_id)
         forms.append(form)
     return forms
+
+
+def _plain(message: Message) -> dict[str, Json]:
+    """A message without calls as it is compared."""
+    form: dict[str, Json] = {"role": message.role, "content": folded(message.content)}
+    for name in ("reasoning", "name", "train"):
+        value: str | bool | None = getattr(message, name)
+        if value is not None:
+            form[name] = value
+    if message.weight != 1.0:
+        form["weight"] = message.weight
+    return form
 
 
 def _call(call: ToolCall) -> dict[str, Json]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -12,7 +12,7 @@ import numpy as np
 from tutelage.core.errors import BadRow, RowError
 from tutelage.core.ledger import Decision, LedgerEntry, Reason, tally
 from tutelage.curate.shelf import Rows
-from tutelage.curate.traits import named
+from tutelage.curate.traits import known
 from tutelage.screen.ngrams import Indices
 
 STAGE = "curate"
@@ -57,27 +57,24 @@ class Sieve:
 
     def decided(self) -> list[LedgerEntry]:
         """The entries of rows dropped, and the flags of the rows kept."""
-        flagged = {(flag.row, place_of(flag)) for flag in self.flags}
-        kept = {one for one in self._names() if one in flagged}
-        flags = (flag for flag in self.flags if (flag.row, place_of(flag)) in kept)
+        asked = {flag.row for flag in self.flags}
+        read: dict[str, list[str]] = {}
+        for row, place in zip(*self.clean(), strict=True) if asked else ():
+            if row in asked:
+                read.setdefault(row, []).append(place)
+        flags = (
+            flag for flag in self.flags if any(_at(flag, one) for one in read.get(flag.row, ()))
+        )
         return [*self.entries, *flags]
 
-    def clean(self) -> Iterator[LedgerEntry]:
-        """An entry for each row that is kept."""
-        for index in range(len(self.kept)):
-            yield entry(named(self.kept, index), Decision.KEEP, Reason.CLEAN)
+    def clean(self) -> tuple[list[str], list[str]]:
+        """The id of each row that is kept, and where it was read: repeated rows share an id."""
+        return known(self.kept).names(self.kept.places)
 
     def left_out(self) -> Rows:
         """The rows dropped, in the order they were."""
         places: Indices = np.array(self.dropped, dtype=np.int64)
         return Rows(self.kept.shelf, places)
-
-    def _names(self) -> Iterator[tuple[str, str]]:
-        """The id of each row that is kept, and where it was read: repeated rows share an id."""
-        if self.flags:
-            for index in range(len(self.kept)):
-                one = named(self.kept, index)
-                yield one.id, one.source
 
 
 def refuse_empty(sieve: Sieve) -> None:
@@ -97,6 +94,11 @@ def place_of(told: LedgerEntry) -> str:
     """Where the row of an entry was read."""
     found = PLACE.match(told.detail)
     return found[0] if found else ""
+
+
+def _at(told: LedgerEntry, place: str) -> bool:
+    """Whether the row of an entry was read there: a file may be called anything."""
+    return told.detail == place or told.detail.startswith(f"{place} ")
 
 
 def entry(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,13 +14,10 @@ from tutelage.core.errors import BadRow, RecipeError, RowError
 from tutelage.core.ledger import Decision, LedgerEntry, Reason
 from tutelage.core.recipe import Benchmark, Curate, Recipe, Suite
 from tutelage.core.row import Example, Source
-from tutelage.curate.reviewed import Admission
-from tutelage.curate.shelf import Shelf, packed
 from tutelage.curate.sieve import STAGE
 from tutelage.store.ingest import (
     Ingested,
     Refused,
-    Rows,
     digest_of,
     digests_of,
     file_of,
@@ -29,7 +26,6 @@ from tutelage.store.ingest import (
     rows_error,
     uri_of,
 )
-from tutelage.store.ingest.read import TOLD_EVERY
 from tutelage.store.ingest.records import Record, records
 
 TAGS = ("intent", "domain", "difficulty")  # by which prompts are counted, where they have them
@@ -113,65 +109,6 @@ class Taken:
     licences: frozenset[str]
     origins: frozenset[str]
     bases: frozenset[str]  # what the licences rest on
-
-
-def take(
-    section: Curate,
-    recipe: Recipe,
-    shelf: Shelf,
-    each: Callable[[Example, int], Example],
-    told: Callable[[int], None],
-) -> list[Taken]:
-    """Every source, read onto the shelf row by row, as `each` makes a row of its place.
-
-    With `invalid: fail` a bad row stops here. `told` hears how far it is.
-
-    Raises: RowError with all bad rows of all sources.
-    """
-    admission = Admission.by(section)
-    taken = [
-        _taken(Rows.open(source, recipe), shelf, admission, each, told)
-        for source in section.sources
-    ]
-    files = [one.file for one in taken]
-    if section.invalid == "fail" and any(file.refused for file in files):
-        raise rows_error(files, "taught", FIX_SOURCE)
-    return taken
-
-
-def _taken(
-    stream: Rows,
-    shelf: Shelf,
-    admission: Admission,
-    each: Callable[[Example, int], Example],
-    told: Callable[[int], None],
-) -> Taken:
-    begin, refused = len(shelf), []
-    said: dict[str, set[str]] = {"licences": set(), "origins": set(), "bases": set()}
-    for number, one in enumerate(stream, start=1):
-        several = len(stream.parts) > 1
-        row = admission.admit(one, several) if isinstance(one, Example) else one
-        if isinstance(row, Example):
-            said["licences"].add(row.licence)
-            said["origins"].add(row.origin)
-            said["bases"].update([row.licence_basis] if row.licence_basis else [])
-            shelf.add(packed(each(row, len(shelf))))
-        else:
-            refused.append(row)
-        if number % TOLD_EVERY == 0:
-            told(number)
-    file = Ingested(
-        uri=stream.uri,
-        file_digest=stream.digest,
-        layout=stream.layout,
-        examples=[],
-        refused=refused,
-        files=len(stream.parts),
-        counted_in=stream.counted_in,
-        unused=dict(stream.unused),
-    )
-    sets = {name: frozenset(values) for name, values in said.items()}
-    return Taken(file=file, rows=len(shelf) - begin, **sets)
 
 
 def read_suites(recipe: Recipe) -> list[Asked]:

@@ -7,7 +7,7 @@ that are added move none of those that were there, save those whose group they j
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from tutelage.core.recipe import Curate
 from tutelage.core.row import Example
 from tutelage.curate.alike import alike
+from tutelage.curate.packed import Packed
 from tutelage.curate.passes import Passes
-from tutelage.curate.shelf import Packed, Rows
+from tutelage.curate.shelf import Rows
 from tutelage.curate.sides import questions, request
 from tutelage.curate.traits import Keys, firsts, keys_of, known
 from tutelage.screen.near import ALIKE
@@ -79,6 +80,26 @@ class Standing:
     kinds: NDArray[np.int32]  # which of `named`
     named: list[tuple[str, ...]]  # what rows are, by each thing that sides have shares of
 
+    @classmethod
+    def joined(cls, parts: Sequence[Standing]) -> Standing:
+        """That of parts, one after another."""
+        distinct: dict[tuple[str, ...], int] = {}
+        kinds = []
+        for part in parts:
+            codes = [distinct.setdefault(one, len(distinct)) for one in part.named]
+            kinds.append(np.array(codes, np.int32)[part.kinds])
+        return cls(
+            at=np.concatenate([part.at for part in parts]),
+            authors=np.concatenate([part.authors for part in parts]),
+            kinds=np.concatenate(kinds),
+            named=list(distinct),
+        )
+
+    def take(self, places: Indices) -> Standing:
+        """That of some of the rows."""
+        at, authors, kinds = self.at[places], self.authors[places], self.kinds[places]
+        return replace(self, at=at, authors=authors, kinds=kinds)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placing:
@@ -89,7 +110,11 @@ class Placing:
 
     def __call__(self, part: Packed) -> Standing:
         examples = part.texts()
-        names = _names(examples, self.section)
+        return self.of(examples, questions(examples))
+
+    def of(self, examples: Sequence[Example], asked: Sequence[str]) -> Standing:
+        """Where rows stand that ask so much."""
+        names = _names(examples, asked, self.section)
         distinct: dict[tuple[str, ...], int] = {}
         kinds = [tuple(_kinds(one, self.section.stratify)) for one in examples]
         authors = keys_of([one.author or "" for one in examples])
@@ -116,7 +141,7 @@ def split(
     if not len(rows):
         none = np.zeros(0, dtype=np.int64)
         return Placed.by(none.astype(np.bool_), none, none.astype(np.int32), ())
-    stands = _joined(list(passes.each(Placing(section=section, seed=seed), rows)))
+    stands = _standing(rows, Placing(section=section, seed=seed), passes)
     groups = _grouped(rows, stands.authors, section, passes)
     names, first, member, sizes = np.unique(
         groups, return_index=True, return_inverse=True, return_counts=True
@@ -146,18 +171,12 @@ def place(name: str, seed: int) -> float:
     return xxhash.xxh64_intdigest(name.encode(errors="replace"), seed=seed) / 2**64
 
 
-def _joined(parts: Sequence[Standing]) -> Standing:
-    distinct: dict[tuple[str, ...], int] = {}
-    kinds = []
-    for part in parts:
-        codes = [distinct.setdefault(one, len(distinct)) for one in part.named]
-        kinds.append(np.array(codes, np.int32)[part.kinds])
-    return Standing(
-        at=np.concatenate([part.at for part in parts]),
-        authors=np.concatenate([part.authors for part in parts]),
-        kinds=np.concatenate(kinds),
-        named=list(distinct),
-    )
+def _standing(rows: Rows, placing: Placing, passes: Passes) -> Standing:
+    """Where rows stand; as whoever screened them has found out, or found out now."""
+    told: tuple[Placing, Standing] | None = rows.shelf.standing
+    if told is not None and told[0] == placing:
+        return told[1].take(rows.places)
+    return Standing.joined(list(passes.each(placing, rows)))
 
 
 def _grouped(rows: Rows, authors: Keys, section: Curate, passes: Passes) -> Indices:
@@ -205,12 +224,14 @@ def _held_out(
     return found
 
 
-def _names(examples: Sequence[Example], section: Curate) -> list[tuple[bool, str]]:
+def _names(
+    examples: Sequence[Example], asked: Sequence[str], section: Curate
+) -> list[tuple[bool, str]]:
     """What each row is called by itself, and whether by its request: by its author if it may be."""
     found = []
-    for example, asked in zip(examples, questions(examples), strict=True):
+    for example, own in zip(examples, asked, strict=True):
         by_author = section.group_by == "author" and example.author is not None
-        found.append((not by_author, f"author {example.author}" if by_author else f"asks {asked}"))
+        found.append((not by_author, f"author {example.author}" if by_author else f"asks {own}"))
     return found
 
 
@@ -220,7 +241,9 @@ def _shared_names(rows: Rows, member: Indices, sizes: Indices, section: Curate) 
     found: dict[int, tuple[bool, str]] = {}
     for part in rows.take(several).parts():
         groups = member[several[part.first : part.first + part.count]].tolist()
-        for group, own in zip(groups, _names(part.texts(), section), strict=True):
+        examples = part.texts()
+        names = _names(examples, questions(examples), section)
+        for group, own in zip(groups, names, strict=True):
             found[group] = min(found.get(group, own), own)
     return {group: name for group, (_, name) in found.items()}
 

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
 from tutelage.core.row import Example, Origin
+from tutelage.curate.packed import Packed
 from tutelage.curate.shelf import Rows
-from tutelage.curate.sides import answer_key, prompt_key, questions, sides
+from tutelage.curate.sides import Sides, answer_key, compared, prompt_key
 from tutelage.screen.fixed import SAMPLED
 from tutelage.screen.ngrams import Indices
 
 Keys = NDArray[np.uint64]  # [N, 2], 128 bits each, ordered as their hexadecimal digits are
+ID_DIGITS = 32
 PREFERRED: tuple[Origin, ...] = ("human", "human_edited", "log", "synthetic")
 
 
@@ -51,17 +53,23 @@ class Traits:
         high, low = self.ids[place].tolist()
         return Named(id=f"{high:016x}{low:016x}", source=f"{uri}:{line}" if line else uri)
 
+    def names(self, places: Indices) -> tuple[list[str], list[str]]:
+        """The ids of many rows, and where each was read."""
+        digits = self.ids[places].astype(">u8").tobytes().hex()
+        ids = [digits[at : at + ID_DIGITS] for at in range(0, len(digits), ID_DIGITS)]
+        read = zip(self.uri[places].tolist(), self.lines[places].tolist(), strict=True)
+        return ids, [f"{self.uris[uri]}:{line}" if line else self.uris[uri] for uri, line in read]
 
-def traits_of(examples: Sequence[Example]) -> Traits:
-    """Those of rows in memory."""
-    asked = questions(examples)
-    looks = sides(examples, asked)
+
+def traits_of(examples: Sequence[Example], looks: Sides | None = None) -> Traits:
+    """Those of rows in memory; `looks` are their sides, where these are known."""
+    looks = compared(examples) if looks is None else looks
     uris: dict[str, int] = {}
     return Traits(
         ids=_keys([bytes.fromhex(one.id) for one in examples]),
         prompts=_keys([bytes.fromhex(prompt_key(one)) for one in examples]),
         answers=_keys([bytes.fromhex(answer_key(one)) for one in examples]),
-        requests=keys_of(asked),
+        requests=keys_of(looks.request),
         contexts=keys_of(looks.context),
         said=keys_of(looks.answer),
         lines=np.array([one.source.line for one in examples], np.int64),
@@ -92,10 +100,26 @@ def known(rows: Rows) -> Traits:
     """The traits of all rows of a shelf, by place; found out where nobody has."""
     if rows.shelf.traits is None:
         whole = Rows(rows.shelf, np.arange(len(rows.shelf)))
-        parts = [traits_of(part.examples()) for part in whole.parts()]
+        parts = [traits_of(part.texts()) for part in whole.parts()]
         rows.shelf.traits = joined(parts or [traits_of([])])
     found: Traits = rows.shelf.traits
     return found
+
+
+def worded(rows: Rows) -> Rows:
+    """The rows' sides in comparable words, as `Packed.words` gives them; made where nobody has."""
+    words = rows.shelf.words
+    if words is None:
+        words = rows.shelf.with_words()
+        for part in Rows(rows.shelf, np.arange(len(rows.shelf))).parts():
+            words.extend(compared(part.texts()).lines())
+    return Rows(words, rows.places)
+
+
+def with_words(rows: Rows, size: int) -> Iterator[Packed]:
+    """The rows, so many at a time, with the words that `Packed.beside` gives."""
+    for part, words in zip(rows.parts(size), worded(rows).parts(size), strict=True):
+        yield replace(part, more=words.lines)
 
 
 def named(rows: Rows, index: int) -> Named:

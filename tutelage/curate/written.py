@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import islice
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +11,22 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from tutelage.core.ledger import LedgerEntry, tally
+from tutelage.core.ledger import Decision, LedgerEntry, Reason, tally
 from tutelage.core.row import Example
 from tutelage.curate.card import text as card_text
 from tutelage.curate.measured import Measured, measured, together
+from tutelage.curate.packed import Packed, placed
 from tutelage.curate.page import page
 from tutelage.curate.passes import Passes
-from tutelage.curate.shelf import Packed, Rows
+from tutelage.curate.shelf import Rows
+from tutelage.curate.sieve import STAGE, Sieve
 from tutelage.curate.sources import rejections
 from tutelage.store.artifact import pretty
 from tutelage.store.ingest import Ingested
+from tutelage.store.row_table import rows_table
 from tutelage.store.run import Run
 from tutelage.store.store import Draft
-from tutelage.store.tables import ledger_writer, rows_table, rows_writer
+from tutelage.store.tables import alike_table, ledger_writer, rows_writer
 
 CARD = "card.md"
 CARD_JSON = "card.json"
@@ -56,17 +58,14 @@ class Tabling:
     words: bool = False  # whether it matters which words requests have
 
     def __call__(self, part: Packed) -> Tabled:
-        examples = part.examples()
+        rows = part.texts()
         if part.more is None:
-            return Tabled(table=rows_table(examples))
+            return Tabled(table=rows_table(rows))
         sides: Sides = part.more
+        stages: Sequence[str | None] = sides.stages or [one.stage for one in rows]
         staged = [
-            replace(
-                one,
-                split="validation" if held else "train",
-                stage=sides.stages[index] if sides.stages else one.stage,
-            )
-            for index, (one, held) in enumerate(zip(examples, sides.held.tolist(), strict=True))
+            placed(one, "validation" if held else "train", stage)
+            for one, held, stage in zip(rows, sides.held.tolist(), stages, strict=True)
         ]
         return Tabled(table=rows_table(staged), measured=measured(staged, words=self.words))
 
@@ -99,13 +98,24 @@ def _with_sides(rows: Rows, sides: Sides, size: int) -> Iterator[Packed]:
         yield rows.packed(np.arange(part.start, part.stop), more=own, first=begin)
 
 
-def write_ledger_of(path: Path, *entries: Iterable[LedgerEntry]) -> None:
-    """Writes a ledger of any length, so many entries at a time."""
+def write_ledger_of(
+    path: Path, decided: Sequence[LedgerEntry], sieve: Sieve, planted: Sequence[LedgerEntry]
+) -> None:
+    """Writes a ledger of any length: what was decided, an entry for each row kept, canaries."""
+    rows, read = sieve.clean()
+    clean = LedgerEntry(row="", stage=STAGE, decision=Decision.KEEP, reason=Reason.CLEAN)
     with ledger_writer(path) as append:
-        for own in entries:
-            waiting = iter(own)
-            while some := list(islice(waiting, ENTRIES_AT_ONCE)):
-                append(some)
+        for part in _parts(len(decided)):
+            append(decided[part])
+        for part in _parts(len(rows)):
+            append(alike_table(clean, rows[part], read[part]))
+        for part in _parts(len(planted)):
+            append(planted[part])
+
+
+def _parts(entries: int) -> Iterator[slice]:
+    for begin in range(0, entries, ENTRIES_AT_ONCE):
+        yield slice(begin, begin + ENTRIES_AT_ONCE)
 
 
 def write_card(folder: Path, form: Mapping[str, Any]) -> None:

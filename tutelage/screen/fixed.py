@@ -58,10 +58,15 @@ def fixed_in_items(
     Shapes: `owners` as in `fixed_text`, of the items' texts and of the rows'.
     """
     of_items, of_rows = owners or (None, np.arange(rows.texts))
-    count = items.texts if of_items is None else _count(of_items)
-    told = fixed_text(items, n, of_items, 2 if count < FEW_ITEMS else 3)
     by_row = _owned(rows, of_rows)
+    told = fixed_of_items(items, n, of_items)
     return np.union1d(told, fixed(by_row, _anyhow(by_row.texts)))
+
+
+def fixed_of_items(items: Grams, n: int, owner: Indices | None = None) -> Hashes:
+    """What is fixed text because several items have it, sorted."""
+    count = items.texts if owner is None else _count(owner)
+    return fixed_text(items, n, owner, 2 if count < FEW_ITEMS else 3)
 
 
 def sample(names: Sequence[str], most: int = SAMPLED) -> list[int]:

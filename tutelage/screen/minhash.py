@@ -98,9 +98,11 @@ def _agreeing(values: Sketch, texts: Indices) -> tuple[Indices, Indices]:
     ordered >>= np.uint64(32)
     opens = np.concatenate([[True], ordered[1:] != ordered[:-1]])[: len(ordered)]
     head = np.maximum.accumulate(np.where(opens, places, 0))
+    within = places - head  # a bucket
+    later = places
     firsts, seconds = [named[:0]], [named[:0]]
     for anchor in range(ANCHORS):
-        later = places[places - head > anchor]
+        later = later[within[later] > anchor]
         if not len(later):
             break
         firsts.append(named[head[later] + anchor])

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tutelage.screen.letters import UNSEEN_OCTETS, between, normal, signs_alone
+from tutelage.screen.powers import powers
+
 Hashes = NDArray[np.uint64]
 Indices = NDArray[np.int64]
 
-BASE = 0x9E3779B97F4A7C15  # odd, so that it has an inverse modulo 2^64
 CHUNK_BYTES = 1 << 17  # texts hashed at once: what stays in a core's cache
 TABLE_BITS = 20  # of a hash, by which those surely not among others are told
 BUCKET_BITS = 18  # of a hash, by which those that are surely rare are told
@@ -23,7 +23,6 @@ NEWLINE, SPACE = 10, 32
 FIXED_SHARE = 0.01  # a span this share of texts have in common may be fixed text
 FIXED_TEXTS = 5  # but never one of fewer texts than these
 
-BETWEEN = re.compile(r"[\W_]+")
 PLAIN = bytes(code if bytes([code]).isalnum() else 32 for code in bytes(range(256)).lower())
 BLANK = bytes(32 if chr(code).isspace() else code for code in bytes(range(256)).lower())
 # scripts written without spaces: each sign counts as a word
@@ -65,31 +64,31 @@ class Grams:
 
 
 def folded(text: str) -> str:
-    """The text without differences of case and blanks."""
+    """The text without differences of case and blanks, and without what is not seen."""
     if text.isascii():
-        octets = text.encode().translate(BLANK)
+        octets = text.encode().translate(BLANK, UNSEEN_OCTETS)
         while b"  " in octets:
             octets = octets.replace(b"  ", b" ")
         return octets.strip(b" ").decode()
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    return " ".join(normal(text).split())
 
 
 def words(text: str) -> str:
-    """The words of a text, lower-cased, one space between; punctuation goes.
+    """The words of a text, lower-cased, one space between; punctuation goes, and what is not seen.
 
     A text of signs alone, such as an emoji, is one word.
     """
     if not text:
         return ""
     if text.isascii():
-        octets = text.encode().translate(PLAIN)
+        octets = text.encode().translate(PLAIN, UNSEEN_OCTETS)
         while b"  " in octets:
             octets = octets.replace(b"  ", b" ")
-        return octets.strip().decode() or "".join(text.split())
-    plain = unicodedata.normalize("NFKC", text).casefold()
+        return octets.strip().decode() or signs_alone(text)
+    plain = normal(text)
     if not plain.isascii():
         plain = SIGNS.sub(r" \1 ", plain)
-    return BETWEEN.sub(" ", plain).strip() or "".join(plain.split())
+    return between().sub(" ", plain).strip() or "".join(plain.split())
 
 
 def words_of(texts: Sequence[str]) -> list[str]:
@@ -99,7 +98,7 @@ def words_of(texts: Sequence[str]) -> list[str]:
         plain = [index for index in range(begin, end) if found[index] and found[index].isascii()]
         told = _squeezed([texts[index] for index in plain]).decode().split("\n")[:-1]
         for index, own in zip(plain, told, strict=True):
-            found[index] = own or "".join(texts[index].split())
+            found[index] = own or signs_alone(texts[index])
     for index, text in enumerate(texts):
         if not text.isascii():
             found[index] = words(text)
@@ -108,7 +107,7 @@ def words_of(texts: Sequence[str]) -> list[str]:
 
 def _squeezed(texts: Iterable[str]) -> bytes:
     """The words of each text, which is in ASCII, on a line that ends in a newline."""
-    lines = [text.encode().translate(PLAIN).strip() for text in texts]
+    lines = [text.encode().translate(PLAIN, UNSEEN_OCTETS).strip() for text in texts]
     octets = np.frombuffer(b"\n".join([*lines, b""]), dtype=np.uint8)
     kept = octets != SPACE
     kept[:-1] |= kept[1:]  # of a run of blanks, which is between words, the last
@@ -126,20 +125,26 @@ def ngrams(texts: Sequence[str], n: int, *, whole_short: bool = False) -> Grams:
     """
     parts = []
     for begin, end in _chunks(texts):
-        lines = ("\n".join(texts[begin:end]) + "\n").encode()
-        parts.append(_chunk(lines, n, whole_short).moved(begin, len(texts)))
+        cut = Cut.of(("\n".join(texts[begin:end]) + "\n").encode())
+        parts.append(cut.runs(n, whole_short).moved(begin, len(texts)))
     return _joined(parts, len(texts))
 
 
 def ngrams_of(texts: Sequence[str], n: int) -> Grams:
     """The runs of n words of texts as they are: those of `ngrams` of their `words`."""
-    parts = []
+    return ngrams_each(texts, (n,))[0]
+
+
+def ngrams_each(texts: Sequence[str], sizes: Sequence[int]) -> list[Grams]:
+    """The same for runs of several sizes; the texts are cut into words once."""
+    parts: list[list[Grams]] = [[] for _ in sizes]
     for begin, end in _chunks(texts):
         own = texts[begin:end]
         plain = all(map(str.isascii, own))
-        lines = _squeezed(own) if plain else ("\n".join(words_of(own)) + "\n").encode()
-        parts.append(_chunk(lines, n, False).moved(begin, len(texts)))
-    return _joined(parts, len(texts))
+        cut = Cut.of(_squeezed(own) if plain else ("\n".join(words_of(own)) + "\n").encode())
+        for made, n in zip(parts, sizes, strict=True):
+            made.append(cut.runs(n).moved(begin, len(texts)))
+    return [_joined(made, len(texts)) for made in parts]
 
 
 def _joined(parts: Sequence[Grams], texts: int) -> Grams:
@@ -224,57 +229,54 @@ def _chunks(texts: Sequence[str]) -> Iterator[tuple[int, int]]:
     return batches(lengths(texts) + 1, CHUNK_BYTES)
 
 
-def _chunk(lines: bytes, n: int, whole_short: bool) -> Grams:
-    """Runs of texts that stand a line each."""
-    octets = np.frombuffer(lines, dtype=np.uint8)
-    breaks = octets == NEWLINE
-    outside = np.ones(len(octets) + 1, dtype=np.bool_)
-    np.logical_or(breaks, octets == SPACE, out=outside[1:])
-    edges = np.flatnonzero(outside[1:] != outside[:-1])
-    starts, ends = edges[::2], edges[1::2]  # the closing newline ends the last word
-    beyond = np.searchsorted(starts, np.flatnonzero(breaks))
-    counts = np.diff(beyond, prepend=0)
-    text = np.repeat(np.arange(len(counts)), counts)
-    offsets = beyond - counts
-    last = n - 1
-    heads = np.flatnonzero(text[: len(text) - last] == text[last:]) if len(text) > last else None
-    heads = np.zeros(0, dtype=np.int64) if heads is None else heads
-    tails = heads + last
-    if whole_short:
-        short = np.flatnonzero((counts > 0) & (counts < n))
-        heads = np.concatenate([heads, offsets[short]])
-        tails = np.concatenate([tails, offsets[short] + counts[short] - 1])
-        order = np.argsort(heads, kind="stable")
-        heads, tails = heads[order], tails[order]
-    return Grams(
-        hashes=_hashes(octets, starts[heads], ends[tails]),
-        text=text[heads],
-        first=heads - offsets[text[heads]],
-        texts=len(counts),
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """Texts that stand a line each, cut into words. Shapes: by word but `counts`, by text."""
 
+    starts: Indices  # octets
+    prefix: Hashes  # of the octets before a word begins
+    upto: Hashes  # of those before it ends
+    text: Indices
+    counts: Indices
 
-def _hashes(octets: NDArray[np.uint8], starts: Indices, ends: Indices) -> Hashes:
-    powers, inverses = _powers(len(octets))
-    prefix = np.zeros(len(octets) + 1, dtype=np.uint64)
-    np.multiply(octets + np.uint64(1), powers[: len(octets)], out=prefix[1:])
-    np.cumsum(prefix, out=prefix)
-    return mix((prefix[ends] - prefix[starts]) * inverses[starts])
+    @classmethod
+    def of(cls, lines: bytes) -> Cut:
+        """Those of lines, each of which ends in a newline."""
+        octets = np.frombuffer(lines, dtype=np.uint8)
+        breaks = octets == NEWLINE
+        outside = np.ones(len(octets) + 1, dtype=np.bool_)
+        np.logical_or(breaks, octets == SPACE, out=outside[1:])
+        edges = np.flatnonzero(outside[1:] != outside[:-1])
+        starts, ends = edges[::2], edges[1::2]  # the closing newline ends the last word
+        counts = np.diff(np.searchsorted(starts, np.flatnonzero(breaks)), prepend=0)
+        prefix = np.zeros(len(octets) + 1, dtype=np.uint64)
+        np.multiply(octets + np.uint64(1), powers(len(octets))[0][: len(octets)], out=prefix[1:])
+        np.cumsum(prefix, out=prefix)
+        return cls(
+            starts=starts,
+            prefix=prefix[starts],
+            upto=prefix[ends],
+            text=np.repeat(np.arange(len(counts)), counts),
+            counts=counts,
+        )
 
-
-def _powers(count: int) -> tuple[Hashes, Hashes]:
-    """Of BASE and of its inverse; those of an ordinary chunk are kept."""
-    return _chunk_powers() if count <= 2 * CHUNK_BYTES else _ladders(count)
-
-
-@cache
-def _chunk_powers() -> tuple[Hashes, Hashes]:
-    return _ladders(2 * CHUNK_BYTES)
-
-
-def _ladders(count: int) -> tuple[Hashes, Hashes]:
-    steps = np.array([BASE, pow(BASE, -1, 1 << 64)], dtype=np.uint64)
-    ladders = np.repeat(steps[:, None], count, axis=1)
-    ladders[:, :1] = 1
-    one, other = np.cumprod(ladders, axis=1, dtype=np.uint64)
-    return one, other
+    def runs(self, n: int, whole_short: bool = False) -> Grams:
+        """The runs of n words, of a shorter text all of its words where that is asked for."""
+        text, counts, last = self.text, self.counts, n - 1
+        offsets = np.cumsum(counts) - counts
+        heads = np.flatnonzero(text[: max(len(text) - last, 0)] == text[last:])
+        tails = heads + last
+        if whole_short:
+            short = np.flatnonzero((counts > 0) & (counts < n))
+            heads = np.concatenate([heads, offsets[short]])
+            tails = np.concatenate([tails, offsets[short] + counts[short] - 1])
+            order = np.argsort(heads, kind="stable")
+            heads, tails = heads[order], tails[order]
+        starts = self.starts[heads]
+        inverses = powers(int(starts.max(initial=0)) + 1)[1]
+        return Grams(
+            hashes=mix((self.upto[tails] - self.prefix[heads]) * inverses[starts]),
+            text=text[heads],
+            first=heads - offsets[text[heads]],
+            texts=len(counts),
+        )

@@ -37,7 +37,7 @@ def read(example: Example) -> list[tuple[str, str]]:
         return text
 
     for message in example.messages:
-        if _plain(message):
+        if plain(message):
             texts.append(("", message.content))
         else:
             _message(message, each)
@@ -91,7 +91,7 @@ def _free(name: str, taken: Mapping[str, Any]) -> str:
     return name
 
 
-def _plain(message: Message) -> bool:
+def plain(message: Message) -> bool:
     """Whether a message is words alone, as most are."""
     bare = message.reasoning is None and message.name is None and not message.tool_calls
     return bare and message.tool_call_id is None and message.content.lstrip()[:1] not in FORMS

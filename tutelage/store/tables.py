@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 
 from tutelage.core.errors import StoreError
 from tutelage.core.ledger import Decision, LedgerEntry, Reason
-from tutelage.core.review import FIELDS
 from tutelage.core.row import Example, Source
 from tutelage.core.sample import Sample
+from tutelage.store.row_table import ROW_SCHEMA, SCHEMA_OF_ROWS, rows_table
 
 ROWS = "rows.parquet"
 DROPPED = "dropped.parquet"  # of a dataset, the rows left out, as whole as those kept
@@ -25,57 +25,7 @@ LEDGER = "ledger.parquet"
 SAMPLES = "samples.parquet"
 ROW_GROUP = 1024  # rows that are read together, where a file is read part by part
 SCHEMA = 1  # of every file here but rows; a newer one is refused
-SCHEMA_OF_ROWS = 3  # 2: all about a generator, what a licence rests on; 3: reviews; all are read
 VERSION = {"schema": str(SCHEMA)}
-WORDS = pa.map_(pa.string(), pa.string())
-CALL = pa.struct([("id", pa.string()), ("name", pa.string()), ("arguments", pa.string())])
-MESSAGE = pa.struct(
-    [
-        ("role", pa.string()),
-        ("content", pa.string()),
-        ("reasoning", pa.string()),
-        ("tool_calls", pa.list_(CALL)),  # arguments as JSON text: their order is taught
-        ("tool_call_id", pa.string()),
-        ("name", pa.string()),
-        ("train", pa.bool_()),
-        ("weight", pa.float64()),
-    ]
-)
-SOURCE = pa.struct([("uri", pa.string()), ("line", pa.int64()), ("digest", pa.string())])
-GENERATOR = pa.struct(
-    [
-        ("model", pa.string()),
-        ("prompt_digest", pa.string()),
-        ("parameters", pa.string()),  # as JSON text
-        ("seed", pa.int64()),
-        ("licence", pa.string()),
-    ]
-)
-REVIEW = pa.struct([(name, pa.string()) for name in FIELDS])
-ROW_SCHEMA = pa.schema(
-    [
-        ("id", pa.string()),
-        ("messages", pa.list_(MESSAGE)),
-        ("tools", pa.list_(pa.string())),  # each as JSON text
-        ("chosen", pa.list_(MESSAGE)),
-        ("rejected", pa.list_(MESSAGE)),
-        ("origin", pa.string()),
-        ("licence", pa.string()),
-        ("licence_basis", pa.string()),
-        ("source", SOURCE),
-        ("author", pa.string()),
-        ("consent_key", pa.string()),
-        ("generator", GENERATOR),
-        ("parents", pa.list_(pa.string())),
-        ("editor", pa.string()),
-        ("reviews", pa.list_(REVIEW)),
-        ("tags", WORDS),
-        ("split", pa.string()),
-        ("stage", pa.string()),
-        ("weight", pa.float64()),
-    ],
-    metadata={"schema": str(SCHEMA_OF_ROWS)},
-)
 LEDGER_SCHEMA = pa.schema(
     [(name, pa.string()) for name in ("row", "stage", "decision", "reason", "detail", "other_row")],
     metadata=VERSION,
@@ -100,11 +50,6 @@ def write_rows(path: Path, examples: Iterable[Example]) -> None:
     """Writes the rows of a dataset, in order."""
     with rows_writer(path) as append:
         append(rows_table(examples))
-
-
-def rows_table(examples: Iterable[Example]) -> pa.Table:
-    """Rows as `rows_writer` takes them."""
-    return pa.Table.from_pylist([_row(example) for example in examples], schema=ROW_SCHEMA)
 
 
 @contextmanager
@@ -182,16 +127,27 @@ def write_ledger(path: Path, entries: Iterable[LedgerEntry]) -> None:
 
 
 @contextmanager
-def ledger_writer(path: Path) -> Iterator[Callable[[Iterable[LedgerEntry]], None]]:
-    """Writes a ledger part by part: what the block is given appends entries."""
+def ledger_writer(
+    path: Path,
+) -> Iterator[Callable[[Iterable[LedgerEntry] | pa.Table], None]]:
+    """Writes a ledger part by part: what the block is given appends entries, or their table."""
     with pq.ParquetWriter(path, LEDGER_SCHEMA, compression="zstd") as file:
 
-        def append(entries: Iterable[LedgerEntry]) -> None:
+        def append(entries: Iterable[LedgerEntry] | pa.Table) -> None:
+            if isinstance(entries, pa.Table):
+                file.write_table(entries)
+                return
             kept = list(entries)
             columns = {name: [getattr(one, name) for one in kept] for name in LEDGER_SCHEMA.names}
             file.write_table(pa.Table.from_pydict(columns, schema=LEDGER_SCHEMA))
 
         yield append
+
+
+def alike_table(one: LedgerEntry, rows: Sequence[str], details: Sequence[str]) -> pa.Table:
+    """The table of entries that say of many rows what one says, each with its own detail."""
+    columns = {name: [getattr(one, name)] * len(rows) for name in LEDGER_SCHEMA.names}
+    return pa.Table.from_pydict(columns | {"row": rows, "detail": details}, schema=LEDGER_SCHEMA)
 
 
 def read_ledger(path: Path) -> list[LedgerEntry]:
@@ -265,28 +221,6 @@ def check_schema(schema: int, path: Path, newest: int = SCHEMA) -> None:
             where=str(path),
             hint="upgrade tutelage",
         )
-
-
-def _row(example: Example) -> dict[str, Any]:
-    form: dict[str, Any] = example.to_dict()
-    for name in ("messages", "chosen", "rejected"):
-        form[name] = [_packed(message) for message in form.get(name, ())]
-    form["tools"] = [msgspec.json.encode(tool).decode() for tool in example.tools]
-    form["tags"] = list(example.tags.items())
-    form["parents"] = list(example.parents)
-    form["weight"] = example.weight
-    if example.generator is not None:
-        parameters = msgspec.json.encode(example.generator.parameters).decode()
-        form["generator"] = {**example.generator.to_dict(), "parameters": parameters}
-    return form
-
-
-def _packed(message: dict[str, Any]) -> dict[str, Any]:
-    calls = [
-        {**call, "arguments": msgspec.json.encode(call["arguments"]).decode()}
-        for call in message.get("tool_calls", ())
-    ]
-    return {"weight": 1.0, **message, "tool_calls": calls}
 
 
 def _example(form: dict[str, Any]) -> Example:
