@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 # A CPU's matrix products are made for each shape they meet, about a megabyte each; a thousand are
 # kept unless the environment says otherwise, and training meets new shapes in every row.
-SHAPES_KEPT = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "8")
+SHAPES_KEPT = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
 COMPILE_TOKENS = 500_000  # compiling costs what about 100,000 tokens do on two cores
 
 
