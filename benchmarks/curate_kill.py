@@ -1,6 +1,6 @@
 """Whether a curation that is killed again and again comes to the dataset of one that is not.
 
-    python benchmarks/curate_kill.py [--rows 1000000] [--kills 10] [--seed 1]
+    python benchmarks/curate_kill.py [--rows 1000000] [--kills 10] [--seed 1] [--known]
 
 The rows are those of `curate_plant.py` as JSON Lines, with their items as a suite. They are curated
 once unbroken; then again, the process ended with SIGKILL at moments drawn by chance over the time
@@ -8,7 +8,8 @@ the unbroken one took, and the same command given after each. A life that comes 
 its moment is held to the unbroken digest, too, and its store thrown away. One JSON line to
 `benchmarks/results/curate_kill.jsonl`: whether every dataset has the unbroken one's digest, after
 which finished parts the kills fell, and what the last life, which is let end, took beside the
-unbroken one. It ends with an error where a digest differs.
+unbroken one. It ends with an error where a digest differs. With `--known` the unbroken one is that
+of `curate_million.jsonl`, of as many rows, the same seed and the same commit, and is not run again.
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--known", action="store_true")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         line = measure(given, Path(folder))
@@ -69,10 +71,13 @@ def main() -> None:
 def measure(given: Any, folder: Path) -> dict[str, Any]:
     """The unbroken curation beside the killed one."""
     write(given.rows, given.seed, folder)
-    began = time.monotonic()
-    unbroken = ended(start(folder), folder)
-    whole = time.monotonic() - began
-    shutil.rmtree(folder / ".tutelage")
+    if given.known:
+        unbroken, whole = known(given)
+    else:
+        began = time.monotonic()
+        unbroken = ended(start(folder), folder)
+        whole = time.monotonic() - began
+        shutil.rmtree(folder / ".tutelage")
     draw, kills = random.Random(given.seed), Kills()
     while len(kills.seconds) < given.kills:
         moment = draw.uniform(0, whole)
@@ -103,6 +108,14 @@ def measure(given: Any, folder: Path) -> dict[str, Any]:
         "commit": commit(),
         "hardware": hardware(),
     }
+
+
+def known(given: Any) -> tuple[str, float]:
+    """Digest and seconds of the same rows, curated unbroken by `curate_million.py`."""
+    line = json.loads((RESULTS / "curate_million.jsonl").read_text(encoding="utf-8"))
+    if (line["rows"], line["seed"], line["commit"]) != (given.rows, given.seed, commit()):
+        raise SystemExit("curate_million.jsonl is of other rows, another seed or another commit")
+    return str(line["digest"]), float(line["value"])
 
 
 def write(rows: int, seed: int, folder: Path) -> None:
