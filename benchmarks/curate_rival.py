@@ -65,7 +65,12 @@ def datatrove() -> Sign:
 
     config = MinhashConfig(n_grams=5, num_buckets=BANDS, hashes_per_bucket=ROWS)
     step = MinhashDedupSignature(tempfile.mkdtemp(), config=config)
-    return lambda text: map(tuple, step.get_signature(step.get_shingles(text)))
+
+    def sign(text: str) -> Iterable[tuple[int, ...]]:
+        shingles = step.get_shingles(text)  # of a text of few words there are none
+        return map(tuple, step.get_signature(shingles)) if len(shingles) else ()
+
+    return sign
 
 
 def text_dedup() -> Sign:
