@@ -84,6 +84,24 @@ def test_rows_under_an_instruction_of_several_items_are_no_leaks() -> None:
     assert found.spanless == 4
 
 
+@pytest.mark.parametrize(("copies", "others"), [(25, 35), (300, 0)])
+def test_a_crowd_of_edited_copies_repeats_itself_and_stands_on_one_side(
+    copies: int, others: int
+) -> None:
+    asked, said = words(200).split(), words(200).split()
+    rows = [*OTHERS[:others]]
+    for _ in range(copies):
+        pair = [list(asked), list(said)]
+        for side in pair:
+            side[DRAWN.randrange(200)] = words(1)
+        rows.append(row(" ".join(pair[0]), " ".join(pair[1])))
+
+    placed = split([*rows, *OTHERS[100:200]], SECTION, 3)
+
+    assert len(near(rows, Duplicates()).rows) == copies - 1
+    assert placed.largest == copies
+
+
 def test_labels_of_requests_that_differ_in_a_word_all_stay() -> None:
     told = words(40)
     rows = [*OTHERS, *(row(f"{told} {words(1)}", "yes") for _ in range(30))]

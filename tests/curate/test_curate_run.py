@@ -12,6 +12,7 @@ from tutelage.core.ledger import Decision
 from tutelage.core.progress import StageState, Tick
 from tutelage.core.recipe import Curate, Recipe, loads
 from tutelage.curate import run as door
+from tutelage.curate import ticker
 from tutelage.curate.written import CARD, CARD_JSON, REJECTED
 from tutelage.store.artifact import Artifact
 from tutelage.store.run import Run
@@ -225,6 +226,15 @@ def test_an_unchanged_recipe_is_taken_from_the_store(folder: Path) -> None:
 
     assert (first.states, second.states) == (["begun", "made"], ["reused"])
     assert [tick.done for tick in first.ticks] == [0, 1, 2, 3, 4, 5, 6]
+
+
+def test_how_far_the_longest_pass_is_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ticker, "TOLD_EVERY", 10)
+    listener = Listener()
+
+    curate(recipe(folder, scale={"part_rows": 10}), listener)
+
+    assert [tick.done for tick in listener.ticks if 0 < tick.done < 1]
 
 
 def test_the_same_inputs_make_the_same_bytes(folder: Path, tmp_path: Path) -> None:

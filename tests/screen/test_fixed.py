@@ -47,6 +47,42 @@ def test_what_a_quarter_of_all_texts_has_is_fixed_text_however_little_else_they_
     assert bare([*texts, *(words(9, 9 + index) for index in range(76))], texts[0]) == texts[0]
 
 
+@pytest.mark.parametrize(("copies", "others"), [(25, 35), (26, 74), (300, 100)])
+@pytest.mark.parametrize("exchanged", [1, 2])
+def test_what_a_crowd_of_edited_copies_shares_is_no_fixed_text(
+    copies: int, others: int, exchanged: int
+) -> None:
+    drawn = random.Random(5)
+    texts = []
+    for index in range(copies):
+        copy = words(80, 1).split()
+        for place in drawn.sample(range(80), exchanged):
+            copy[place] = f"x{index}"
+        texts.append(" ".join(copy))
+    texts += [words(30, 100 + index) for index in range(others)]
+
+    assert len(fixed_text(ngrams(texts, 5), 5, edited=True)) == 0
+
+
+@pytest.mark.parametrize("before", [(0,), (80,), (40,), (0, 80), (16, 32, 48, 64)])
+@pytest.mark.parametrize("count", [25, 400])
+def test_an_instruction_is_fixed_text_wherever_the_word_stands_that_is_asked(
+    before: tuple[int, ...], count: int
+) -> None:
+    texts = []
+    for index in range(count):
+        own = words(80, 1).split()
+        own.insert(before[index % len(before)], f"x{index}")
+        texts.append(" ".join(own))
+    texts += [words(30, 1000 + index) for index in range(2 * count)]
+    grams = ngrams(texts, 5)
+
+    found = fixed_text(grams, 5, edited=True)
+
+    assert len(found) > 0
+    assert found.tolist() == fixed_text(grams, 5).tolist()
+
+
 def test_what_many_of_those_looked_at_have_is_fixed_text_too() -> None:
     long = words(60, 1)
     others = [words(9, 9 + index) for index in range(900)]

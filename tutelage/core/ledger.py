@@ -73,6 +73,7 @@ class Reason(StrEnum):
     LEAK_EXACT = "leak_exact"
     LEAK_NGRAM = "leak_ngram"
     LEAK_NEAR = "leak_near"
+    ACROSS_SPLIT = "across_split"  # made from a row on the other side of the split
     OVER_LIMIT = "over_limit"
     NOT_MIXED = "not_mixed"
     # fitting and teaching

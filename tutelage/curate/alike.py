@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from tutelage.curate.packed import Packed, Words
 from tutelage.curate.passes import Passes
 from tutelage.curate.shelf import Rows, nameless
-from tutelage.curate.sides import Sides, compared, exchanged, numbers, signs, whole
+from tutelage.curate.sides import Sides, compared, numbers, whole
+from tutelage.curate.signs import signs, unlike_signs
 from tutelage.curate.traits import firsts, known, sampled, worded
 from tutelage.screen.minhash import BANDS, Sketch, candidates
 from tutelage.screen.near import (
@@ -121,7 +122,7 @@ class TellingApart:
         return np.array(
             [
                 counted[one] != counted[other]
-                or exchanged(signed[one], signed[other])
+                or unlike_signs(signed[one], signed[other])
                 or differ(looks, one, other)
                 for one, other in part.more.tolist()
             ],

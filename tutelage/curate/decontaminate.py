@@ -11,8 +11,7 @@ keeps like requests together.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -22,8 +21,9 @@ from tutelage.core.row import Example
 from tutelage.curate.packed import Packed
 from tutelage.curate.passes import Passes
 from tutelage.curate.shelf import Rows
-from tutelage.curate.sides import exchanged, questions, request, signs, texts, turns
+from tutelage.curate.sides import questions, request, texts, turns, written
 from tutelage.curate.sieve import entry
+from tutelage.curate.signs import Signs, exchanged, signs
 from tutelage.curate.sources import Asked
 from tutelage.curate.spans import Spans, freed_of, owned, spans_of
 from tutelage.curate.traits import named, sampled, with_words, worded
@@ -36,6 +36,9 @@ from tutelage.screen.ngrams import (
 from tutelage.screen.overlap import SHORT_SPAN, SPAN, overlaps
 
 ROWS_AT_ONCE = 2048  # of which the spans stand in memory together
+NAMED = 3  # signs that a detail names
+
+Apart = dict[tuple[int, int], list[tuple[str, str]]]  # of row and item, the signs exchanged
 
 
 @dataclass(slots=True, kw_only=True)
@@ -63,6 +66,12 @@ class Hit(NamedTuple):
     item: int
     share: float
     words: int
+    spans: int  # of the item
+
+    def clear(self, apart: Apart) -> float:
+        """The share that is sure to be of runs in which no sign is another."""
+        away = len(apart.get((self.row, self.item), ())) * (self.words - 1)
+        return self.share - away / self.spans
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +79,7 @@ class Found:
     """What is found in a part of the rows, by index among all of them."""
 
     exact: list[tuple[int, int]] = field(default_factory=list)  # row and item
-    apart: set[tuple[int, int]] = field(default_factory=set)  # row and item, signs exchanged
+    apart: Apart = field(default_factory=dict)
     near: list[tuple[int, int, float]] = field(default_factory=list)  # and Jaccard index
     hits: list[Hit] = field(default_factory=list)
 
@@ -81,49 +90,58 @@ class Looking:
 
     spans: tuple[Spans, ...]
     asks: Mapping[str, Sequence[int]] = field(default_factory=dict)  # items by what they ask
-    signed: Sequence[Counter[str]] = ()  # the signs in what each item asks
+    signed: Sequence[Signs] = ()  # the signs in what each item asks
     wanted: Wanted | None = None
 
     def __call__(self, part: Packed) -> Found:
         examples, first, found = part.texts(), part.first, Found()
         if self.wanted is not None:
-            keys = [one.request for one in part.beside()]
-            for index, own in enumerate(keys):
-                said, hits = request(examples[index]), self.asks.get(own, ())
-                if not hits:
-                    said, hits = self._in_a_turn(examples[index])
-                if hits:
-                    own_signs = signs(said)
-                    away = [one for one in hits if exchanged(own_signs, self.signed[one])]
-                    found.apart.update((first + index, one) for one in away)
-                    hit = next((one for one in hits if one not in away), hits[0])
-                    found.exact.append((first + index, hit))
-            for row, item, share in self.wanted.near(keys):
-                found.near.append((first + row, item, share))
-                if exchanged(signs(request(examples[row])), self.signed[item]):
-                    found.apart.add((first + row, item))
+            self._asked(part, examples, found)
         for begin in range(0, len(examples) if self.spans else 0, ROWS_AT_ONCE):
             row_texts, row_of = owned(map(texts, examples[begin : begin + ROWS_AT_ONCE]))
             each = ngrams_each(row_texts, [one.words for one in self.spans])
             for one, grams in zip(self.spans, each, strict=True):
                 bare = freed_of(row_texts, grams, one.shared, one.words)
                 held = overlaps(bare, one.items, row_of + first + begin)
+                spans = one.items.spans[held.item].tolist()
                 told = (held.row.tolist(), one.whose[held.item].tolist(), held.coverage.tolist())
                 found.hits.extend(
-                    Hit(row, item, share, one.words) for row, item, share in zip(*told, strict=True)
+                    Hit(row, item, share, one.words, count)
+                    for row, item, share, count in zip(*told, spans, strict=True)
                 )
         return found
 
-    def _in_a_turn(self, example: Example) -> tuple[str, Sequence[int]]:
-        """One of several turns and the items it asks; a greeting of a few words is no leak."""
+    def _asked(self, part: Packed, examples: Sequence[Example], found: Found) -> None:
+        """Notes the items that rows ask, or nearly, and which of them with other signs."""
+        keys = [one.request for one in part.beside()]
+        near = list(self.wanted.near(keys)) if self.wanted is not None else []
+        hits: dict[int, list[int]] = {}
+        for index, own in enumerate(keys):
+            asks = [*self.asks.get(own, ()), *self._in_turns(examples[index])]
+            hits.update({index: asks} if asks else {})
+        both = {row: list(asks) for row, asks in hits.items()}
+        for row, item, share in near:
+            found.near.append((part.first + row, item, share))
+            both.setdefault(row, []).append(item)
+        for row, items in both.items():
+            own_signs = signs("\n".join(written(examples[row])))
+            for item in items:
+                if away := exchanged(own_signs, self.signed[item]):
+                    found.apart[part.first + row, item] = away
+        for row, asks in hits.items():
+            place = part.first + row
+            same = (one for one in asks if (place, one) not in found.apart)
+            found.exact.append((place, next(same, asks[0])))
+
+    def _in_turns(self, example: Example) -> list[int]:
+        """The items that one of several turns asks; a greeting of a few words is no leak."""
         if len(example.messages) < 3 and not example.chosen:
-            return "", ()
+            return []
         said = turns(example)
-        for turn in said if len(said) > 1 else ():
-            key = comparable(turn)
-            if key in self.asks and key.count(" ") >= SHINGLE - 1:
-                return turn, self.asks[key]
-        return "", ()
+        keys = [comparable(turn) for turn in said] if len(said) > 1 else []
+        return [
+            one for key in keys if key.count(" ") >= SHINGLE - 1 for one in self.asks.get(key, ())
+        ]
 
 
 def leaks(
@@ -145,27 +163,41 @@ def leaks(
     spans, found.spanless = spans_of(looked, tasks, (SPAN, SHORT_SPAN))
     signed = [signs(request(task)) for task in tasks]
     work = Looking(
-        spans=spans, asks=asks, signed=signed, wanted=Wanted.of(items, _asked(rows, some))
+        spans=spans, asks=asks, signed=signed, wanted=Wanted.of(items, _requests(rows, some))
     )
     parts: list[Found] = list(passes.each(work, rows, with_words(rows, passes.part_rows)))
-    apart = {pair for part in parts for pair in part.apart}
+    apart = _apart(parts)
     for row, item in (one for part in parts for one in part.exact):
-        detail = f"asks what {tasks[item].source} asks"
-        decision = _decision(apart, row, item)
-        told = entry(named(rows, row), decision, Reason.LEAK_EXACT, detail, tasks[item])
+        detail = f"asks what {tasks[item].source} asks{_but(apart, row, item)}"
+        told = entry(
+            named(rows, row), _decision(apart, row, item), Reason.LEAK_EXACT, detail, tasks[item]
+        )
         found.note(row, told, item)
     for row, item, share in (one for part in parts for one in part.near):
-        detail = f"asks much like {tasks[item].source}, Jaccard {share:.2f}"
-        decision = _decision(apart, row, item)
-        told = entry(named(rows, row), decision, Reason.LEAK_NEAR, detail, tasks[item])
+        alike = f"Jaccard {share:.2f}{_but(apart, row, item)}"
+        detail = f"asks much like {tasks[item].source}, {alike}"
+        told = entry(
+            named(rows, row), _decision(apart, row, item), Reason.LEAK_NEAR, detail, tasks[item]
+        )
         found.note(row, told, item)
     _note_hits(rows, tasks, parts, section.leakage.coverage, found)
     return found
 
 
-def _decision(apart: Set[tuple[int, int]], row: int, item: int) -> Decision:
+def _apart(parts: Sequence[Found]) -> Apart:
+    return {pair: away for part in parts for pair, away in part.apart.items()}
+
+
+def _decision(apart: Apart, row: int, item: int) -> Decision:
     """A row that asks the item's words with other signs, such as another operator, is a doubt."""
     return Decision.REVIEW if (row, item) in apart else Decision.DROP
+
+
+def _but(apart: Apart, row: int, item: int) -> str:
+    """The signs a row has in place of the item's, where it has others."""
+    away = dict.fromkeys(apart.get((row, item), ()))
+    listed = ", ".join(f"`{own}` for `{other}`" for own, other in list(away)[:NAMED])
+    return f", but with {listed}" if listed else ""
 
 
 def tasks_of(suites: Sequence[Asked]) -> list[Example]:
@@ -192,17 +224,18 @@ def _note_hits(
     rows: Rows, tasks: Sequence[Example], parts: Sequence[Found], share: float, found: Leaks
 ) -> None:
     hits = [hit for part in parts for hit in part.hits]
-    apart = {pair for part in parts for pair in part.apart}
+    apart = _apart(parts)
     names = {item: tasks[item] for item in {hit.item for hit in hits}}
     for hit in sorted(hits, key=lambda one: (one.row, -one.share, one.item)):
         task = names[hit.item]
-        low = hit.share < share or (hit.row, hit.item) in apart
-        decision = Decision.REVIEW if low else Decision.DROP
+        sure = hit.clear(apart) >= share
+        decision = Decision.DROP if sure else Decision.REVIEW
         detail = f"holds {hit.share:.0%} of the {hit.words}-word spans of {task.source}"
+        detail += "" if sure else _but(apart, hit.row, hit.item)
         told = entry(named(rows, hit.row), decision, Reason.LEAK_NGRAM, detail, task)
         found.note(hit.row, told, hit.item)
 
 
-def _asked(rows: Rows, some: Indices) -> list[str]:
+def _requests(rows: Rows, some: Indices) -> list[str]:
     """What some of the rows ask, in comparable words."""
     return [one.request for one in worded(rows).packed(some).words()]

@@ -14,11 +14,13 @@ import numpy as np
 from tutelage.core.recipe import Curate
 from tutelage.core.row import Example
 from tutelage.curate import screening
+from tutelage.curate.apart import placed_apart
 from tutelage.curate.card import Curated, card
 from tutelage.curate.checks import answered, conflicts, drop_unsound, outside_schema
 from tutelage.curate.consent import Withheld, under_pseudonyms, withhold
-from tutelage.curate.decontaminate import Leaks, held_out, leaks, tasks_of
+from tutelage.curate.decontaminate import Leaks, leaks, tasks_of
 from tutelage.curate.dedup import Repeats, exact, near
+from tutelage.curate.descent import Descent
 from tutelage.curate.intake import Intake, ends_of
 from tutelage.curate.mix import Mixed, mix, over_limit
 from tutelage.curate.pairs import Pair, side_by_side
@@ -42,7 +44,7 @@ from tutelage.curate.sources import (
     refuse_changed,
     refused_entries,
 )
-from tutelage.curate.split import Placed, Placing, split, unmet
+from tutelage.curate.split import Placed, Placing, unmet
 from tutelage.curate.spread import encoder_of
 from tutelage.curate.ticker import STEPS, Ticker
 from tutelage.curate.tokens import Count, base_of, counter
@@ -145,7 +147,8 @@ def build(section: Curate, run: Run, draft: Draft, parts: Parts, before: Inputs)
         )
         placing = Placing(section=section, seed=run.seed("curate.split"))
         work = Annotating(section=section.screen, key=key, placing=placing)
-        looked = screening.screen_parts(shelf, chain(head, waiting), work, passes)
+        rows = ticker.over(chain(head, waiting), shelf)
+        looked = screening.screen_parts(shelf, rows, work, passes)
         road = Road(
             section=section,
             run=run,
@@ -181,7 +184,8 @@ def _decide(road: Road, looked: Outcome, kept_back: Withheld, key: bytes) -> Dec
     ticker.begin(3, len(sieve.kept), passes=3)
     sieve.drop(over_limit(sieve.kept, section.rows, run.seed("curate.rows")))
     refuse_empty(sieve)
-    placed = _placed(road)
+    descent = Descent.of(sieve.kept, kept_back.parents, looked.was, sieve.entries)
+    placed = _placed(road, descent)
     answers = answered(sieve.kept)
     sieve.flags += conflicts(sieve.kept, answers)
     unsound = None if schema is None else list(outside_schema(sieve.kept, schema).values())
@@ -277,18 +281,12 @@ def _leaks(road: Road) -> None:
     sieve.drop(found.drop)
 
 
-def _placed(road: Road) -> Placed:
-    """The split without rows to train on that hold a row held out."""
-    section, sieve = road.section, road.sieve
-    placed = split(sieve.kept, section, road.run.seed("curate.split"), road.passes)
-    taught = np.flatnonzero(~placed.held)
-    train, apart = sieve.kept.take(taught), sieve.kept.take(placed.held)
-    make = partial(held_out, train, apart, section, road.passes)
-    across = road.parts.kept("held_out", 0, Leaks, make)
-    road.pairs += side_by_side(train, apart, across)
-    gone = {int(taught[index]): told for index, told in across.drop.items()}
-    sieve.drop(gone)
-    return placed.without(sorted(gone))
+def _placed(road: Road, descent: Descent) -> Placed:
+    """The split without rows that stand, in other words, on the other side as well."""
+    seed, parts = road.run.seed("curate.split"), road.parts
+    placed, pairs = placed_apart(road.sieve, road.section, seed, road.passes, parts, descent)
+    road.pairs += pairs
+    return placed
 
 
 def _mixed(road: Road, placed: Placed) -> Mixed:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -16,8 +15,6 @@ from tutelage.curate.packed import Words
 from tutelage.screen.near import comparable, comparables
 from tutelage.screen.ngrams import folded
 
-# signs that say something: not those of a list or heading, which begin a line, nor of emphasis
-SIGN = re.compile(r"(?<=\S)[ \t]*((?:[-+/%^<>=#&|~]|(?<=\w)\*(?=\w)|(?<=[ *])\*(?=[ *])|!(?==))+)")
 NUMBER = re.compile(r"-?\d+(?:[.,]\d+)*")
 
 
@@ -63,19 +60,9 @@ def numbers(example: Example) -> list[str]:
     return sorted(NUMBER.findall(f"{request(example)}\n{said}"))
 
 
-def signs(text: str) -> Counter[str]:
-    """The signs in a text by which code and formulas differ: `+`, `->`, the `#` of `C#`."""
-    return Counter(SIGN.findall(text))
-
-
 def whole(example: Example) -> str:
     """Request, context and answer as they are written."""
     return "\n".join([request(example), *_context(example), *_answers(example)])
-
-
-def exchanged(one: Counter[str], other: Counter[str]) -> bool:
-    """Whether each has some that the other lacks: none are only added or left out."""
-    return bool(one - other) and bool(other - one)
 
 
 def request(example: Example) -> str:
@@ -99,6 +86,11 @@ def texts(example: Example) -> Iterator[str]:
     said = turns(example)
     if len(said) > 1:
         yield "\n".join(said)
+    yield from written(example)
+
+
+def written(example: Example) -> Iterator[str]:
+    """Every text of an Example, each once."""
     for message in (*example.messages, *example.chosen, *example.rejected):
         yield message.content
         if message.reasoning:

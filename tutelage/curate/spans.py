@@ -64,12 +64,15 @@ def spans_of(
 def _crowded(
     own: Sequence[str], grams: Grams, shared: Hashes, whose: Indices, size: int
 ) -> tuple[Hashes, Grams]:
-    """The spans of texts of which no word is left without what is shared, and what else is fixed.
+    """The spans of items of which no word is left without what is shared, and what else is fixed.
 
-    That many rows hold the whole of an item makes them leaks, and it no instruction.
+    That many rows hold the whole of an item makes them leaks, and it no instruction. Of an item of
+    several turns that is all of them as one text, its last: a turn of it may be a greeting.
     """
     told = fixed_of_items(grams, size, whose)
     held = np.unique(grams.text[among(grams.hashes, shared)])
+    last = {item: text for text, item in enumerate(whose.tolist())}
+    held = held[np.isin(held, list(last.values()))]
     some = words_of([own[index] for index in held.tolist()])
     left = without(some, ngrams(some, size), shared, size)
     gone = held[[not one for one in left]] if len(held) else held

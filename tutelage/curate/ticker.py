@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass
 
 from tutelage.core.progress import Tick
+from tutelage.curate.packed import Packed
 from tutelage.curate.sieve import STAGE
 from tutelage.store.run import Run
 
@@ -27,6 +28,12 @@ class Ticker:
         """The next step."""
         self.step, self.rows, self.passes, self.done = step, rows, passes, 0
         self._say(float(step))
+
+    def over(self, parts: Iterable[Packed], rows: Sized) -> Iterator[Packed]:
+        """Parts of rows that are still read, for a pass over as many as there are by now."""
+        for part in parts:
+            self.rows = len(rows)
+            yield part
 
     def went(self, rows: int) -> None:
         """So many rows more have gone through a pass."""

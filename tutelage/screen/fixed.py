@@ -3,7 +3,9 @@
 An instruction stands before many requests, a greeting in many answers. Copies of one text share
 runs of words as well. What tells them apart is the rest: where texts that hold a run consist of
 little else than what they share, they are copies; where much of each is its own, the run is an
-instruction. What a quarter of all texts has, or 250 of those looked at, is fixed text in any case.
+instruction. What a quarter of all texts has, or 250 of those looked at, is fixed text in any case,
+save where the little of their own stands anywhere in them: a request stands behind its instruction,
+but a word is exchanged here in one copy and there in the next.
 """
 
 from __future__ import annotations
@@ -21,15 +23,24 @@ OWN = 0.05  # share of a text's words, beyond which it is more than a copy
 ANYHOW = 0.25  # share of the texts with the same run, which is then fixed text
 ANYHOW_LEAST, ANYHOW_MOST = 20, 250  # but so many texts at least, and so many in any case
 SAMPLED = 8_192  # texts that are enough to know fixed text by
+STRETCHES = 20  # of equal length, in one of which the most of a text's own words stand
+ONE_PLACE = 1 / 6  # share of the texts with a run that have theirs in the same, if it is no copy
 FEW_ITEMS = 6  # of which two with the same run are several, else three
 
 
 def fixed_text(
-    grams: Grams, n: int, owner: Indices | None = None, least: int = FIXED_TEXTS
+    grams: Grams,
+    n: int,
+    owner: Indices | None = None,
+    least: int = FIXED_TEXTS,
+    *,
+    edited: bool = False,
 ) -> Hashes:
     """Hashes of the runs of n words that are fixed text, sorted.
 
     `owner` is whose each text is, where several texts are one's; `least` so many share a run.
+    With `edited`, which asks for one text of each owner, a crowd of copies with words exchanged
+    makes none.
 
     Shapes: `grams` ordered by text and place, `owner` `[texts]`.
     """
@@ -44,7 +55,11 @@ def fixed_text(
     order = np.lexsort((own[held.text], held.hashes))
     hashes, opens, counts = np.unique(held.hashes[order], return_index=True, return_counts=True)
     middle = own[held.text[order]][opens + counts // 2]
-    found: Hashes = hashes[(middle > OWN) | (counts >= _anyhow(by_owner.texts))]
+    anyhow = counts >= _anyhow(by_owner.texts)
+    if edited and (anyhow & (middle <= OWN)).any():
+        most = _in_one_place(held, _places(grams, hit, n))
+        anyhow &= most >= ONE_PLACE * counts
+    found: Hashes = hashes[(middle > OWN) | anyhow]
     return found
 
 
@@ -95,6 +110,35 @@ def _own(grams: Grams, hit: NDArray[np.bool_], n: int, owner: Indices) -> NDArra
     covered = np.bincount(owner[text], weights=fresh, minlength=owners)
     whole = np.bincount(owner, weights=words, minlength=owners)
     return 1 - covered / np.maximum(whole, 1)
+
+
+def _places(grams: Grams, hit: NDArray[np.bool_], n: int) -> Indices:
+    """In which of its stretches each text has its longest run of own words; one more for none."""
+    words = np.bincount(grams.text, minlength=grams.texts) + n - 1
+    text, first = grams.text[hit], grams.first[hit]
+    opens = np.concatenate([[True], text[1:] != text[:-1]])
+    closes = np.concatenate([opens[1:], [True]])
+    begin = np.where(opens, 0, np.concatenate([[0], first[:-1] + n]))
+    begin = np.concatenate([begin, first[closes] + n])
+    size = np.concatenate([first, words[text[closes]]]) - begin
+    whose = np.concatenate([text, text[closes]])
+    found = np.full(grams.texts, STRETCHES)
+    order = np.lexsort((-begin, size, whose))
+    order = order[size[order] > 0]  # of each text the longest last
+    middle = 2 * begin[order] + size[order]
+    found[whose[order]] = STRETCHES * middle // (2 * words[whose[order]])
+    return found
+
+
+def _in_one_place(held: Grams, places: Indices) -> Indices:
+    """Of each run, by its hash: the texts that have their own words where its middle text has."""
+    _, run = np.unique(held.hashes, return_inverse=True)
+    cell = run * (STRETCHES + 1) + places[held.text]
+    beside = np.bincount(cell)[cell]
+    order = np.lexsort((beside, run))
+    _, opens, counts = np.unique(run[order], return_index=True, return_counts=True)
+    found: Indices = beside[order][opens + counts // 2]
+    return found
 
 
 def _owned(grams: Grams, owner: Indices) -> Grams:

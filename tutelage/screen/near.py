@@ -95,7 +95,7 @@ def side(texts: Sequence[str], *, context: bool = False) -> Side:
     grams = ngrams(looked, SHINGLE)
     least = max(FIXED_TEXTS, FIXED_SHARE * len(looked))
     often = frozenset(text for text, times in Counter(looked).items() if times >= least)
-    spans = fixed(grams) if context else fixed_text(grams, SHINGLE)
+    spans = fixed(grams) if context else fixed_text(grams, SHINGLE, edited=True)
     return Side(texts=texts, spans=spans, often=often)
 
 

@@ -1,0 +1,133 @@
+"""Rows made from others stand on the side of what they were made from, or go."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tutelage.core.ledger import LedgerEntry
+from tutelage.core.recipe import Recipe
+from tutelage.core.row import Example
+from tutelage.curate import run as door
+from tutelage.curate.written import CARD
+from tutelage.store.artifact import Artifact
+from tutelage.store.lineage import explain_row
+from tutelage.store.run import Run
+from tutelage.store.store import Store
+from tutelage.store.tables import LEDGER, ROWS, read_ledger, read_rows
+
+DOES = "mend paint sell lift clean fold weigh cook carry store open close move break bend"
+ASKED = [(f"how does one {one} the thing {at}", f"ans {at}") for at, one in enumerate(DOES.split())]
+MADE: dict[str, Any] = {"origin": "human_edited", "editor": "Ed"}
+
+
+def form(asked: str, said: str, **more: Any) -> dict[str, Any]:
+    messages = [{"role": "user", "content": asked}, {"role": "assistant", "content": said}]
+    return {"messages": messages, **more}
+
+
+def made(number: int, parent: str, asked: str = "completely other words for that") -> Any:
+    return form(f"{asked} {number}", f"said {number}", **MADE, parents=[parent])
+
+
+def curate(folder: Path, *rows: Any, **more: Any) -> Artifact:
+    lines = [form(*one) for one in ASKED] + list(rows)
+    text = "".join(json.dumps(one) + "\n" for one in lines)
+    (folder / "rows.jsonl").write_text(text, encoding="utf-8")
+    source = {"path": "rows.jsonl", "origin": "human", "licence": "MIT"}
+    section: dict[str, Any] = {"sources": [source], "validation": 0.3, "invalid": "reject", **more}
+    recipe = Recipe.model_validate({"name": "test", "seed": 1, "curate": section}).at(folder)
+    assert recipe.curate is not None
+    with Run.open(recipe) as run:
+        return door.run(recipe.curate, {}, run)
+
+
+def kept(artifact: Artifact) -> list[Example]:
+    return list(read_rows(artifact.file(ROWS)))
+
+
+def gone(artifact: Artifact) -> list[LedgerEntry]:
+    return [one for one in read_ledger(artifact.file(LEDGER)) if one.reason == "across_split"]
+
+
+def of_side(artifact: Artifact, side: str) -> list[Example]:
+    return [one for one in kept(artifact) if one.split == side]
+
+
+def crossing(artifact: Artifact) -> list[str]:
+    """The rows that stand apart from what they were made from."""
+    sides = {one.id: one.split for one in kept(artifact)}
+    return [
+        one.messages[0].content
+        for one in kept(artifact)
+        if any(sides.get(row, one.split) != one.split for row in one.parents)
+    ]
+
+
+def test_a_row_made_from_one_held_out_is_not_taught(tmp_path: Path) -> None:
+    held = of_side(curate(tmp_path), "validation")
+    children = [made(at, one.id) for at, one in enumerate(held)]
+
+    artifact = curate(tmp_path, *children)
+
+    left_out = gone(artifact)
+    assert crossing(artifact) == []
+    assert 0 < len(left_out) == artifact.counts["drop.across_split"]
+    assert len(kept(artifact)) == len(ASKED) + len(children) - len(left_out)
+    assert {one.other_row for one in left_out} <= {one.id for one in held}
+    assert all(one.detail.endswith("which is held out") for one in left_out)
+    assert f"across_split: {len(left_out)}" in artifact.file(CARD).read_text(encoding="utf-8")
+    assert "across_split" in str(explain_row(Store.beside(tmp_path), left_out[0].row))
+
+
+def test_rows_made_from_taught_ones_are_all_taught(tmp_path: Path) -> None:
+    first = curate(tmp_path)
+    taught = of_side(first, "train")
+    children = [made(at, taught[at % len(taught)].id) for at in range(30)]
+
+    artifact = curate(tmp_path, *children)
+
+    assert gone(artifact) == []
+    assert len(of_side(artifact, "train")) == len(taught) + 30
+    assert len(of_side(artifact, "validation")) == len(of_side(first, "validation"))
+
+
+def test_a_row_held_out_with_others_goes_where_what_it_was_made_from_is_taught(
+    tmp_path: Path,
+) -> None:
+    first = curate(tmp_path)
+    held = of_side(first, "validation")[0].messages[0].content
+    child = form(held, "said otherwise", **MADE, parents=[of_side(first, "train")[0].id])
+
+    artifact = curate(tmp_path, child)
+
+    assert [one.detail.split(" which ")[1] for one in gone(artifact)] == ["is taught"]
+    assert len(kept(artifact)) == len(ASKED)
+
+
+def test_what_was_made_is_known_however_far_up_and_by_the_id_it_was_read_under(
+    tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.setenv("KEY", "k" * 32)
+    screen = {"actions": {"pii": "redact"}, "key_env": "KEY"}
+    letters = [form(f"{asked}?", f"{said}, write ann{at}@x.org") for at, (asked, said) in
+               enumerate(ASKED)]  # fmt: skip
+    as_read = kept(curate(tmp_path, *letters))
+    ids = {one.messages[-1].content: one.id for one in as_read}
+    between = [made(at, ids[one["messages"][1]["content"]]) for at, one in enumerate(letters)]
+    with_them = kept(curate(tmp_path, *letters, *between, validation=0.0))
+    over = {one.parents[0]: one.id for one in with_them if one.parents}
+    last = [
+        made(100 + at, over[parent], "what else is there, put in yet another way")
+        for at, parent in enumerate(one["parents"][0] for one in between)
+    ]
+
+    artifact = curate(tmp_path, *letters, *between, *last, screen=screen)
+
+    assert gone(artifact)
+    sides = {one.messages[0].content: one.split for one in kept(artifact)}
+    for at, row in enumerate(letters):
+        side = sides[row["messages"][0]["content"]]
+        of_it = (between[at]["messages"][0]["content"], last[at]["messages"][0]["content"])
+        assert {sides.get(asked, side) for asked in of_it} == {side}

@@ -1,0 +1,38 @@
+"""The two sides of a dataset, once no row to train on says what a row held out says."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from tutelage.core.recipe import Curate
+from tutelage.curate.decontaminate import Leaks, held_out
+from tutelage.curate.descent import Descent, Family
+from tutelage.curate.pairs import Pair, side_by_side
+from tutelage.curate.parts import Parts
+from tutelage.curate.passes import Passes
+from tutelage.curate.sieve import Sieve
+from tutelage.curate.split import Placed, split
+
+
+def placed_apart(
+    sieve: Sieve, section: Curate, seed: int, passes: Passes, parts: Parts, descent: Descent
+) -> tuple[Placed, list[Pair]]:
+    """The split, and the first rows to train on that held a row held out, side by side.
+
+    These are dropped, and so are rows made from one on the other side.
+    """
+    family = Family.of(sieve.kept, descent)
+    placed = family.taught_with(split(sieve.kept, section, seed, passes))
+    across = family.across(sieve.kept, placed)
+    sieve.drop(across)
+    placed = placed.without(sorted(across))
+    taught = np.flatnonzero(~placed.held)
+    train, apart = sieve.kept.take(taught), sieve.kept.take(placed.held)
+    make = partial(held_out, train, apart, section, passes)
+    found = parts.kept("held_out", 0, Leaks, make)
+    pairs = side_by_side(train, apart, found)
+    gone = {int(taught[index]): told for index, told in found.drop.items()}
+    sieve.drop(gone)
+    return placed.without(sorted(gone)), pairs

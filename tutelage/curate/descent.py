@@ -1,0 +1,134 @@
+"""Rows made from others, such as drafts and corrections: both stand on one side of the split.
+
+A row says much of what it was made from, in whatever words. Joining it to all of its parents
+would chain the drafts of several seeds into one group, so that the split is made first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tutelage.core.ledger import Decision, LedgerEntry, Reason
+from tutelage.curate.shelf import PART_ROWS, Rows
+from tutelage.curate.sieve import entry
+from tutelage.curate.split import Placed
+from tutelage.curate.traits import Named, known, named
+
+SAME = (Reason.EXACT_DUPLICATE, Reason.NEAR_DUPLICATE)  # why another row stands for one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Descent:
+    """What the rows of a shelf were made from, by id."""
+
+    above: Mapping[str, set[str]] = field(default_factory=dict)
+    now: Mapping[str, str] = field(default_factory=dict)  # ids that other ids stand for
+
+    @classmethod
+    def of(
+        cls,
+        rows: Rows,
+        parents: Mapping[int, Sequence[str]],
+        was: Mapping[int, str],
+        entries: Iterable[LedgerEntry],
+    ) -> Descent:
+        """That of rows with parents, by place; `was` are ids that some rows were read under.
+
+        Of `entries`, those of repeats tell which row stands for them.
+        """
+        if not parents:
+            return cls()
+        told = known(rows)
+        above: dict[str, set[str]] = {}
+        for place, over in parents.items():
+            above.setdefault(told.name(place).id, set()).update(over)
+        now = {
+            one.row: one.other_row
+            for one in entries
+            if one.reason in SAME and one.decision == Decision.DROP and one.other_row is not None
+        }
+        now |= {old: told.name(place).id for place, old in was.items()}
+        return cls(above=above, now=now)
+
+    def ancestors(self, row: str) -> set[str]:
+        """The ids of all rows it was made from, however far up."""
+        found: set[str] = set()
+        waiting = [row]
+        while waiting:
+            one = waiting.pop()
+            fresh = self.above.get(one, set()) | {self.now.get(one, one)}
+            waiting += fresh - found
+            found |= fresh
+        return found - {row}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """The rows that stand and were made from others that stand, by index."""
+
+    above: Mapping[int, Sequence[int]]
+
+    @classmethod
+    def of(cls, rows: Rows, descent: Descent) -> Family:
+        """That of rows, some of which were made from others."""
+        if not descent.above:
+            return cls(above={})
+        found = {at: descent.ancestors(row) for at, row in _ids(rows) if row in descent.above}
+        wanted: set[str] = set().union(*found.values())
+        stands: dict[str, list[int]] = {}
+        for at, row in _ids(rows):
+            if row in wanted:
+                stands.setdefault(row, []).append(at)
+        made = {
+            at: sorted({place for row in over for place in stands.get(row, ()) if place != at})
+            for at, over in found.items()
+        }
+        return cls(above={at: over for at, over in made.items() if over})
+
+    def taught_with(self, placed: Placed) -> Placed:
+        """The split with groups taught of which every row was made from taught rows alone."""
+        held = placed.held.copy()
+        while True:
+            follows = [
+                at for at, over in self.above.items() if held[at] and not held[list(over)].any()
+            ]
+            groups, counts = np.unique(
+                placed.member[np.array(follows, np.int64)], return_counts=True
+            )
+            sizes = np.bincount(placed.member, minlength=len(placed.held))
+            whole = groups[counts == sizes[groups]]
+            if not len(whole):
+                break
+            held[np.isin(placed.member, whole)] = False
+        return Placed.by(held, placed.member, placed.kinds, placed.named)
+
+    def across(self, rows: Rows, placed: Placed) -> dict[int, LedgerEntry]:
+        """Rows, by index, made from one on the other side: those to train on first.
+
+        A row held out goes only for one that is still taught.
+        """
+        found: dict[int, LedgerEntry] = {}
+        for side, told in ((False, "is held out"), (True, "is taught")):
+            gone = {}
+            for at, over in self.above.items():
+                others = [one for one in over if placed.held[one] != side and one not in found]
+                if others and placed.held[at] == side:
+                    gone[at] = _entry(named(rows, at), named(rows, others[0]), told)
+            found |= gone
+        return found
+
+
+def _entry(row: Named, other: Named, told: str) -> LedgerEntry:
+    detail = f"was made from {other.source}, which {told}"
+    return entry(row, Decision.DROP, Reason.ACROSS_SPLIT, detail, other)
+
+
+def _ids(rows: Rows) -> Iterator[tuple[int, str]]:
+    """The index and id of each row, few of them in memory."""
+    told = known(rows)
+    for begin in range(0, len(rows), PART_ROWS):
+        ids, _ = told.names(rows.places[begin : begin + PART_ROWS])
+        yield from enumerate(ids, start=begin)
