@@ -50,6 +50,7 @@ NAMES = [
     "train",
     "unlikely",
     "verify",
+    "withdraw_sheet",
 ]
 
 

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from tutelage.pipeline import train as train
     from tutelage.pipeline import unlikely as unlikely
     from tutelage.pipeline import verify as verify
+    from tutelage.pipeline import withdraw_sheet as withdraw_sheet
     from tutelage.store.artifact import Artifact as Artifact
     from tutelage.store.release import ReleaseFolder as ReleaseFolder
     from tutelage.store.release import read_release as read_release
@@ -91,6 +92,7 @@ __all__ = [
     "train",
     "unlikely",
     "verify",
+    "withdraw_sheet",
 ]
 
 _HOME = {
@@ -131,6 +133,7 @@ _HOME = {
     "train": ("tutelage.pipeline", "train"),
     "unlikely": ("tutelage.pipeline", "unlikely"),
     "verify": ("tutelage.pipeline", "verify"),
+    "withdraw_sheet": ("tutelage.pipeline", "withdraw_sheet"),
 }
 
 

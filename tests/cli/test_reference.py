@@ -29,3 +29,5 @@ def test_every_command_has_its_form_in_python_or_says_why_not() -> None:
         told = text.split(f"### tutelage {command}\n")[1].split("\n### ")[0]
         assert f"In Python: {', '.join(f'`tutelage.{one}`' for one in names)}." in told
     assert text.count("In Python: none; ") == len(NOT_IN_PYTHON)
+    for name in ("rate", "review"):  # each of their parts does a thing of its own
+        assert text.count(f"#### tutelage {name} ") == len(IN_PYTHON[name])

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+from email.message import Message
+from http.client import IncompleteRead
 from itertools import count
+from urllib.error import HTTPError
 
 import pytest
 
-from tutelage.core.http import bearer, read_within
+from tutelage.core.http import bearer, read_within, words_of
 
 
 class Drip:
@@ -32,6 +35,16 @@ def test_a_reply_is_read_whole_and_none_without_end() -> None:
     assert read_within(io.BufferedReader(io.BytesIO(b"x" * 200_000)), 5) == b"x" * 200_000
     with pytest.raises(OSError, match="larger than 1,000 bytes"):
         read_within(io.BufferedReader(io.BytesIO(b"x" * 2000)), 5, most=1000)
+
+
+def test_what_a_server_says_of_an_error_may_be_cut_off() -> None:
+    class Cut(io.BytesIO):
+        def read(self, amount: int | None = -1, /) -> bytes:
+            raise IncompleteRead(b"so f")
+
+    for body, words in ((io.BytesIO(b"so\nfar"), "so far"), (Cut(), "")):
+        error = HTTPError("http://127.0.0.1", 503, "", Message(), body)
+        assert words_of(error) == words
 
 
 def test_a_key_is_sent_without_blanks_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -228,6 +228,29 @@ def test_entries_of_the_list_that_mean_no_row_are_counted_and_warned_of(folder: 
     assert "opt-outs" not in curate(recipe(folder)).file(CARD).read_text()
 
 
+def test_an_entry_of_one_column_means_nothing_in_another(folder: Path) -> None:
+    listed = [{"author": one, "consent_key": one} for one in ("author 0", "user-1")]
+    _, told = warned(recipe(folder, opt_out=opt_outs(folder, *listed)))
+
+    assert told == ["2 of 4 entries of `curate.opt_out` mean no row"]
+
+
+def test_every_entry_that_means_a_row_is_met_though_another_did(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TUTELAGE_PSEUDONYMS", "k" * 32)
+    keyed = {"people": "pseudonymise", "screen": {"key_env": "TUTELAGE_PSEUDONYMS"}}
+    shown = read_rows(curate(recipe(folder, **keyed)).file(ROWS))[0].author
+    listed = [{"consent_key": "user-0"}, {"author": str(shown)}, {"author": "author 0"}]
+    for count in (2, 3):
+        name = opt_outs(folder, *listed[:count])
+        artifact, told = warned(recipe(folder, opt_out=name, **keyed))
+
+        assert (artifact.counts["drop.opted_out"], told) == (1, [])
+        card = json.loads(artifact.file(CARD_JSON).read_bytes())
+        assert card["opt_outs"] == {"listed": count, "without_row": 0}
+
+
 def test_an_empty_list_is_warned_of(folder: Path) -> None:
     (folder / "out.csv").write_text("author\n")
     _, told = warned(recipe(folder, opt_out="out.csv"))
@@ -248,7 +271,7 @@ def test_a_text_is_found_in_reasoning_and_in_the_arguments_of_calls() -> None:
     )
     for text in ("tell her", "she is late", "come at nine", " ann "):
         digest = text_digest(text)
-        outs = OptOuts(digests=frozenset([digest]), listed={digest: "it"})
+        outs = OptOuts(digests=frozenset([digest]), listed={("digest", digest): frozenset(["it"])})
         assert outs.because(row) == "its text"
         assert outs.met(row) == {"it"}
     assert OptOuts(digests=frozenset([text_digest("send")])).because(row) == ""

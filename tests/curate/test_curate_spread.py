@@ -78,6 +78,15 @@ def test_texts_of_no_word_are_counted_and_one_text_has_no_spread() -> None:
     assert spread(["1", ""], 2, corners) == {"texts": 1, "empty": 1}
 
 
+def test_blank_texts_are_no_reason_to_doubt_the_mean_of_the_others() -> None:
+    whole = spread(["1", "1", "2", "3", ""], 5, corners)["distance"]
+    assert whole["low"] == whole["value"] == whole["high"]  # all of them were looked at
+
+    sample = spread(["1", "1", "2", "3", "", " ", "", ""], 80, corners)
+    assert sample["distance"] == spread(["1", "1", "2", "3"], 40, corners)["distance"]
+    assert sample["distance"]["low"] < sample["distance"]["value"]
+
+
 def test_near_same_requests_lie_nearer_than_varied_ones_in_whatever_order() -> None:
     encode = encoding(find_base("tutelage/tiny", Path()))
     varied, alike = spread(VARIED, 6, encode), spread(ALIKE, 6, encode)

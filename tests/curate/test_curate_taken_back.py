@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import tutelage as tt
 from tutelage.core.errors import GateShut, RecipeError
 from tutelage.core.recipe import Recipe, Release
 from tutelage.curate import run as door
 from tutelage.curate.written import REJECTED
 from tutelage.release.opt_outs import refuse_opt_outs
+from tutelage.screen.people import disguised
 from tutelage.store.artifact import Artifact
 from tutelage.store.lineage import explain_row, opted_out
 from tutelage.store.opt_outs import read_opt_outs
@@ -135,6 +138,43 @@ def test_names_under_a_key_that_is_not_given_are_no_all_clear(
     monkeypatch.setenv("KEY", "j" * 32)
     with pytest.raises(GateShut, match="pseudonyms by another key"):
         refuse_opt_outs(Release(opt_out="out.jsonl"), artifact, recipe)
+
+
+@pytest.mark.parametrize("listed", ["Zoe\u0308 Roe", "Zo\u00eb Roe", " Zoe\u0308 Roe "])
+@pytest.mark.parametrize("written", ["Zoe\u0308 Roe", "Zo\u00eb Roe ", "Zo\u00eb Roe"])
+def test_a_pseudonym_is_found_however_the_signs_of_the_name_are_composed(
+    listed: str, written: str, folder: Path
+) -> None:
+    write(folder, "rows.jsonl", form("Where?", "here", author=written), form("Who?", "I"))
+    artifact, recipe = curate(folder, **KEYED)
+    out = write(folder, "out.jsonl", {"author": listed})
+
+    with pytest.raises(GateShut, match="1 row of"):
+        refuse_opt_outs(Release(opt_out=out), artifact, recipe)
+    back = tt.opted_out(str(folder / out), folder, keys=[b"k" * 32])
+    assert ([one.because for one in back.rows], back.without_row) == (["its author"], 0)
+
+
+def test_a_pseudonym_of_a_name_as_it_was_written_is_found_too(folder: Path) -> None:
+    def hidden(name: str) -> list[str]:
+        return [disguised(name, b"k" * 32)]
+
+    row = read_rows(curate(folder)[0].file(ROWS))[0]
+    for name in ("Zoe\u0308", "Zo\u00eb"):  # so older datasets have them
+        out = write(folder, "out.jsonl", {"author": name})
+        outs = read_opt_outs(str(folder / out), Recipe(name="x").at(folder), hidden)
+        for author in ("Zoe\u0308", "Zo\u00eb"):
+            assert outs.because(replace(row, author=hidden(author)[0])) == "its author"
+
+
+def test_a_bad_row_is_taken_back_however_its_name_is_written(folder: Path) -> None:
+    write(folder, "rows.jsonl", form("A?", "b"), {"messages": [], "author": " Zoe\u0308"})
+    out = write(folder, "out.jsonl", {"author": "Zo\u00eb"})
+
+    artifact, _ = curate(folder, opt_out=out)
+
+    (row,) = [json.loads(line) for line in artifact.file(REJECTED).read_text().splitlines()]
+    assert row["text"] == "(left out: it is taken back)"
 
 
 def test_bad_rows_keep_neither_names_nor_what_was_taken_back(folder: Path) -> None:

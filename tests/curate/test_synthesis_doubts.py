@@ -22,6 +22,7 @@ from tutelage.curate.synthesis.run import run as door
 from tutelage.curate.synthesis.sift import Draft
 from tutelage.screen.rewrite import read
 from tutelage.store.run import Run
+from tutelage.store.store import Store
 
 BALANCE = (said("balance"),) * 3
 
@@ -103,6 +104,21 @@ def test_control_characters_are_a_reason_to_look_closely(tmp_path: Path) -> None
     assert draft.reasons == ("unseen_signs: its request has U+0000, U+001B",)
 
 
+def test_signs_that_nobody_sees_are_told_but_for_joiners_in_their_place(tmp_path: Path) -> None:
+    persian, worker = (
+        "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+        "\U0001f469\u200d\U0001f4bb",
+    )
+    words = f"{persian} {worker} what is le\u200dft \u202efor\u202c me\U000e0041"
+    _, (draft,) = drafted(tmp_path, one(words))
+
+    told = "U+200D, U+202C, U+202E, U+E0041"
+    assert f"unseen_signs: its request has {told}" in draft.reasons
+    (tmp_path / "again").mkdir()
+    _, (draft,) = drafted(tmp_path / "again", one(f"what is left {persian} {worker}"))
+    assert draft.reasons == ()
+
+
 class Refusing:
     """A teacher whose endpoint refuses some requests with status 400."""
 
@@ -130,12 +146,54 @@ def test_a_request_the_endpoint_refuses_is_a_draft_without_an_answer(tmp_path: P
     assert form["spent"]["replies"] == spent.asked == 49  # of 53 four were this draft's
 
 
-def test_an_endpoint_that_refuses_every_request_stops_with_its_words(tmp_path: Path) -> None:
-    with serving(Refusing("").choice) as (endpoint, sent):
-        recipe = load(project(tmp_path, PLANTED, endpoint))
-        with Run.open(recipe) as run, pytest.raises(MissingCapability, match="is no reply"):
+MANY = {
+    f"what do i have in place {number}": Planted(
+        request=f"tell me of my account at number {number}", answers=BALANCE, fate="clean"
+    )
+    for number in range(80)
+}
+
+
+def stopped(folder: Path, answered: int) -> int:
+    """How many of many requests are sent to a teacher that answers so many and refuses the rest."""
+    teacher, left = Refusing(""), answered
+    teacher.teacher = Teacher(planted=MANY)
+
+    def choice(body: Mapping[str, Any]) -> Mapping[str, object]:
+        nonlocal left
+        left -= 1
+        return (teacher.teacher if left >= 0 else teacher).choice(body)
+
+    told = "10 requests in a row were refused; .* is no reply"
+    with serving(choice) as (endpoint, sent):
+        recipe = load(project(folder, MANY, endpoint))
+        with Run.open(recipe) as run, pytest.raises(MissingCapability, match=told):
             door(needed(recipe)[0], run)
-    assert len(sent) < len(PLANTED)  # and not one for each of them
+    assert Store.beside(folder).artifacts() == []
+    return len(sent)
+
+
+def test_an_endpoint_that_refuses_every_request_stops_with_its_words(tmp_path: Path) -> None:
+    assert stopped(tmp_path, 0) < 60  # and not one for each of them
+
+
+def test_an_endpoint_that_refuses_all_that_follow_stops_and_nothing_is_made(
+    tmp_path: Path,
+) -> None:
+    assert stopped(tmp_path, len(MANY)) < len(MANY) + 60  # of three times as many answers
+
+
+def test_samples_that_are_all_refused_are_one_request_that_is(tmp_path: Path) -> None:
+    planted = {name: PLANTED[name] for name in list(PLANTED)[:2]}
+    words = next(iter(planted.values())).request
+    with serving(Refusing(words).choice) as (endpoint, _):
+        recipe = load(project(tmp_path, planted, endpoint, synthesis={"samples": 24}))
+        with Run.open(recipe) as run:
+            artifact, _ = door(needed(recipe)[0], run)
+    form: Any = read_summary(artifact)
+
+    assert form["dropped"] == {"no_answer": 1}
+    assert form["spent"]["refused"] == 24
 
 
 def test_the_part_a_finding_stands_in_is_told_to_reviewers(tmp_path: Path) -> None:

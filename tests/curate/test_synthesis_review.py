@@ -436,11 +436,18 @@ def test_an_edit_in_which_nothing_is_seen_is_refused_by_line(column: str, desk: 
         reviewed(desk, {"ann": lambda row: {"decision": "edit", column: "\u200b"}})
 
 
-@pytest.mark.parametrize(("suffix", "words"), [("jsonl", "'-5 is cold"), ("csv", "-5 is cold")])
+@pytest.mark.parametrize(
+    ("suffix", "written", "words"),
+    [
+        ("jsonl", "'-5 is cold", "'-5 is cold"),
+        ("csv", "'-5 is cold", "-5 is cold"),
+        ("csv", "''-5 is cold", "'-5 is cold"),
+    ],
+)
 def test_an_apostrophe_is_taken_for_a_guard_in_csv_alone(
-    suffix: str, words: str, desk: Path
+    suffix: str, written: str, words: str, desk: Path
 ) -> None:
-    edit = {"decision": "edit", "edit_request": "'-5 is cold"}
+    edit = {"decision": "edit", "edit_request": written}
     taken = reviewed(desk, {"ann": lambda row: edit if row["request"] == TODAY else accept(row)},
                      "curate.review.reviewers=1", suffix=suffix)  # fmt: skip
 

@@ -285,7 +285,7 @@ def test_what_spreadsheets_do_to_a_sheet_does_not_harm_it(tmp_path: Path) -> Non
     "cell",
     [
         *("007", "1-2", "3/4", "0.10", "TRUE", "12345678901234567", "1e5", "5 Jan", "May-05"),
-        *("10:30 pm", "50 %", "$5.00", "=1+1", "2024-01-31"),
+        *("10:30 pm", "50 %", "$5.00", "=1+1", "2024-01-31", "'5", "'90 was good"),
     ],
 )
 def test_what_a_spreadsheet_would_write_otherwise_is_guarded(cell: str) -> None:
@@ -293,7 +293,9 @@ def test_what_a_spreadsheet_would_write_otherwise_is_guarded(cell: str) -> None:
     assert unguarded(guarded(cell)) == cell
 
 
-@pytest.mark.parametrize("cell", ["seven", "1 is enough", "Mayor", "L123456789012", "", "a1", "'5"])
+@pytest.mark.parametrize(
+    "cell", ["seven", "1 is enough", "Mayor", "L123456789012", "", "a1", "o'5"]
+)
 def test_what_it_leaves_alone_is_not(cell: str) -> None:
     assert guarded(cell) == cell
 

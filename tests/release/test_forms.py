@@ -81,3 +81,19 @@ def test_a_report_is_rated_and_compared(project: Path) -> None:
     with pytest.raises(UsageError, match="no such sheet"):
         tt.take_ratings(report, [project / "none.csv"])
     assert all(one.interval.value == 0 for one in tt.compare(report, report).differences)
+    later = Wanted(suite="tickets", criteria=("helpfulness",), raters=("ben",))
+    ((_, lost),) = tt.rating_sheets(report, later, project / "lost.csv")
+    tt.withdraw_sheet(report, lost.name, "lost in the post")
+    with pytest.raises(UsageError, match=f"no sheet `{lost.name}` of this report is out"):
+        tt.withdraw_sheet(report, lost.name, "once more")
+
+
+def test_a_folder_in_which_nothing_was_made_is_no_all_clear(tmp_path: Path) -> None:
+    (tmp_path / "out.jsonl").write_text('{"author": "Ann"}\n')
+    for ask in (
+        lambda: tt.opted_out(str(tmp_path / "out.jsonl"), tmp_path / "mistyped"),
+        lambda: tt.explain_row("rows.jsonl:1", tmp_path / "mistyped"),
+    ):
+        with pytest.raises(StoreError, match="nothing was made here yet") as caught:
+            ask()
+        assert caught.value.where == str(tmp_path / "mistyped")

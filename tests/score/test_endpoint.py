@@ -19,7 +19,7 @@ from tutelage.store.replies import Replies
 
 
 @contextmanager
-def saying(status: int, body: str | Mapping[str, Any]) -> Iterator[str]:
+def saying(status: int, body: str | Mapping[str, Any], **headers: str) -> Iterator[str]:
     """The address of a server that says one thing to everybody."""
     said = body if isinstance(body, str) else json.dumps(body)  # lone surrogates are odd bytes
 
@@ -27,6 +27,8 @@ def saying(status: int, body: str | Mapping[str, Any]) -> Iterator[str]:
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"]))
             self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name.replace("_", "-"), value)
             self.end_headers()
             self.wfile.write(said.encode(errors="surrogateescape"))
 
@@ -89,6 +91,16 @@ def test_what_holds_for_every_request_is_no_refusal_of_one(status: int, tmp_path
     ):
         endpoint(url, tmp_path).ask("x")
     assert not isinstance(told.value, Unanswered)
+
+
+def test_an_error_of_which_the_server_says_only_half_is_tried_again_and_told(
+    tmp_path: Path,
+) -> None:
+    with saying(503, "ff\r\ntoo m", Transfer_Encoding="chunked") as url:
+        asked = endpoint(url, tmp_path, retries=1)
+        with pytest.raises(MissingCapability, match="it answered 503\n"):
+            asked.ask("x")
+    assert asked.spent.tried_again == 1
 
 
 def test_tokens_that_are_not_told_count_for_nothing(tmp_path: Path) -> None:

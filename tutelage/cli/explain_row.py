@@ -31,10 +31,10 @@ def explain_row_command(row: str, events: Path | None, project: Path) -> Reply:
     FILE is written as in the recipe. The beginning of an id is enough. A row that was made
     from a served answer leads on to the release that gave it.
     """
-    from tutelage.cli.results import project_store
+    from tutelage.store.store import Store
     from tutelage.store.stories import stories
 
-    store = project_store(project)
+    store = Store.of(project)
     found = stories(store, row)
     answers = _answers(store, found, events)
 

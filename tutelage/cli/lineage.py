@@ -98,13 +98,13 @@ def _of_event(
     `asked`: whether for its rows, and whether for the way down.
     """
     from tutelage.cli.events import event_lines, row_lines, story_form
-    from tutelage.cli.results import project_store
     from tutelage.store.journal import Journal
     from tutelage.store.lineage import explain_event
     from tutelage.store.release import EVENTS
+    from tutelage.store.store import Store
 
     rows, down = asked
-    store = project_store(project)
+    store = Store.of(project)
     with Journal.open(events or store.root / EVENTS, read_only=True) as journal:
         story = explain_event(store, journal, reference)
 

@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.text import Text
 
 from tutelage.cli.reply import Reply
-from tutelage.cli.results import project_store
 from tutelage.cli.terminal import counted
 from tutelage.core.errors import RecipeError
 from tutelage.core.printable import printable
@@ -29,7 +28,6 @@ def of_opt_outs(written: str, project: Path) -> Reply:
     from tutelage.screen.people import keys_in
 
     keys = keys_in(KEY) if os.environ.get(KEY) else []
-    project_store(project)
     try:
         back = opted_out(written, project, keys=keys)
     except RecipeError as error:

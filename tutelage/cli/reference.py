@@ -51,7 +51,7 @@ IN_PYTHON: Mapping[str, tuple[str, ...]] = {
     "lineage": ("lineage", "offspring", "opted_out"),
     "explain-row": ("explain_row",),
     "compare": ("compare",),
-    "rate": ("rating_sheets", "take_ratings"),
+    "rate": ("rating_sheets", "take_ratings", "withdraw_sheet"),
     "schema": ("recipe_schema",),
 }
 # command: why it has none

@@ -35,21 +35,6 @@ class Found:
         return list(self.artifacts.values())[-1]
 
 
-def project_store(project: Path) -> Store:
-    """The store of a project's folder.
-
-    Raises: StoreError where nothing was made there yet.
-    """
-    store = Store.beside(project)
-    if not store.root.is_dir():
-        raise StoreError(
-            "nothing was made here yet",
-            where=str(project),
-            hint="`tutelage run` makes something; `--project FOLDER` looks elsewhere",
-        )
-    return store
-
-
 def find(reference: str | None, project: Path) -> Found:
     """The run or artifact a user means; the latest run where nothing is named.
 
@@ -60,7 +45,7 @@ def find(reference: str | None, project: Path) -> Found:
     """
     if reference is not None and Path(reference).exists():
         return _at_path(Path(reference))
-    store = project_store(project)
+    store = Store.of(project)
     if reference is None:
         return _of_run(find_run(store))
     if any(run.name.startswith(reference) for run in runs(store)):
@@ -79,7 +64,7 @@ def find_past_run(reference: str, project: Path) -> PastRun:
         if inside is not None:
             return find_run(Store.beside(inside), path.resolve().name)
         return _run_of_recipe(path)
-    return find_run(project_store(project), reference)
+    return find_run(Store.of(project), reference)
 
 
 def find_release(reference: str | None, project: Path) -> ReleaseFolder:
@@ -108,7 +93,7 @@ def _bare(path: Path) -> bool:
 
 
 def _latest_release(project: Path) -> Artifact:
-    released = (run.stages().get("release") for run in runs(project_store(project)))
+    released = (run.stages().get("release") for run in runs(Store.of(project)))
     artifact = next((one for one in released if one is not None), None)
     if artifact is None:
         raise StoreError(
@@ -132,7 +117,7 @@ def _at_path(path: Path) -> Found:
 def _run_of_recipe(path: Path) -> PastRun:
     """The run of a recipe as it stands, else the latest of its name."""
     recipe = load_recipe(str(path), ())
-    store = project_store(recipe.base_dir)
+    store = Store.of(recipe.base_dir)
     exact = f"{recipe.name}-{recipe.digest()[:8]}"
     named = [run for run in runs(store) if run.name.rpartition("-")[0] == recipe.name]
     found = [run for run in named if run.name == exact] or named

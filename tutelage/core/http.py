@@ -6,6 +6,7 @@ import os
 import time
 import urllib.error
 from collections.abc import Callable
+from http.client import HTTPException
 from typing import Protocol
 
 MOST_BYTES = 64 << 20  # of a reply
@@ -66,7 +67,7 @@ def words_of(error: urllib.error.HTTPError) -> str:
     try:
         with error:
             return beginning(error.read(AT_ONCE))
-    except OSError:
+    except (OSError, HTTPException):  # it was cut off
         return ""
 
 

@@ -16,7 +16,7 @@ from tutelage.curate.shelf import Rows
 from tutelage.curate.sieve import Sieve, entry
 from tutelage.curate.traits import known
 from tutelage.screen.people import disguised
-from tutelage.store.opt_outs import OptOuts, read_opt_outs, with_children
+from tutelage.store.opt_outs import OptOuts, plain, read_opt_outs, with_children
 
 
 @dataclass(slots=True, kw_only=True)
@@ -57,8 +57,8 @@ class Withheld:
 
     def look_again(self, example: Example, place: int) -> None:
         """Notes a row as it may be kept."""
-        if place not in self.because and (because := self.outs.because(example)):
-            self.because[place] = because
+        if because := self.outs.because(example):
+            self.because.setdefault(place, because)
             self.met |= self.outs.met(example)
 
     def counts(self, progress: Progress) -> dict[str, int]:
@@ -150,10 +150,14 @@ def _forbidden(example: Example, allowed: tuple[str, ...]) -> str:
 
 
 def under_pseudonyms(example: Example, key: bytes) -> Example:
-    """The row with pseudonyms in the place of its author, editor and consent key."""
+    """The row with pseudonyms in the place of its author, editor and consent key.
+
+    A name has one, whatever blanks stand around it and however its signs are composed.
+    """
 
     def hidden(name: str | None) -> str | None:
-        return disguised(name, key) if name else name
+        bare = plain(name)
+        return disguised(bare, key) if bare else name
 
     return replace(
         example,

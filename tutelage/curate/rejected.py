@@ -21,7 +21,7 @@ from tutelage.curate.screening import kept_marks
 from tutelage.screen.people import disguised
 from tutelage.screen.screener import Screener
 from tutelage.store.ingest import Ingested, Refused
-from tutelage.store.opt_outs import OptOuts, text_digest
+from tutelage.store.opt_outs import OptOuts, plain, text_digest
 
 PEOPLE = ("author", "editor", "consent_key", "reviews.reviewer")
 QUOTED = re.compile(r"`[^`]*`")
@@ -81,13 +81,13 @@ class Rejecting:
         if isinstance(value, list):
             return [self._hidden(name, one, places) for one in value]
         if name in places and value not in (None, ""):
-            return disguised(str(value), self.key)
+            return disguised(plain(str(value)) or "", self.key)
         return value
 
     def _taken_back(self, form: Mapping[str, Any], places: set[str]) -> bool:
         listed = self.outs.keys | self.outs.authors
         flat = list(_flat("", form))
-        if any(name in places and str(value) in listed for name, value in flat):
+        if any(name in places and plain(str(value)) in listed for name, value in flat):
             return True
         said = (value for _, value in flat if isinstance(value, str) and self.outs.digests)
         return any({value, text_digest(value)} & self.outs.digests for value in said)

@@ -56,7 +56,7 @@ def encoding(base: BaseFolder) -> Encode:
 
 
 def spread(texts: Sequence[str], rows: int, encode: Encode) -> dict[str, Any]:
-    """How far texts of a sample lie apart; `rows` is of how many it was drawn.
+    """How far texts of a sample lie apart; `rows` is of how many it was drawn, blank ones too.
 
     `distance` is the mean over all pairs, `effective_dimensions` how many directions they differ
     in (all of the encoder's where they differ in each alike), `nearest` how far the nearest other
@@ -67,7 +67,8 @@ def spread(texts: Sequence[str], rows: int, encode: Encode) -> dict[str, Any]:
         return {"texts": len(said), "empty": len(texts) - len(said)}
     encoded = encode(said)
     vectors = unit(encoded.vectors)
-    mean, low, high = mean_distance(vectors, rows)
+    drawn_of = rows * len(said) / len(texts) if len(texts) < rows else len(said)
+    mean, low, high = mean_distance(vectors, drawn_of)
     near = np.percentile(nearest(vectors), list(NEAREST.values()))
     return {
         "texts": len(said),
@@ -88,7 +89,7 @@ def unit(vectors: NDArray[Any]) -> Vectors:
     return found
 
 
-def mean_distance(vectors: Vectors, rows: int) -> tuple[float, float, float]:
+def mean_distance(vectors: Vectors, rows: float) -> tuple[float, float, float]:
     """Mean cosine distance of two, with its 95 % interval for the `rows` they were drawn of.
 
     Source: the jackknife of a U-statistic of two (Arvesen 1969), drawn without replacement.

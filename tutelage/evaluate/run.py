@@ -20,7 +20,7 @@ from tutelage.store.release import CONTRACT
 from tutelage.store.run import Run
 from tutelage.store.store import Draft
 from tutelage.store.tables import ROWS, read_rows
-from tutelage.store.uses import Uses, asked_by
+from tutelage.store.uses import Asked, Uses, asked_by
 
 VERSION = 4  # raised when the same answers come to another report
 SEEDS = ("evaluate.few_shot", "evaluate.bootstrap", "evaluate.decoding")
@@ -118,7 +118,7 @@ def _files(section: Evaluate, run: Run) -> dict[str, str]:
     }
 
 
-def _rows(section: Evaluate, run: Run) -> dict[str, list[str]]:
+def _rows(section: Evaluate, run: Run) -> dict[str, Asked]:
     """What the rows of each suite ask."""
     return {
         suite.name: asked_by(read_examples(suite, run.recipe).examples) for suite in section.suites

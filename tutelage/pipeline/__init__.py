@@ -11,6 +11,7 @@ from tutelage.pipeline.people import rating_sheets as rating_sheets
 from tutelage.pipeline.people import review_sheets as review_sheets
 from tutelage.pipeline.people import take_ratings as take_ratings
 from tutelage.pipeline.people import take_reviews as take_reviews
+from tutelage.pipeline.people import withdraw_sheet as withdraw_sheet
 from tutelage.pipeline.road import Outcome as Outcome
 from tutelage.pipeline.road import Stage as Stage
 from tutelage.pipeline.road import curate as curate

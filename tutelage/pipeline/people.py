@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tutelage.core.errors import StoreError, UsageError
 from tutelage.curate.synthesis.review import Taken, export, queue, take
-from tutelage.evaluate.rate import Imported
+from tutelage.evaluate.rate import Imported, withdraw
 from tutelage.evaluate.rate import export as export_ratings
 from tutelage.evaluate.rate import take as import_ratings
 from tutelage.evaluate.sheet import Sheet, Wanted
@@ -59,6 +59,16 @@ def take_ratings(report: Artifact, files: Sequence[Path], *, replace: bool = Fal
     store = store_of(report)
     with store.lock():
         return import_ratings(store, report, files, replace=replace)
+
+
+def withdraw_sheet(report: Artifact, sheet: str, because: str) -> None:
+    """Waits no more for a sheet of a report's answers: it is lost, or was a trial.
+
+    Raises: UsageError where no such sheet is out, and where some of it came back.
+    """
+    store = store_of(report)
+    with store.lock():
+        withdraw(store, report, sheet, because)
 
 
 def store_of(artifact: Artifact) -> Store:

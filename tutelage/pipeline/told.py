@@ -31,9 +31,9 @@ def offspring(artifact: Artifact) -> list[Artifact]:
 def explain_row(row: str, project: Path | str = ".") -> list[RowStory]:
     """The story of a row by its id, as FILE:LINE or as event:ID; of several where a line changed.
 
-    Raises: StoreError where no ledger and no dataset knows it.
+    Raises: StoreError where nothing was made yet, or no ledger and no dataset knows it.
     """
-    return stories(Store.beside(Path(project)), row)
+    return stories(Store.of(Path(project)), row)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,12 +60,12 @@ def opted_out(written: str, project: Path | str = ".", *, keys: Sequence[bytes] 
 
     `keys` are those of the pseudonyms that stand for names in the rows.
 
-    Raises: RecipeError where the names of a dataset are pseudonyms by other keys; RowError for a
-        list that cannot be read.
+    Raises: StoreError where nothing was made yet; RecipeError where the names of a dataset are
+        pseudonyms by other keys; RowError for a list that cannot be read.
     """
+    store = Store.of(Path(project))
     recipe = Recipe(name="opt-outs").at(Path.cwd())
     outs = read_opt_outs(written, recipe, lambda name: [disguised(name, key) for key in keys])
-    store = Store.beside(Path(project))
     datasets = [one for one in store.artifacts() if one.kind == "dataset"]
     if unknown := under_other_key(datasets, keys) if outs.names() else []:
         raise RecipeError(

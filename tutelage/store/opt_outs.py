@@ -28,7 +28,8 @@ class OptOuts:
     keys: frozenset[str] = frozenset()
     authors: frozenset[str] = frozenset()
     digests: frozenset[str] = frozenset()  # SHA-256 of a text, or ids of rows
-    listed: Mapping[str, str] = field(default_factory=dict)  # of each the entry it stands for
+    # by column and what rows may have in it: the entries of the list that mean it
+    listed: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
 
     def because(self, example: Example) -> str:
         """Why a row may not be used, empty where it may."""
@@ -44,16 +45,17 @@ class OptOuts:
 
     def met(self, example: Example) -> set[str]:
         """The entries of the list that mean this row itself."""
-        said = {plain(example.consent_key)} & self.keys
-        said |= {plain(example.author), plain(example.editor)} & self.authors
+        said = {("consent_key", plain(example.consent_key))}
+        said |= {("author", plain(name)) for name in (example.author, example.editor)}
         if self.digests:
             digests = {example.id, *example.parents, *map(text_digest, _texts(example))}
-            said |= digests & self.digests
-        return {self.listed[one] for one in said if one is not None}
+            said |= {("digest", one) for one in digests & self.digests}
+        found = ((name, one) for name, one in said if one is not None)
+        return {entry for one in found for entry in self.listed.get(one, ())}
 
     def unmet(self, met: Collection[str]) -> int:
         """How many entries mean none of the rows whose entries these are."""
-        return len(set(self.listed.values()).difference(met))
+        return len(frozenset().union(*self.listed.values()).difference(met))
 
     def names(self) -> list[str]:
         """The keys and authors that are listed as they are, not as pseudonyms."""
@@ -101,7 +103,7 @@ def read_opt_outs(
 
     Raises: RowError with every bad row, for a list is never followed in part.
     """
-    found: dict[str, set[str]] = {name: set() for name in COLUMNS}
+    found: dict[tuple[str, str], set[str]] = {}  # by column and what rows may have in it
     bad: list[BadRow] = []
     parts = parts_of(written, recipe)
     read = ((file, one) for file in parts for one in records(file.path, file.uri))
@@ -110,22 +112,39 @@ def read_opt_outs(
         if problem:
             bad.append(BadRow(where=f"{part.uri}:{one.line}", problem=problem))
         elif isinstance(one, Record):
-            for name in (name for name in COLUMNS if _given(one.value.get(name))):
-                found[name].add(plain(one.value[name]) or "")
+            for means, entry in _entries(one.value, disguise):
+                found.setdefault(means, set()).add(entry)
     if bad:
         raise RowError("the list of opt-outs cannot be read whole", where=written, rows=bad)
-    listed = {one: f"{name} {one}" for name in COLUMNS for one in found[name]}
-    if disguise is not None:
-        for name in ("consent_key", "author"):
-            hidden = {form: one for one in found[name] for form in disguise(one)}
-            listed |= {form: f"{name} {one}" for form, one in hidden.items()}
-            found[name] |= set(hidden)
+    forms = {name: frozenset(form for own, form in found if own == name) for name in COLUMNS}
     return OptOuts(
-        keys=frozenset(found["consent_key"]),
-        authors=frozenset(found["author"]),
-        digests=frozenset(found["digest"]),
-        listed=listed,
+        keys=forms["consent_key"],
+        authors=forms["author"],
+        digests=forms["digest"],
+        listed={one: frozenset(entries) for one, entries in found.items()},
     )
+
+
+def _entries(
+    row: dict[str, Any], disguise: Callable[[str], Sequence[str]] | None
+) -> Iterator[tuple[tuple[str, str], str]]:
+    """What rows may have in which column, with the entry of the list that says so."""
+    for name in COLUMNS:
+        if _given(row.get(name)):
+            for form in _forms(name, row[name], disguise):
+                yield (name, form), f"{name} {plain(row[name])}"
+
+
+def _forms(column: str, said: str, disguise: Callable[[str], Sequence[str]] | None) -> set[str]:
+    """What rows may have for an entry of the list: itself, and pseudonyms of a name.
+
+    Those of older datasets were of the name as a row had it, its signs composed or not.
+    """
+    bare = plain(said) or ""
+    if disguise is None or column == "digest":
+        return {bare}
+    written = {bare, said, unicodedata.normalize("NFD", bare)}
+    return {bare, *(hidden for one in written for hidden in disguise(one))}
 
 
 def _problem(row: dict[str, Any]) -> str:

@@ -17,6 +17,7 @@ SUFFIXES = (".csv", ".jsonl")
 DELIMITERS = ",;\t"  # spreadsheets of some countries write the others
 SEPARATOR = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)
 FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # what makes a cell of text a formula
+GUARD = "'"  # what makes of a cell no more than text
 MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 VALUE = re.compile(  # what is saved as it was understood: `007` as `7`, `3/4` as a day in spring
     rf"true|false|[^\w']*\d[\d\W_]*(e[+-]?\d+|am|pm)?|\d{{1,4}}[ /-]*({MONTHS})[a-z]*[ ,/-]*\d*"
@@ -65,7 +66,7 @@ def suffix_of(path: Path) -> str:
 
 def guarded(cell: str) -> str:
     """The cell as text that no spreadsheet computes, nor writes otherwise."""
-    return f"'{cell}" if _worked_on(cell) else cell
+    return GUARD + cell if _worked_on(cell) else cell
 
 
 def same_cell(cell: str, text: str) -> bool:
@@ -75,12 +76,15 @@ def same_cell(cell: str, text: str) -> bool:
 
 def unguarded(cell: str) -> str:
     """The text of a cell that `guarded` wrote."""
-    return cell[1:] if cell[:1] == "'" and _worked_on(cell[1:]) else cell
+    return cell[1:] if cell.startswith(GUARD) and _worked_on(cell[1:]) else cell
 
 
 def _worked_on(cell: str) -> bool:
-    """Whether a spreadsheet takes the cell for a formula, a number, a date or a truth."""
-    return cell.startswith(FORMULAS) or bool(VALUE.fullmatch(cell.strip()))
+    """Whether a spreadsheet takes the cell for a formula, a number, a date or a truth.
+
+    Or for one that is guarded, and takes its apostrophe off.
+    """
+    return cell.startswith((*FORMULAS, GUARD)) or bool(VALUE.fullmatch(cell.strip()))
 
 
 def read_rows(path: Path) -> list[Row]:

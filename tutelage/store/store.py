@@ -67,6 +67,21 @@ class Store:
         """The store of the project whose recipe lies in this folder."""
         return cls(root=recipe_folder / PROJECT)
 
+    @classmethod
+    def of(cls, project: Path) -> Store:
+        """The store of a project in which something was made.
+
+        Raises: StoreError where nothing was.
+        """
+        store = cls.beside(project)
+        if not store.root.is_dir():
+            raise StoreError(
+                "nothing was made here yet",
+                where=str(project),
+                hint="`tutelage run` makes something; `--project FOLDER` looks elsewhere",
+            )
+        return store
+
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Holds the store for one writer and sweeps up after writers that died.

@@ -2,8 +2,8 @@
 
 `.tutelage/test-uses.jsonl` is only ever appended to. A file is known by its SHA-256 and by
 what its rows ask, kept as digests in `.tutelage/test-rows`: a copy under another name, in
-another order, laid out otherwise or with a few rows more or less is the same test. A new file
-is a new one.
+another order, laid out otherwise, with rows repeated or a few more or less is the same test. A
+new file is a new one.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -25,23 +26,55 @@ from tutelage.store.store import Store
 USES = "test-uses.jsonl"
 ROWS = "test-rows"
 SHARED = 0.5  # of the smaller file's rows, beyond which two files are one test
-SCHEMA = 1
+SCHEMA = 2
+ALL = ("system", "user", "assistant", "tool")
 
 
-def asked_by(rows: Sequence[Example]) -> list[str]:
-    """A digest of what each row asks: the user's words, whatever blanks, case and answers.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What the rows of a file ask, as digests: each set by itself may show that two are one test.
 
-    Where the user says the same in most rows, all that stands in them tells them apart.
+    Rows that repeat another count once.
     """
-    said = [_folded(row, ("user",)) for row in rows]
-    if 2 * len(set(said)) <= len(rows):
-        said = [_folded(row, ("system", "user", "assistant", "tool")) for row in rows]
-    return [short_digest(one.encode()) for one in said]
+
+    user: frozenset[str] = frozenset()  # the user's words, whatever blanks, case and answers
+    whole: frozenset[str] = frozenset()  # all that is said in a row
+    ids: frozenset[str] = frozenset()  # of the rows
+    older: frozenset[str] = frozenset()  # one of the three: schema 1 did not say which
+
+    @property
+    def rows(self) -> int:
+        """How many differ."""
+        return len(self.whole) or len(self.older)
+
+    def same_test(self, other: Asked) -> bool:
+        """Whether most of the smaller file's rows are asked in both.
+
+        Where the user says the same in most rows, all that stands in them tells them apart.
+        """
+        most = SHARED * min(self.rows, other.rows)
+        pairs = [(self.user, other.user), (self.whole, other.whole)]
+        for old, new in ((self.older, other), (other.older, self)):
+            pairs += [(old, one) for one in (new.user, new.whole, new.ids, new.older)]
+        return any(len(mine & theirs) > most for mine, theirs in pairs)
+
+
+def asked_by(rows: Sequence[Example]) -> Asked:
+    """What rows ask."""
+    return Asked(
+        user=frozenset(map(_digest, filter(None, (_folded(row, ("user",)) for row in rows)))),
+        whole=frozenset(_digest(_folded(row, ALL)) for row in rows),
+        ids=frozenset(row.id for row in rows),
+    )
 
 
 def _folded(row: Example, roles: Collection[str]) -> str:
     words = (turn.content for turn in row.messages if turn.role in roles)
     return " ".join("\n".join(words).casefold().split())
+
+
+def _digest(words: str) -> str:
+    return short_digest(words.encode())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,16 +117,16 @@ class Uses:
         adapter: str,
         contract: str,
         recipe: str,
-        rows: Mapping[str, Collection[str]] | None = None,
+        rows: Mapping[str, Asked] | None = None,
     ) -> None:
         """Writes down, before anything is asked, which files a model is measured on.
 
         A model that was measured on a file before uses nothing up. `suites` are the
         digests of the files by the suites' names, `rows` what `asked_by` says of their rows.
         """
-        for suite, ids in (rows or {}).items():
+        for suite, asked in (rows or {}).items():
             if not self._rows(suites[suite]).exists():
-                write_file(self._rows(suites[suite]), "\n".join(sorted(set(ids))).encode())
+                write_file(self._rows(suites[suite]), _written(asked))
         seen = {(use.digest, use.adapter, use.contract) for use in self.read()}
         now = datetime.now(UTC).isoformat(timespec="seconds")
         new = []
@@ -126,22 +159,23 @@ class Uses:
         return models.index(model) + 1 if model in models else None
 
     def _alike(self, digest: str, others: Set[str]) -> set[str]:
-        """The files that share most of their rows with one."""
-        mine = self._ids(digest)
-        found = {digest}
-        for other in others - found:
-            ids = self._ids(other)
-            least = min(len(mine), len(ids))
-            if least and len(mine & ids) > SHARED * least:
-                found.add(other)
-        return found
+        """The files that are the same test as one."""
+        mine = self._asked(digest)
+        return {digest, *(one for one in others if self._asked(one).same_test(mine))}
 
-    def _ids(self, digest: str) -> frozenset[str]:
+    def _asked(self, digest: str) -> Asked:
+        """What the rows of a file ask; nothing where it was not kept.
+
+        Raises: StoreError where it cannot be read, or is of a newer schema.
+        """
         path = self._rows(digest)
-        return frozenset(path.read_text().split("\n")) if path.exists() else frozenset()
+        if path.exists():
+            return _read(path)
+        older = path.with_suffix(".txt")
+        return Asked(older=frozenset(older.read_text().split() if older.exists() else ()))
 
     def _rows(self, digest: str) -> Path:
-        return self.path.parent / ROWS / f"{digest}.txt"
+        return self.path.parent / ROWS / f"{digest}.json"
 
     def _append(self, uses: list[Use]) -> None:
         lines = [msgspec.json.encode({"schema": SCHEMA, **asdict(use)}) + b"\n" for use in uses]
@@ -167,10 +201,33 @@ class Uses:
                 where=where,
                 hint="it is only ever appended to: put the line back from a copy",
             ) from error
-        if not isinstance(schema, int) or schema > SCHEMA:
-            raise StoreError(
-                f"written by a newer tutelage: schema {schema}, this one reads {SCHEMA}",
-                where=where,
-                hint="upgrade tutelage",
-            )
+        _refuse_newer(schema, where)
         return use
+
+
+def _written(asked: Asked) -> bytes:
+    sets = {name: sorted(getattr(asked, name)) for name in ("user", "whole", "ids")}
+    return msgspec.json.encode({"schema": SCHEMA, **sets})
+
+
+def _read(path: Path) -> Asked:
+    where = f"{ROWS}/{path.name}"
+    try:
+        form = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+        _refuse_newer(form.pop("schema"), where)
+        return msgspec.convert(form, Asked)
+    except (msgspec.MsgspecError, KeyError) as error:
+        raise StoreError(
+            f"what the rows of a test ask cannot be read: {error}",
+            where=where,
+            hint="put the file back from a copy, or remove it and evaluate again",
+        ) from error
+
+
+def _refuse_newer(schema: object, where: str) -> None:
+    if not isinstance(schema, int) or schema > SCHEMA:
+        raise StoreError(
+            f"written by a newer tutelage: schema {schema}, this one reads {SCHEMA}",
+            where=where,
+            hint="upgrade tutelage",
+        )

@@ -22,6 +22,8 @@ from tutelage.screen.ngrams import Hashes, among, ngrams_of
 RUN = 13  # words in a row that nobody writes again by chance
 MARKS = re.compile("|".join(map(re.escape, (REQUEST, ANSWER, SCHEMA))))
 PLAIN = "\n\r\t"
+UNSEEN = ("Cc", "Cf")  # control characters, and signs that only say how others are set
+JOINERS = "\u200c\u200d"  # which some scripts and emoji are written with
 
 
 def doubts(drafts: Sequence[Example], keys: Synthesis, ground: Ground) -> Iterator[LedgerEntry]:
@@ -59,6 +61,18 @@ def _holds(text: str, runs: Hashes) -> bool:
 
 
 def _odd(text: str) -> list[str]:
-    """The control characters of a text, each once, by their numbers."""
-    found = {one for one in text if one not in PLAIN and unicodedata.category(one) == "Cc"}
+    """The signs of a text that nobody sees, each once, by their numbers."""
+    beside = f" {text} "
+    found = {
+        one
+        for before, one, after in zip(beside, text, beside[2:], strict=False)
+        if one not in PLAIN
+        and unicodedata.category(one) in UNSEEN
+        and not (one in JOINERS and _joined(before) and _joined(after))
+    }
     return [f"U+{ord(one):04X}" for one in sorted(found)]
+
+
+def _joined(sign: str) -> bool:
+    """Whether a joiner beside the sign may be how it is written."""
+    return not sign.isascii() and unicodedata.category(sign) not in UNSEEN

@@ -30,7 +30,7 @@ from tutelage.store.run import Run
 from tutelage.store.store import Draft
 from tutelage.store.tables import LEDGER, write_ledger
 
-VERSION = 2  # raised when the same replies come to other drafts
+VERSION = 3  # raised when the same replies come to other drafts
 DRAFTS = "drafts.jsonl"
 SIFTED_OUT = "dropped.jsonl"
 SUMMARY = "drafts.json"

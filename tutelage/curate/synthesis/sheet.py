@@ -14,7 +14,7 @@ from tutelage.curate.sides import request
 from tutelage.curate.synthesis.opinion import DECISIONS, Case, Decision, Opinion, edited
 from tutelage.score.task import answer_text
 from tutelage.store.ingest.shape import blank
-from tutelage.store.sheets import Row, read_rows, same_cell, suffix_of, unguarded
+from tutelage.store.sheets import Row, read_rows, same_cell
 
 DIGITS = 16  # of a draft's digest
 REVIEWER = re.compile(r"[\w.-]+")
@@ -89,9 +89,8 @@ def read_filled(files: Sequence[Path], desk: Desk) -> Filled:
     """
     filled = Filled()
     for path in files:
-        guards = suffix_of(path) == ".csv"
         for row in read_rows(path):
-            _take(row, desk, filled, guards)
+            _take(row, desk, filled)
     if filled.bad:
         count = len(filled.bad)
         raise RowError(
@@ -105,15 +104,15 @@ def read_filled(files: Sequence[Path], desk: Desk) -> Filled:
     return filled
 
 
-def _take(row: Row, desk: Desk, filled: Filled, guards: bool) -> None:
-    """One line's decision, or what is wrong with it; `guards` if cells may have been guarded."""
+def _take(row: Row, desk: Desk, filled: Filled) -> None:
+    """One line's decision, or what is wrong with it."""
     problem = _misfit(row, desk)
     if not problem and not any(row.cells[name].strip() for name in FILLED):
         filled.blank += 1
         return
     if not problem:
         case = desk.cases[row.cells["draft"].strip()]
-        opinion = _opinion(row, guards)
+        opinion = _opinion(row)
         problem = next(_unclear(row, opinion, case, desk), "") or _twice(row, opinion, case, filled)
         if not problem:
             _note(opinion, case, filled)
@@ -140,9 +139,8 @@ def _misfit(row: Row, desk: Desk) -> str:
     return ""
 
 
-def _opinion(row: Row, guards: bool) -> Opinion:
-    cells = {name: row.cells[name] for name in FILLED}
-    said = {name: (unguarded(cell) if guards else cell).strip() for name, cell in cells.items()}
+def _opinion(row: Row) -> Opinion:
+    said = {name: row.cells[name].strip() for name in FILLED}
     decision: Decision = next(
         (one for one in DECISIONS if one == said["decision"].lower()), "reject"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from tutelage.core.conversation import Message
@@ -27,7 +27,7 @@ from tutelage.store.replies import Reply
 STAGE = "draft"
 OF_DRAFT = "draft:"  # begins the uri of a draft: its seed and number follow
 SEED_BITS = 31  # what every server takes
-REFUSED_AT_FIRST = 10  # requests in a row, and no reply yet: the endpoint answers nobody
+REFUSED_IN_A_ROW = 10  # different requests: the endpoint answers nobody, or nobody any more
 DIGITS = 12
 Form = dict[str, Json]
 
@@ -87,7 +87,7 @@ class Teaching:
     tokens: Tokens = field(default_factory=Tokens)
     _total: int = 0
     _failed: list[TutelageError] = field(default_factory=list)
-    _refused: list[TutelageError] = field(default_factory=list)
+    _refused: dict[str, Unanswered] = field(default_factory=dict)  # since the last reply, by ask
     _replied: bool = False
 
     def drafts(self, seeds: Sequence[Example]) -> list[Made]:
@@ -95,7 +95,8 @@ class Teaching:
 
         A request that the endpoint refuses while it answers others is a draft without an answer.
 
-        Raises: MissingCapability where the endpoint does not answer; what it said is kept.
+        Raises: MissingCapability where the endpoint does not answer, or no more; what it said is
+            kept.
         """
         written = self.keys.seeds.prompts is None
         slots = [
@@ -211,33 +212,49 @@ class Teaching:
         """
         pool = ThreadPoolExecutor(self.keys.teacher.at_once)
         try:
-            for one in [pool.submit(self._one, ask) for ask in asks]:
-                reply = one.result()
+            for ask, one in zip(asks, [pool.submit(self._one, ask) for ask in asks], strict=True):
+                reply = self._heard(ask, one)
                 self.tokens.count(reply)
                 self._tick()
                 yield reply
         finally:
             pool.shutdown(cancel_futures=True)
         if self._refused and not self._replied:
-            raise self._refused[0]
+            raise next(iter(self._refused.values()))
+
+    def _heard(self, ask: Ask, answered: Future[Reply]) -> Reply:
+        """The reply to a request, one without words where the endpoint refuses this one.
+
+        Samples of one request count as one: that they are all refused says nothing of others.
+
+        Raises: Unanswered where as many in a row were refused as tell that all will be.
+        """
+        try:
+            reply = answered.result()
+        except Unanswered as error:
+            self._refused.setdefault(ask.digest, error)
+            if len(self._refused) < REFUSED_IN_A_ROW:
+                return Reply(digest="", text="", finish=f"{REFUSED}{error.message}")
+            raise Unanswered(
+                f"{REFUSED_IN_A_ROW} requests in a row were refused; of the last {error.message}",
+                where=error.where,
+                hint=error.hint,
+            ) from error
+        self._refused.clear()
+        self._replied = True
+        return reply
 
     def _one(self, ask: Ask) -> Reply:
         """The reply to one of them; after one that failed, none is asked for."""
         if self._failed:
             raise self._failed[0]
         try:
-            reply = self.endpoint.complete(ask.messages, ask.seed)
-        except Unanswered as error:
-            self._refused.append(error)
-            if not self._replied and len(self._refused) >= REFUSED_AT_FIRST:
-                self._failed.append(error)
-                raise
-            return Reply(digest="", text="", finish=f"{REFUSED}{error.message}")
+            return self.endpoint.complete(ask.messages, ask.seed)
+        except Unanswered:
+            raise
         except TutelageError as error:
             self._failed.append(error)
             raise
-        self._replied = True
-        return reply
 
     def _tick(self) -> None:
         spent = self.endpoint.spent
