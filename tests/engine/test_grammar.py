@@ -15,6 +15,7 @@ from tests.engine.models import VOCABULARY, lessons, saved_model
 from tests.render.vocabularies import tokenizer_of
 from tutelage.core.digest import Json
 from tutelage.core.errors import ContractError, MissingCapability
+from tutelage.engine.ending import comes_to_an_end
 from tutelage.engine.fake import FakeEngine
 from tutelage.engine.grammar import Grammar, Vocabulary, check_schema, schema_of, writer
 from tutelage.engine.local import LocalEngine
@@ -212,6 +213,7 @@ LOOP: Json = {
     ("schema", "told"),
     [
         ([{"name": "Play"}, {"name": "Play"}], 'two tools are called "Play"'),
+        ([{"name": "Play"}, {}, {"function": {"name": ""}}], "of 3 tools, these .* no name: 2, 3"),
         ({"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/a"}}}, "leads into itself"),
         ({"$ref": "#/$defs/a", "$defs": {"a": LOOP}}, "leads into itself"),
         (
@@ -228,6 +230,23 @@ def test_what_no_answer_could_satisfy_is_refused_in_words_of_the_recipe(
         check_schema(schema)
     assert "coerce" not in str(raised.value)
     assert ("anyOf" in raised.value.hint) == ("oneOf" in told)
+
+
+def chain(length: int, end: Json) -> Json:
+    """Definitions that each hold the next one twice."""
+    sides = ("left", "right")
+    parts: dict[str, Json] = {"a0": end}
+    for at in range(1, length):
+        held: Json = {side: {"$ref": f"#/$defs/a{at - 1}"} for side in sides}
+        parts[f"a{at}"] = {"type": "object", "properties": held, "required": [*sides]}
+    return {"$ref": f"#/$defs/a{length - 1}", "$defs": parts}
+
+
+def test_definitions_that_hold_each_other_again_and_again_are_each_looked_at_once() -> None:
+    assert comes_to_an_end(chain(200, {"type": "string"}))
+    assert not comes_to_an_end(chain(200, {"$ref": "#/$defs/a199"}))
+    ways: Json = {"anyOf": [{"$ref": f"#/$defs/a{at}"} for at in range(200)]}
+    assert comes_to_an_end({**chain(200, {"type": "null"}), **ways})  # type: ignore[dict-item]
 
 
 def test_what_may_end_though_it_leads_into_itself_is_taken() -> None:

@@ -10,7 +10,9 @@ from tests.score.judges import answering
 from tutelage.core.errors import RecipeError
 from tutelage.core.recipe import Recipe, loads
 from tutelage.core.rule import decide, evidence, parse
+from tutelage.evaluate.judging import Asking
 from tutelage.gate.decide import judge
+from tutelage.score.endpoint import Unanswered
 from tutelage.score.judges import judge_measures
 from tutelage.score.roster import check_recipe
 from tutelage.store.artifact import Artifact, read_json
@@ -156,6 +158,64 @@ def test_a_stopped_evaluation_does_not_ask_again(tmp_path: Path) -> None:
         asked = len(sent)
         report(run, FakeBench(bench), mark="two")
     assert len(sent) == asked
+
+
+def test_a_look_that_an_endpoint_refuses_has_no_verdict_and_stops_nothing(tmp_path: Path) -> None:
+    heard = Heard()
+    labels(tmp_path)
+    bench = {"tuned": oracle(COUNT), "zero_shot": never}
+    with (
+        answering(likes_calls, [200] * 30 + [400, 413, 422]) as (url, _),
+        project(tmp_path, recipe=RECIPE.format(url=url), count=COUNT, progress=heard) as run,
+    ):
+        made = report(run, FakeBench(bench))
+    form = {one["name"]: one for one in read_json(made.file("summary.json"))["judges"]}
+    assert {name: one["refused"] for name, one in form.items()} == {
+        "taste": 3,
+        "free": 0,
+        "marks": 0,
+    }
+    assert form["taste"]["calibration"]["agreement"]["n"] == 60
+    assert "judge `taste`: its endpoint refused 3 looks" in " ".join(heard.warnings)
+
+
+def test_a_refused_look_at_an_answer_is_unread(tmp_path: Path) -> None:
+    labels(tmp_path)
+    looks = 60 * 2 + 60 * 2  # both orders, and beside a constant
+    bench = {"tuned": oracle(COUNT), "zero_shot": never}
+    with (
+        answering(likes_calls, [200] * looks + [400, 400]) as (url, _),
+        project(tmp_path, recipe=RECIPE.format(url=url), count=COUNT) as run,
+    ):
+        made = report(run, FakeBench(bench))
+    taste = read_json(made.file("summary.json"))["judges"][0]
+    assert (taste["refused"], taste["suites"]["calls"]["unread"]) == (2, 2)
+    assert taste["suites"]["calls"]["win_rate"]["n"] == COUNT - 1
+
+
+@pytest.mark.parametrize(("failures", "asked"), [([400] * 99, 10), ([400] * 4, 4)])
+def test_an_endpoint_that_refuses_every_look_ends_the_evaluation(
+    failures: list[int], asked: int
+) -> None:
+    left = list(failures)
+
+    def refuses(words: str, repeat: int = 0) -> str:
+        if left and left.pop(0) == 400:
+            raise Unanswered("no")
+        return "[[A]]"
+
+    class Refusing:
+        ask = staticmethod(refuses)
+
+    asking = Asking(endpoint=Refusing())  # type: ignore[arg-type]
+    with pytest.raises(Unanswered):
+        for _ in range(min(len(failures), 12)):
+            asking.ask("x")
+        asking.check()
+    assert asking.refused == asked
+    if not left:
+        assert asking.ask("x") == "[[A]]"
+        asking.check()
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from tests.evaluate.fakes import (
     report,
 )
 from tests.evaluate.test_rate import exported, fill, prefers_calls
-from tutelage.core.errors import RecipeError, RowError, UsageError
+from tutelage.core.errors import RecipeError, RowError, StoreError, UsageError
 from tutelage.core.metric import ONE_SIDED
 from tutelage.core.recipe import loads
 from tutelage.evaluate.rate import take, withdraw
@@ -133,6 +133,31 @@ def test_a_sheet_that_is_lost_is_withdrawn_and_not_waited_for(tmp_path: Path) ->
         with pytest.raises(RowError) as told:
             take(run.store, measured, [fill(lost, late)])
         assert "its sheet was withdrawn: lost in the post" in told.value.rows[0].problem
+
+
+def test_a_withdrawn_sheet_stays_withdrawn_and_every_verdict_tells_why(tmp_path: Path) -> None:
+    with project(tmp_path, recipe=RULES, count=COUNT) as run:
+        measured = report(run, bench())
+        ((path, rows),) = exported(run, measured)
+        ((lost, other),) = exported(run, measured, "lost.csv", seed=9, raters=("ben",))
+        take(run.store, measured, [fill(path, [{**row, "prefers": "tie"} for row in rows])])
+        waiting = verdict(run)
+        for blank in ("", " "):
+            with pytest.raises(UsageError, match="withdrawn for a reason"):
+                withdraw(run.store, measured, other[0]["sheet"], blank)
+        assert waiting == verdict(run)
+        withdraw(run.store, measured, other[0]["sheet"], "a <trial>")
+        form = verdict(run)
+        lost.unlink()
+        with pytest.raises(StoreError, match="was withdrawn: a <trial>"):
+            exported(run, measured, "lost.csv", seed=9, raters=("ben",))
+        assert not lost.exists()
+        assert verdict(run) == form
+    told = {"sheet": other[0]["sheet"], "suite": "calls", "rater": "ben", "lines": COUNT}
+    assert form["withdrawn"] == [{**told, "because": "a <trial>"}]
+    assert waiting["withdrawn"] == []
+    assert f"sheets withdrawn: 1, with {COUNT} lines" in form["page"]
+    assert "a &lt;trial&gt;" in form["page"]
 
 
 def test_a_rater_who_looks_at_nothing_opens_no_gate(tmp_path: Path) -> None:

@@ -242,6 +242,70 @@ def test_what_a_setup_makes_for_judging_is_not_beside_the_program(
     assert tried(trial, "def f(x): return 2 * x", *tests, setup=setup) == ["", ""]
 
 
+TWICE = "def want(x): return 2 * x\n"
+
+
+@pytest.mark.parametrize(
+    ("setup", "test", "source"),
+    [
+        (
+            "wanted = {}\ndef fill():\n    wanted[2] = 4\nfill()",
+            "f(2) == wanted[2]",
+            "def f(x): return fill.__code__.co_consts[-1]",
+        ),
+        ("wanted = {2: 4}\nother = dict(wanted)", "f(2) == wanted[2]", "def f(x): return other[x]"),
+        (
+            TWICE + "seen = [want(i) for i in range(4)]",
+            "f(2) == want(2)",
+            "def f(x): return seen[x]",
+        ),
+        (
+            TWICE + "for i in (1, 2):\n    print(want(i))",
+            "f(2) == want(2)",
+            "def f(x): return want(x)",
+        ),
+        (TWICE + "assert want(2) == 4", "f(2) == want(2)", "def f(x): return want(x)"),
+        (
+            "wanted = []\nfor i in range(4):\n    wanted.append(2 * i)",
+            "f(2) == wanted[2]",
+            "def f(x): return wanted[x]",
+        ),
+    ],
+)
+def test_what_uses_what_is_made_for_judging_goes_with_it(
+    trial: Trial, setup: str, test: str, source: str
+) -> None:
+    tests = ("assert f(1) == 2", f"assert {test}")
+    assert tried(trial, source, *tests, setup=setup)[1] != ""
+    assert tried(trial, "def f(x): return 2 * x", *tests, setup=setup) == ["", ""]
+    reference = "def f(x): return 2 * sum([1 for _ in range(x)])"  # leans on what the setup uses
+    held = read_tests(tests, setup, frozenset({"f"}), leaned_on(reference))
+    assert all(one.passed for one in trial.of(reference, held))
+    assert not trial.of(source, held)[1].passed
+
+
+@pytest.mark.parametrize(
+    ("setup", "test"),
+    [
+        ("asked, wanted = [1, 2], []\nfor x in asked:\n    wanted.append(2 * x)", "wanted[1]"),
+        ("asked = [1, 2]\nwanted = []\nfor x in asked:\n    wanted.append(2 * x)", "wanted[1]"),
+        (
+            "asked, wanted = [], {}\n"
+            "def fill():\n    asked.extend([1, 2])\n    wanted[2] = 4\nfill()",
+            "wanted[2]",
+        ),
+        ("wanted = {1: 2, 2: 4}\nasked = list(wanted)", "wanted[2]"),
+        ("wanted = {1: 2, 2: 4}\nasked = []\nasked.extend(wanted)", "wanted[2]"),
+    ],
+)
+def test_what_makes_both_what_is_asked_and_what_is_judged_runs(
+    trial: Trial, setup: str, test: str
+) -> None:
+    tests = ("assert f(asked[0]) == 2", f"assert f(asked[1]) == {test}")
+    assert tried(trial, "def f(x): return 2 * x", *tests, setup=setup) == ["", ""]
+    assert tried(trial, "def f(x): return 5", *tests, setup=setup)[1] != ""
+
+
 @pytest.mark.parametrize(
     ("setup", "test", "source"),
     [

@@ -13,7 +13,7 @@ from tutelage.core.recipe import loads
 from tutelage.core.sample import Sample
 from tutelage.score.labelled import Labelled, Line, calibrated
 from tutelage.score.measure import Pairs, difference, interval
-from tutelage.score.roster import check_recipe, of_rows, open_scorer
+from tutelage.score.roster import check_recipe, lone, of_rows, open_scorer
 from tutelage.score.task import tasks_of
 from tutelage.score.twins import Twins
 
@@ -91,6 +91,32 @@ def test_a_suite_of_pairs_says_what_its_rows_share() -> None:
     with pytest.raises(RecipeError) as raised:
         check_recipe(loads(SUITE.replace("SCORERS", "scorers: ['twins:label=bad']")))
     assert "`twins` needs `cluster: KEY`" in raised.value.rows[0].problem
+
+
+def test_a_pair_is_of_one_answer_each() -> None:
+    keys = "scorers: [json, twins], cluster: pair, samples: 5"
+    warm = SUITE.replace("tools.json}", "tools.json, decoding: {temperature: 0.7}}")
+    with pytest.raises(RecipeError) as raised:
+        check_recipe(loads(warm.replace("SCORERS", keys)))
+    assert (
+        "looks at one answer to each request: leave `samples` out" in raised.value.rows[0].problem
+    )
+
+
+def test_groups_of_one_kind_are_counted() -> None:
+    rows = [
+        example(f"{pair} {at}", "-", label=label, pair=pair)
+        for pair, labels in {
+            "a": ("unsafe", "safe"),
+            "b": ("safe", "safe"),
+            "c": ("unsafe",),
+        }.items()
+        for at, label in enumerate(labels)
+    ]
+    tasks = tasks_of("s", rows, "pair")
+    assert lone([Twins("label=unsafe")], tasks) == 2
+    assert lone([Twins("label=bad")], tasks) == 3
+    assert lone([Twins("label=unsafe")], tasks[:2]) == 0
 
 
 def test_a_row_without_the_field_is_told() -> None:

@@ -220,6 +220,25 @@ def test_what_answers_cost_is_no_measure_of_a_training(tmp_path: Path) -> None:
         train(load(recipe, changes))
 
 
+@pytest.mark.parametrize(
+    ("metric", "suite"),
+    [
+        ("both_right", ("scorers=[json, 'twins:label=unsafe']", "cluster=pair")),
+        ("both_right_raw", ("scorers=[json, twins]", "cluster=pair")),
+        ("pass_at_2", ("scorers=[json, code]", "samples=2")),
+    ],
+)
+def test_what_several_answers_give_is_no_measure_of_a_training(
+    tmp_path: Path, metric: str, suite: tuple[str, ...]
+) -> None:
+    recipe = build(tmp_path) / "recipe.yaml"
+    stopping = f"train.early_stopping={{metric: tickets.{metric}, patience: 1, tasks: 3}}"
+    warm = "contract.decoding.temperature=0.7"
+    changes = (stopping, warm, *(f"evaluate.suites.0.{key}" for key in suite))
+    with pytest.raises(RecipeError, match=rf"`tickets\.{metric}` is not measured while training"):
+        train(load(recipe, changes))
+
+
 def test_judging_needs_held_out_rows(tmp_path: Path) -> None:
     folder = build(tmp_path)
     for key, where in ((PATIENT, "early_stopping"), ("train.keep=best", "keep")):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
 from tutelage.core.digest import Json
@@ -11,28 +11,41 @@ from tutelage.core.digest import Json
 def comes_to_an_end(schema: Json) -> bool:
     """False where every answer would go on for ever: parts that must be there lead into themselves.
 
-    Other reasons for which nothing satisfies a schema are not looked for.
+    Other reasons for which nothing satisfies a schema are not looked for. What references name
+    ends where it ends by way of those known to end; none is known to at first.
     """
-    return _ends(schema, schema, frozenset())
+    parts = {place: _at(schema, place) for place in set(_references(schema))}
+    ending, before = set[str](), -1
+    while before != len(ending):
+        before = len(ending)
+        ending |= {
+            place for place, part in parts.items() if place not in ending and _ends(part, ending)
+        }
+    return _ends(schema, ending)
 
 
-def _ends(part: Json, root: Json, within: frozenset[str]) -> bool:
-    """`within` are the references that lead here."""
+def _ends(part: Json, ending: Set[str]) -> bool:
+    """`ending` are the references known to end."""
     if not isinstance(part, Mapping) or "const" in part or "enum" in part:
         return True
-    if isinstance(place := part.get("$ref"), str):
-        if place in within:
-            return False
-        if not _ends(_at(root, place), root, within | {place}):
-            return False
+    if isinstance(place := part.get("$ref"), str) and place not in ending:
+        return False
     for key in ("anyOf", "oneOf"):
         ways = part.get(key)
-        if isinstance(ways, list) and ways and not any(_ends(one, root, within) for one in ways):
+        if isinstance(ways, list) and ways and not any(_ends(one, ending) for one in ways):
             return False
     every = part.get("allOf")
-    if isinstance(every, list) and not all(_ends(one, root, within) for one in every):
+    if isinstance(every, list) and not all(_ends(one, ending) for one in every):
         return False
-    return all(_ends(one, root, within) for one in _held(part))
+    return all(_ends(one, ending) for one in _held(part))
+
+
+def _references(part: Json) -> Iterator[str]:
+    if isinstance(part, Mapping) and isinstance(place := part.get("$ref"), str):
+        yield place
+    inner = part.values() if isinstance(part, Mapping) else part if isinstance(part, list) else ()
+    for one in inner:
+        yield from _references(one)
 
 
 def _held(part: Mapping[str, Any]) -> list[Json]:

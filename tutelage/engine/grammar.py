@@ -82,7 +82,11 @@ def check_schema(output_schema: Json) -> None:
     """
     matcher = _library().LLMatcher
     tools = output_schema if isinstance(output_schema, list) else []
-    names = [json.dumps(_function(tool).get("name")) for tool in tools]
+    bare = [at for at, tool in enumerate(tools, 1) if not _function(tool).get("name")]
+    if bare:
+        places = ", ".join(map(str, bare))
+        raise _refused(f"of {len(tools)} tools, these have no name: {places}")
+    names = [json.dumps(_function(tool)["name"]) for tool in tools]
     if twice := [one for number, one in enumerate(names) if one in names[:number]]:
         raise _refused(f"two tools are called {twice[0]}")
     whole = schema_of(output_schema)

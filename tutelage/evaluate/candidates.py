@@ -23,7 +23,7 @@ from tutelage.store.run import Run
 from tutelage.store.store import Draft
 from tutelage.store.tables import ROWS, read_rows
 
-VERSION = 1
+VERSION = 2
 STAGE = "candidates"
 SEEDS = ("evaluate.few_shot", "evaluate.bootstrap", "evaluate.decoding", "evaluate.candidates")
 

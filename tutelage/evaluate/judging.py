@@ -12,7 +12,7 @@ from tutelage.core.recipe import Judge as Keys
 from tutelage.core.sample import Sample
 from tutelage.core.systems import TUNED
 from tutelage.evaluate.report import Measured
-from tutelage.score.endpoint import Endpoint
+from tutelage.score.endpoint import Endpoint, Unanswered
 from tutelage.score.judge import (
     Ask,
     Calibrated,
@@ -40,6 +40,40 @@ from tutelage.store.run import Run
 from tutelage.store.store import Draft
 
 BOOTSTRAP = "evaluate.judges"
+REFUSED_AT_FIRST = 10  # looks in a row, and no reply yet: the endpoint answers nobody
+
+
+@dataclass(slots=True)
+class Asking:
+    """Asks a judge; a look that its endpoint refuses alone is one without a verdict."""
+
+    endpoint: Endpoint
+    refused: int = 0
+    _replied: bool = False
+    _last: Unanswered | None = None
+
+    def ask(self, words: str, repeat: int = 0) -> str:
+        """The reply, empty where this one was refused.
+
+        Raises: MissingCapability where the endpoint answers nobody.
+        """
+        try:
+            reply = self.endpoint.ask(words, repeat)
+        except Unanswered as error:
+            self.refused, self._last = self.refused + 1, error
+            if not self._replied and self.refused >= REFUSED_AT_FIRST:
+                raise
+            return ""
+        self._replied = True
+        return reply
+
+    def check(self) -> None:
+        """Whether any look was answered, of however few.
+
+        Raises: Unanswered where each was refused.
+        """
+        if self._last is not None and not self._replied:
+            raise self._last
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,15 +92,17 @@ def judge_all(
     """The suites with the judges' scores and metrics, and what the report says of each judge.
 
     Every rating is kept beside the report. A judge that is not calibrated is asked all the
-    same, and its metrics are locked: no gate rests on them.
+    same, and its metrics are locked: no gate rests on them. A look its endpoint refuses is one
+    without a verdict.
 
-    Raises: MissingCapability where an endpoint does not answer; RowError for labels.
+    Raises: MissingCapability where an endpoint answers nobody; RowError for labels.
     """
     found, forms = list(suites), list[Json]()
     ratings: list[Rating] = []
     for keys in section.judges:
         endpoint = Endpoint(keys, Replies.of(run.store, keys.name), anew=run.force)
-        calibrated = _calibrated(keys, endpoint.ask, run)
+        asking = Asking(endpoint=endpoint)
+        calibrated = _calibrated(keys, asking.ask, run)
         reasons = {
             metric: uncalibrated(keys.name) if known is None else known.locked
             for metric, known in calibrated.items()
@@ -76,11 +112,15 @@ def judge_all(
         told: dict[str, Json] = {}
         for number, suite in enumerate(found):
             if section.rates(keys, suite.name):
-                opinion = _opinion(keys, endpoint.ask, suite, run)
+                opinion = _opinion(keys, asking.ask, suite, run)
                 ratings += opinion.ratings
                 told[suite.name] = dict(opinion.form)
                 found[number] = _with(suite, keys, opinion, reasons)
-        forms.append(_form(keys, endpoint, calibrated, reasons, told))
+        asking.check()
+        if asking.refused:
+            told_of = f"judge `{keys.name}`: its endpoint refused {asking.refused:,} looks"
+            run.progress.warn(f"{told_of}; they count as looks without a verdict")
+        forms.append(_form(keys, asking, calibrated, reasons, told))
     if section.judges:
         write_lines(draft.folder / RATINGS, [one.to_dict() for one in ratings])
     return found, forms
@@ -191,7 +231,7 @@ def _with(suite: Measured, keys: Keys, opinion: Opinion, reasons: Mapping[str, s
 
 def _form(
     keys: Keys,
-    endpoint: Endpoint,
+    asking: Asking,
     calibrated: Mapping[str, Calibrated | None],
     reasons: Mapping[str, str],
     suites: Mapping[str, Json],
@@ -215,5 +255,6 @@ def _form(
         "locked": "; ".join(dict.fromkeys(filter(None, reasons.values()))),
         "calibration": shown,
         "suites": dict(suites),
-        "spent": endpoint.spent.to_dict(keys),
+        "refused": asking.refused,
+        "spent": asking.endpoint.spent.to_dict(keys),
     }

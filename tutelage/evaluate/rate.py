@@ -51,10 +51,12 @@ def export(store: Store, report: Artifact, wanted: Wanted, path: Path) -> list[t
     Of several raters each has a file named after them. A sheet that could not be written is
     nowhere waited for.
 
-    Raises: UsageError for what the report does not have, and where a file is there already.
+    Raises: UsageError for what the report does not have, and where a file is there already;
+        StoreError where such a sheet was withdrawn.
     """
-    found = []
+    found, rated = [], Rated(store=store)
     for sheet in sheets(report, wanted):
+        rated.check_new(sheet.name)
         several = len(wanted.raters) > 1
         name = f"{path.stem}-{sheet.key.rater}{path.suffix}" if several else path.name
         found.append((path.with_name(name), sheet))
@@ -64,7 +66,7 @@ def export(store: Store, report: Artifact, wanted: Wanted, path: Path) -> list[t
     for mine, sheet in found:
         write_sheet(mine, sheet.key.columns, sheet.rows)
         try:
-            Rated(store=store).keep_key(sheet.name, sheet.key.to_dict())
+            rated.keep_key(sheet.name, sheet.key.to_dict())
         except BaseException:
             mine.unlink()  # nothing opens it
             raise
@@ -74,9 +76,11 @@ def export(store: Store, report: Artifact, wanted: Wanted, path: Path) -> list[t
 def withdraw(store: Store, report: Artifact, sheet: str, because: str) -> None:
     """Waits no more for a sheet that was handed out: it is lost, say, or was a trial.
 
-    Raises: UsageError where no such sheet of the report is out, and where some of it came back:
-        what is known of its lines must not choose whether they count.
+    Raises: UsageError where no such sheet of the report is out, where it is not said why, and
+        where some of it came back: what is known of its lines must not choose whether they count.
     """
+    if not because.strip():
+        raise UsageError("a sheet is withdrawn for a reason", hint='say it: --because "WORDS"')
     rated = Rated(store=store)
     out = rated.handed_out(report)
     if sheet not in out:

@@ -29,7 +29,7 @@ from tutelage.evaluate.weigh import weigh
 from tutelage.score.attacks import asked_of
 from tutelage.score.labelled import Labelled
 from tutelage.score.pairing import SUMMARY, TASKS
-from tutelage.score.roster import asks_reference, open_scorers
+from tutelage.score.roster import asks_reference, lone, open_scorers
 from tutelage.score.slices import Slice, slices_of, unsliced
 from tutelage.score.task import Scorer, Task, tasks_of
 from tutelage.store.ingest.read import Ingested, read_examples, rows_error
@@ -194,6 +194,8 @@ def _write(
     draft.counts["tasks"] = len(tasks)
     draft.counts["samples"] = len(samples)
     draft.counts["metrics"] = len(found)
+    alone = {f"lone.{one.name}": lone(one.scorers, one.tasks) for one in measured}
+    draft.counts |= {name: count for name, count in alone.items() if count}
 
 
 def _loaded(suite: Suite, file: Ingested, section: Evaluate, schema: Json, run: Run) -> Loaded:
@@ -204,11 +206,15 @@ def _loaded(suite: Suite, file: Ingested, section: Evaluate, schema: Json, run: 
     for key, count in unsliced(tasks, suite.slices).items():
         told = f"{count:,} of {len(tasks):,} tasks have no `{key}`: they are in no slice of it"
         run.progress.warn(f"{suite.name}: {told}")
+    scorers = open_scorers(suite, schema, labelled)
+    if alone := lone(scorers, tasks):
+        told = f"{alone:,} clusters have requests of one kind alone: they are no pairs of `twins`"
+        run.progress.warn(f"{suite.name}: {told}, and do not count")
     return Loaded(
         suite=suite,
         uri=file.uri,
         tasks=tasks,
-        scorers=open_scorers(suite, schema, labelled),
+        scorers=scorers,
         slices=slices_of(tasks, suite.slices),
         shots=_shots(suite, run),
         labelled=labelled,

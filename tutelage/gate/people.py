@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from tutelage.core.digest import Json
 from tutelage.core.metric import ALL, Metric
 from tutelage.core.recipe.judge import PEOPLE
 from tutelage.core.sample import Sample
@@ -19,6 +20,23 @@ from tutelage.score.preference import PairNames, Scored, strength_metrics
 from tutelage.score.rating import RATINGS, Rating, read_ratings, strengths
 from tutelage.store.artifact import Artifact
 
+BESIDE = "gate.beside"  # the stream of resamples of judges beside people
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdrawn:
+    """A sheet that nobody waits for any more, and why."""
+
+    sheet: str
+    suite: str
+    rater: str
+    lines: int
+    because: str
+
+    def to_dict(self) -> dict[str, Json]:
+        """As plain JSON."""
+        return dict(asdict(self))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class People:
@@ -26,14 +44,34 @@ class People:
 
     ratings: Mapping[str, Sequence[Rating]]
     out: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # lines, by baseline
+    withdrawn: Sequence[Withdrawn] = ()
 
     @classmethod
     def of(
-        cls, ratings: Artifact | None, keys: Mapping[str, Mapping[str, Any]] | None = None
+        cls,
+        ratings: Artifact | None,
+        keys: Mapping[str, Mapping[str, Any]] | None = None,
+        withdrawn: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> People:
-        """Those of an artifact, nobody's where there is none; `keys` open the sheets given out."""
+        """Those of an artifact, nobody's where there is none.
+
+        `keys` open the sheets given out, `withdrawn` those that are waited for no more.
+        """
         known = read_ratings(ratings.file(RATINGS)) if ratings else []
-        return cls(ratings=by_suite(known), out=_still_out(known, keys or {}))
+        return cls(
+            ratings=by_suite(known),
+            out=_still_out(known, keys or {}),
+            withdrawn=tuple(
+                Withdrawn(
+                    sheet=sheet,
+                    suite=key["suite"],
+                    rater=key["rater"],
+                    lines=len(key["lines"]),
+                    because=key["withdrawn"],
+                )
+                for sheet, key in (withdrawn or {}).items()
+            ),
+        )
 
     def heard(self, answers: Answers) -> Answers:
         """The answers with people's scores beside the scorers'."""

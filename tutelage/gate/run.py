@@ -10,7 +10,7 @@ from tutelage.core.rule import Rule, parse
 from tutelage.gate.decide import judge
 from tutelage.gate.goals import goal_metrics, goals_form
 from tutelage.gate.pairs import Answers
-from tutelage.gate.people import People
+from tutelage.gate.people import BESIDE, People
 from tutelage.gate.previous import PREVIOUS, Before, find_before
 from tutelage.gate.sealed import use_metrics, uses_of
 from tutelage.score.pairing import SUMMARY
@@ -22,7 +22,7 @@ from tutelage.store.release import VERDICT
 from tutelage.store.run import Run
 from tutelage.store.store import Draft
 
-VERSION = 4
+VERSION = 5
 PAGE = "report.html"
 
 
@@ -42,7 +42,7 @@ def run(section: Sequence[str], inputs: Mapping[str, Artifact], run: Run) -> Art
     uses = uses_of(run.store, inputs["report"])
     rated = Rated(store=run.store)
     ratings, sheets = rated.latest(inputs["report"]), rated.handed_out(inputs["report"])
-    people = People.of(ratings, sheets)
+    people = People.of(ratings, sheets, rated.withdrawn(inputs["report"]))
     judged = Judging(rules=rules, before=before, uses=uses, ratings=ratings, people=people)
     provenance = _provenance(judged, inputs, run)
     return run.make("gate", provenance, lambda draft: _build(judged, inputs, run, draft))
@@ -85,6 +85,7 @@ def _build(judging: Judging, inputs: Mapping[str, Artifact], run: Run, draft: Dr
         "report": report.digest,
         "previous": before.report.digest if before.report else None,
         "ratings": judging.ratings.digest if judging.ratings else None,
+        "withdrawn": [one.to_dict() for one in people.withdrawn],
         "evidence": evidence_digests(inputs, judging.ratings),
     }
     (draft.folder / VERDICT).write_bytes(pretty(form))
@@ -98,6 +99,7 @@ def _build(judging: Judging, inputs: Mapping[str, Artifact], run: Run, draft: Dr
         before=before.report,
         uses=judging.uses,
         ratings=judging.ratings,
+        withdrawn=people.withdrawn,
     )
     (draft.folder / PAGE).write_text(html(evidence), encoding="utf-8")
     outcomes = [one.decided.outcome for one in verdict.rules]
@@ -133,7 +135,8 @@ def _provenance(judging: Judging, inputs: Mapping[str, Artifact], run: Run) -> P
             "goals": [goal.model_dump(mode="json") for goal in run.recipe.goals],
             "uses": dict(judging.uses),
             "out": {suite: dict(lines) for suite, lines in judging.people.out.items()},
+            "withdrawn": [one.to_dict() for one in judging.people.withdrawn],
         },
         stage_version=VERSION,
-        seeds=run.seeds("gate.bootstrap"),
+        seeds=run.seeds("gate.bootstrap", BESIDE),
     )

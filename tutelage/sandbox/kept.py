@@ -38,11 +38,51 @@ class Kept:
         self.statements.clear()
 
     def within(self, setup: Sequence[ast.stmt], judging: Sequence[ast.AST]) -> list[ast.stmt]:
-        """The setup's statements that run beside the program: all but those that only judge."""
+        """The setup's statements that run beside the program.
+
+        Those that only judge do not, nor do those that use what these make. A statement that
+        changes what is needed stays, and then so does all it uses.
+        """
         judged = {name for one in judging for name in named(one)}
         self._close_over(judged)
-        judged &= (self._made | self._defined) - self.needed - self.theirs
-        return [one for one in setup if not _touched(one) & judged or _touched(one) & self.needed]
+        judged &= (self._made | self._defined) - self.theirs
+        needed = set(self.needed)
+        while True:
+            stays, gone = self._beside(setup, judged - needed, needed)
+            missing = {name for one in stays for name in _used(one)} & gone
+            missing |= self._reached([one for one in setup if one not in stays], needed) & gone
+            if not missing:
+                return stays
+            needed |= missing
+            self._close_over(needed)
+
+    def _beside(
+        self, setup: Sequence[ast.stmt], gone: Set[str], needed: Set[str]
+    ) -> tuple[list[ast.stmt], Set[str]]:
+        """What is left of a setup without these names, and all names that are gone with them."""
+        stays, before = list(setup), -1
+        while before != len(stays):
+            before = len(stays)
+            out = [
+                one
+                for one in stays
+                if not self._changed(one) & needed and (_used(one) | self._changed(one)) & gone
+            ]
+            gone = gone | (frozenset(bound(out)) - frozenset(_passing(out)))
+            stays = [one for one in stays if one not in out]
+        return stays, gone
+
+    def _reached(self, out: Sequence[ast.stmt], needed: Set[str]) -> Set[str]:
+        """Names used by functions that are called for an effect, where one of them is needed."""
+        found = set[str]()
+        for one in out:
+            if isinstance(one, (*ASSIGNED, *DEFINED)):
+                continue
+            reached = set(_used(one))
+            self._close_over(reached, by=self._defined)
+            if reached & needed & self._made:
+                found |= reached
+        return found
 
     def asserted(self, test: ast.expr, given: Given) -> None:
         """Takes in what an assertion gives the program."""
@@ -64,11 +104,16 @@ class Kept:
             if not _fresh(statement):
                 for name in made:
                     self._alike[name] = self._alike.get(name, set()) | names
-        own_names = (
-            names if isinstance(statement, (*ASSIGNED, *DEFINED, *IMPORTS)) else names | made
-        )
-        self._sources.append((made or names, own_names))
+        self._sources.append((self._changed(statement), _used(statement)))
         return True
+
+    def _changed(self, statement: ast.stmt) -> frozenset[str]:
+        """The names a statement makes, or may change the things of; to call is no change."""
+        if isinstance(statement, (*ASSIGNED, *DEFINED, *IMPORTS)):
+            changed = _touched(statement)
+        else:
+            changed = frozenset(bound([statement])) | _touched(statement) & self._made
+        return changed - frozenset(_passing([statement]))
 
     def sends(self, statement: ast.stmt) -> bool:
         """Whether a statement that is kept runs within the program as well."""
@@ -81,12 +126,13 @@ class Kept:
         """Adds the names that those needed are made of."""
         self._close_over(self.needed)
 
-    def _close_over(self, some: set[str]) -> None:
+    def _close_over(self, some: set[str], by: Set[str] | None = None) -> None:
+        """Adds what some names are made of, and so on; `by` are the names gone by, else all."""
         before = -1
         while before != len(some):
             before = len(some)
             for made, names in self._sources:
-                if made & some:
+                if made & (some if by is None else some & by):
                     some |= names
 
     def _give(self, names: Set[str]) -> None:
@@ -160,6 +206,33 @@ def _touched(statement: ast.stmt) -> frozenset[str]:
         places = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
         return made | {name for place in places for name in named(place)}
     return made | frozenset(named(statement))
+
+
+def _used(statement: ast.stmt) -> frozenset[str]:
+    """The names a statement reads or changes that were made before it."""
+    return frozenset(named(statement)) - frozenset(_passing([statement]))
+
+
+def _passing(statements: Sequence[ast.stmt]) -> Iterator[str]:
+    """The names statements bind for themselves: those of loops, and what functions hold."""
+    for statement in statements:
+        for node in ast.walk(statement):
+            if isinstance(node, ast.For | ast.AsyncFor | ast.comprehension):
+                yield from stored(node.target)
+            elif isinstance(node, ast.Lambda | ast.FunctionDef | ast.AsyncFunctionDef):
+                yield from _held(node)
+
+
+def _held(function: ast.Lambda | ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[str]:
+    body = [function.body] if isinstance(function, ast.Lambda) else function.body
+    wide = {
+        name
+        for node in ast.walk(function)
+        if isinstance(node, ast.Global | ast.Nonlocal)
+        for name in node.names
+    }
+    for part in (function.args, *body):
+        yield from (name for name in stored(part) if name not in wide)
 
 
 def _fresh(statement: ast.stmt) -> bool:

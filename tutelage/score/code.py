@@ -12,6 +12,7 @@ from tutelage.core.sample import Sample
 from tutelage.sandbox.cases import Tests, Unclear, defined, leaned_on, read_tests
 from tutelage.sandbox.limits import Limits
 from tutelage.sandbox.trial import Dialogue, Trial, Tried
+from tutelage.score.measure import Measure
 from tutelage.score.outcomes import Outcome, UnitTests, pass_measures, pass_scores
 from tutelage.score.program import program_of
 from tutelage.score.task import Scores, Task
@@ -86,6 +87,12 @@ class Code(UnitTests):
         if keys.sandbox == "none":
             measures = tuple(dataclasses.replace(one, says=one.says + OPEN) for one in measures)
         self.measures = measures
+
+    @property
+    def by_rows(self) -> tuple[Measure, ...]:
+        """Those of its metrics that `of_rows` alone gives scores for."""
+        alone = {one.metric for one in UnitTests.measures}
+        return tuple(one for one in self.measures if one.metric not in alone)
 
     def of_rows(self, tasks: Sequence[Task], samples: Sequence[Sample]) -> list[Scores]:
         """Pass@k of each sample's row: the answers of a row share it."""

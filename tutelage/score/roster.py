@@ -110,6 +110,17 @@ def asks_reference(scorer: Scorer) -> bool:
     return not isinstance(scorer, OPEN)
 
 
+def by_rows(scorers: Sequence[Scorer]) -> frozenset[str]:
+    """The metrics of several answers at once: one answer has no score of them."""
+    sharing = (one for one in scorers if isinstance(one, (Code, Twins)))
+    return frozenset(measure.metric for one in sharing for measure in one.by_rows)
+
+
+def lone(scorers: Sequence[Scorer], tasks: Sequence[Task]) -> int:
+    """How many clusters, of which scorers want pairs, are none, and do not count."""
+    return sum(one.lone(tasks) for one in scorers if isinstance(one, Twins))
+
+
 def of_rows(
     scorers: Sequence[Scorer], tasks: Sequence[Task], samples: Sequence[Sample]
 ) -> list[Scores]:
@@ -155,6 +166,9 @@ def _problems(recipe: Recipe) -> Iterator[tuple[str, str]]:
         if paired and suite.cluster is None:
             told = "scorer `twins` needs `cluster: KEY`, which the rows of a pair share"
             yield f"evaluate.suites[{index}]", told
+        if paired and suite.samples > 1:
+            told = "scorer `twins` looks at one answer to each request: leave `samples` out"
+            yield f"evaluate.suites[{index}]", f"{told}, or name them in a suite of their own"
         if not faults:
             plain = [open_scorer(name, True, suite) for name in suite.scorers]
             rating = [

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,8 +30,23 @@ class Rated:
     store: Store
 
     def keep_key(self, sheet: str, form: Mapping[str, Any]) -> None:
-        """Writes down what opens a sheet."""
+        """Writes down what opens a sheet.
+
+        Raises: as `check_new`.
+        """
+        self.check_new(sheet)
         write_file(self._key(sheet), pretty({"schema": SCHEMA, **form}))
+
+    def check_new(self, sheet: str) -> None:
+        """Whether a sheet of that name may be handed out.
+
+        Raises: StoreError where one was withdrawn: it stays so.
+        """
+        if known := (self.key(sheet) or {}).get("withdrawn"):
+            raise StoreError(
+                f"sheet `{sheet}` was withdrawn: {known}",
+                hint="another `--seed`, `--tasks` or `--rater` makes another sheet",
+            )
 
     def key(self, sheet: str) -> Mapping[str, Any] | None:
         """What opens a sheet, None where this project handed none out by that name.
@@ -52,18 +67,21 @@ class Rated:
 
     def handed_out(self, report: Artifact) -> dict[str, Mapping[str, Any]]:
         """What opens each sheet of a report that is not withdrawn, by its name."""
+        return {name: form for name, form in self._keys(report) if not form.get("withdrawn")}
+
+    def withdrawn(self, report: Artifact) -> dict[str, Mapping[str, Any]]:
+        """What opened each sheet of a report that is withdrawn, by its name."""
+        return {name: form for name, form in self._keys(report) if form.get("withdrawn")}
+
+    def _keys(self, report: Artifact) -> Iterator[tuple[str, Mapping[str, Any]]]:
         names = sorted(path.stem for path in (self.store.root / FOLDER / "keys").glob("*.json"))
         forms = ((name, self.key(name)) for name in names)
-        return {
-            name: form
-            for name, form in forms
-            if form is not None
-            and form.get("report") == report.digest
-            and not form.get("withdrawn")
-        }
+        for name, form in forms:
+            if form is not None and form.get("report") == report.digest:
+                yield name, form
 
     def withdraw(self, sheet: str, because: str) -> None:
-        """Waits for a sheet no more; why is kept with its key."""
+        """Waits for a sheet no more; why is kept with its key, and told by every verdict."""
         form = self.key(sheet)
         assert form is not None
         write_file(self._key(sheet), pretty({**form, "withdrawn": because}))

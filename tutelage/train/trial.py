@@ -19,7 +19,7 @@ from tutelage.engine.served import as_served
 from tutelage.render.contract import Contract
 from tutelage.score.cost import Cost
 from tutelage.score.measure import Measure, interval
-from tutelage.score.roster import FINISHED, WEIGHING, measures_of, open_scorers
+from tutelage.score.roster import FINISHED, WEIGHING, by_rows, measures_of, open_scorers
 from tutelage.score.task import Scorer, Task, tasks_of
 from tutelage.store.run import Run
 
@@ -78,14 +78,14 @@ def open_trial(
             where="train.early_stopping.metric",
             expected=", ".join(measures),
         )
-    if any(
-        metric in {one.metric for one in scorer.measures} for scorer in scorers if _blind(scorer)
-    ):
+    blind = {one.metric for scorer in scorers if _blind(scorer) for one in scorer.measures}
+    if metric in blind | by_rows(scorers):
         raise RecipeError(
             f"`{stopping.metric}` is not measured while training",
             where="train.early_stopping.metric",
-            expected="a metric of the answers' text",
-            hint="it is of the samples a report holds: seconds, tokens or log-probabilities",
+            expected="a metric of each answer's text",
+            hint="it is of the samples a report holds: seconds, tokens or log-probabilities, "
+            "or several answers at once",
         )
     held = tasks_of(suite.name, [one for one in examples if _asks(one)])
     able = [task for task in held if not any(one.problem(task) for one in scorers)]

@@ -12,6 +12,7 @@ from tutelage.core.recipe.judge import PEOPLE
 from tutelage.gate.page.charts import Group, alone, row_of, scale_for
 from tutelage.gate.page.draw import WHOLE, bare, percent, span
 from tutelage.gate.page.facts import Fact
+from tutelage.gate.people import Withdrawn
 from tutelage.score.beside import Beside
 from tutelage.score.judges import metrics_of
 from tutelage.score.people import over
@@ -75,6 +76,34 @@ def opinions(
     return found
 
 
+def withdrawals(sheets: Sequence[Withdrawn]) -> list[Opinion]:
+    """Sheets handed out that nobody waits for any more, each with its reason."""
+    if not sheets:
+        return []
+    lines = sum(one.lines for one in sheets)
+    facts = (
+        Fact(
+            name=f"{one.sheet} of {one.rater}",
+            value=f"{one.lines:,} lines on {one.suite}",
+            note=one.because,
+        )
+        for one in sheets
+    )
+    return [
+        Opinion(
+            who="People",
+            what=f"sheets withdrawn: {len(sheets):,}, with {lines:,} lines nobody waits for",
+            state="inconclusive",
+            badge="not in any figure",
+            why="none of their lines had come back",
+            lines=(),
+            groups=(),
+            raters=tuple(facts),
+            notes=(),
+        )
+    ]
+
+
 def judged_names(summary: Form) -> set[str]:
     """The metrics of judges, which are drawn with what tells whether to believe them."""
     return {
@@ -105,7 +134,9 @@ def _of_judge(judge: Form, suite: str, form: Form, metrics: Sequence[Metric]) ->
         f"{spent['prompt_tokens'] + spent['completion_tokens']:,} tokens{cost}"
     ]
     if form["unread"]:
-        notes.append(f"{form['unread']:,} replies held no verdict and count for nothing")
+        notes.append(f"{form['unread']:,} looks came to no verdict and count for nothing")
+    if judge.get("refused"):
+        notes.append(f"its endpoint refused {judge['refused']:,} looks, at labels or at answers")
     return Opinion(
         who=f"Judge {judge['name']}",
         what=f"{judge['model']}, {judge['kind']}, on {suite}",

@@ -21,9 +21,10 @@ from tutelage.gate.page.draw import SHARE, WHOLE, percent, points, sentence, sig
 from tutelage.gate.page.ladder import LadderView, ladder_view
 from tutelage.gate.page.mark import Failures, failures
 from tutelage.gate.page.memory import memory
-from tutelage.gate.page.opinions import judged_names, opinions
+from tutelage.gate.page.opinions import judged_names, opinions, withdrawals
 from tutelage.gate.page.passes import PassCurve, pass_curve
 from tutelage.gate.page.trainings import trainings
+from tutelage.gate.people import BESIDE, Withdrawn
 from tutelage.score.beside import Beside, beside
 from tutelage.score.measure import Measure
 from tutelage.score.pairing import SUMMARY, TASKS
@@ -55,6 +56,7 @@ class Evidence:
     before: Artifact | None  # the report of `previous`
     uses: Mapping[str, int]  # models each suite's file was spent on
     ratings: Artifact | None = None  # people's
+    withdrawn: Sequence[Withdrawn] = ()  # sheets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +127,10 @@ def page(evidence: Evidence) -> dict[str, Any]:
         "rules": [charts.rule_chart(one, _unit(one, evidence.metrics)) for one in verdict.rules],
         "goals": _goals(evidence),
         "suites": _suites(evidence, summary),
-        "opinions": opinions(summary, _people(evidence), evidence.metrics, _held(evidence)),
+        "opinions": [
+            *opinions(summary, _people(evidence), evidence.metrics, _held(evidence)),
+            *withdrawals(evidence.withdrawn),
+        ],
         "memory": memory(summary, evidence.metrics),
         "trainings": trainings(summary),
         "whole": WHOLE.ticks,
@@ -207,7 +212,7 @@ def _held(evidence: Evidence) -> list[Beside]:
     people: dict[tuple[str, str], list[Rating]] = {}
     for one in read_ratings(evidence.ratings.file(RATINGS)):
         people.setdefault((suite_of(one.item), one.second), []).append(one)
-    return beside(judged, people, stream("gate.beside", 0))
+    return beside(judged, people, stream(BESIDE, evidence.recipe.seed))
 
 
 def _goals(evidence: Evidence) -> list[Goal]:
