@@ -20,7 +20,7 @@ from tutelage.curate.synthesis.review import export, queue, take
 from tutelage.curate.synthesis.run import needed, read_drafts
 from tutelage.curate.synthesis.run import run as drafting
 from tutelage.store.run import Run
-from tutelage.store.tables import ROWS, read_rows
+from tutelage.store.tables import LEDGER, ROWS, read_ledger, read_rows
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "support"
@@ -81,8 +81,13 @@ def test_the_second_task_goes_from_seeds_to_a_dataset_by_recipe_alone(tmp_path: 
 
     with Run.open(recipe) as run:
         dataset = curation.run(section, {}, run)
-    kept = [one for one in read_rows(dataset.file(ROWS)) if one.origin == "synthetic"]
-    assert len(kept) == COUNT
+    rows = read_rows(dataset.file(ROWS))
+    kept = [one for one in rows if one.origin == "synthetic"]
+    left = [one for one in read_ledger(dataset.file(LEDGER)) if one.reason == "across_split"]
+    assert len(kept) + len(left) == COUNT  # some of the seeds are held out
+    held = {one.id for one in rows if one.split == "validation"}
+    assert {one.other_row for one in left} <= held
+    assert not held & {name for one in kept if one.split == "train" for name in one.parents}
     assert {one.licence for one in kept} == {"CC-BY-3.0 AND Apache-2.0"}
 
 

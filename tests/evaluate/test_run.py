@@ -143,4 +143,4 @@ def test_a_suite_of_several_files_is_noted_by_the_digest_of_them_all(
         ids = door._rows(section, run)
         known = digests_of([("suite", path)], run.recipe)
     assert list(noted.values()) == list(known.values())
-    assert len(ids["calls"]) == len(rows)
+    assert ids["calls"].rows == len(rows)

@@ -123,7 +123,7 @@ def test_what_was_not_measured_is_not_drawn() -> None:
     assert panel.groups == ()
     assert panel.notes == (
         "1 replies asked for, 0 kept from before, 2 tokens, cost 0.5",
-        "2 replies held no verdict and count for nothing",
+        "2 looks came to no verdict and count for nothing",
     )
     assert judged_names({"judges": [judge]}) == {"j_win_rate", "j_lc_win_rate"}
     marks = {**judge, "kind": "rubric", "suites": {"s": {"means": {"tuned.brevity": {}}}}}
