@@ -127,6 +127,18 @@ def test_a_new_training_leaves_the_answers_of_the_baselines(tmp_path: Path) -> N
     assert heard.ticks[-1].done == heard.ticks[-1].total == 3 * COUNT
 
 
+def test_the_rate_is_that_of_all_answers_so_far(tmp_path: Path) -> None:
+    heard = Heard()
+    with project(tmp_path, progress=heard) as run:
+        report(run, bench())
+    rates = [tick.figures["answers_per_second"] for tick in heard.ticks]
+    done = [tick.done for tick in heard.ticks]
+    assert done == sorted(done)
+    # seconds never go back where another system begins: a rate of its first answers alone would
+    seconds = [count / rate for count, rate in zip(done, rates, strict=True)]
+    assert seconds == sorted(seconds)
+
+
 def test_another_length_of_answers_is_another_answer(tmp_path: Path) -> None:
     with project(tmp_path) as run:
         report(run, bench())

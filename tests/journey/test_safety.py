@@ -68,6 +68,21 @@ def test_a_safety_recipe_walks_the_whole_road(tmp_path: Path) -> None:
     assert "200 more labels are needed" in page
 
 
+def test_the_example_mixes_exemplars_of_three_sources(tmp_path: Path) -> None:
+    for name in ("safety", "intents"):
+        shutil.copytree(ROOT / "examples" / name, tmp_path / name)
+    said = speak(tmp_path / "safety", "curate", "taught.yaml", "--json")
+    assert said.code == 0, said.err
+    (card,) = (tmp_path / "safety/.tutelage/store").glob("dataset-*/card.json")
+    form = json.loads(card.read_text())
+    assert set(form["stages"]["all"]) == {"calls", "policy", "refused", "answered"}
+    exemplars = form["safety"]
+    assert 0.19 < exemplars["share"] < 0.21
+    assert exemplars["without_twins"] == []
+    assert {"violence", "self_harm", "asked by people"} < set(exemplars["topics"])
+    assert form["left_out"]["leak_exact"] > 0  # what the suites ask is not taught
+
+
 def test_the_example_asks_twins_and_attacks_made_of_them(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "examples/safety", tmp_path / "safety")
     recipe = load(tmp_path / "safety/recipe.yaml", ["evaluate.limit=40"])

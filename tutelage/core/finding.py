@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 class Finding:
     """What kind of thing stands where; never the words themselves."""
 
-    detector: str  # pii, secrets, injection
+    detector: str  # pii, secrets, injection, toxicity
     kind: str  # email, card, api_key ...
     start: int  # characters, half open
     end: int

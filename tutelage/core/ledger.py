@@ -64,6 +64,7 @@ class Reason(StrEnum):
     PERSONAL_DATA = "personal_data"
     SECRET = "secret"
     INJECTION = "injection"
+    TOXICITY = "toxicity"
     DETECTED = "detected"  # by a detector of the recipe
     # repeats and leaks
     EXACT_DUPLICATE = "exact_duplicate"

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tutelage.core.ledger import Decision, LedgerEntry
 from tutelage.core.recipe import Canaries
+from tutelage.curate.exemplars import exemplar_form, exemplar_lines
 from tutelage.curate.measured import Measured
 from tutelage.curate.pairs import Pair
 from tutelage.curate.planted import canary_form, canary_lines
@@ -94,6 +95,7 @@ def card(curated: Curated) -> dict[str, Any]:
         "tags": _tags(rows),
         "quality": dict(curated.quality),
         **canary_form(curated.canaries),
+        **exemplar_form(rows.counted("safety"), kept),
     }
 
 
@@ -170,7 +172,7 @@ def text(form: Mapping[str, Any]) -> str:
         _section("Kept clear of", _suites(form)),
         *([_section("Leaks, side by side", _beside(form))] if form["leak_pairs"] else []),
         _section("Quality", quality_lines(form["quality"])),
-        _section("Tags", [*tag_lines(form["tags"]), *canary_lines(form)]),
+        _section("Tags", [*tag_lines(form["tags"]), *canary_lines(form), *exemplar_lines(form)]),
         _section("What was not looked for", [NOT_LOOKED_FOR]),
     ]
     return "\n\n".join(parts) + "\n"
@@ -240,8 +242,7 @@ def _balance(form: Mapping[str, Any]) -> list[str]:
     """The share held out of each stratum."""
     lines = ["", "| stratum | train | validation | held out |", "|---|---:|---:|---:|"]
     for name, sides in form["strata"].items():
-        whole = sum(sides.values())
-        share = f"{sides['validation'] / whole:.1%}"
+        share = f"{sides['validation'] / sum(sides.values()):.1%}"
         lines.append(f"| {_cell(name)} | {sides['train']:,} | {sides['validation']:,} | {share} |")
     return lines if form["strata"] else []
 

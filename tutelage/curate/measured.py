@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tutelage.core.digest import canonical
 from tutelage.core.row import Example
+from tutelage.curate.exemplars import exemplar_of
 from tutelage.curate.sides import request
 from tutelage.curate.split import length_of
 from tutelage.screen.ngrams import Hashes, ngrams_of
@@ -111,6 +112,8 @@ def _said(examples: Sequence[Example], said: Sequence[str]) -> Iterator[tuple[st
             yield "pairs", "preference"
         if example.generator is not None:
             yield "generators", example.generator.model
+        if (exemplar := exemplar_of(example)) is not None:
+            yield "safety", exemplar
         for name, value in example.tags.items():
             yield f"tag {name}", value
 

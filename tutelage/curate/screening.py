@@ -33,6 +33,7 @@ REASONS = {
     "pii": Reason.PERSONAL_DATA,
     "secrets": Reason.SECRET,
     "injection": Reason.INJECTION,
+    "toxicity": Reason.TOXICITY,
 }
 
 

@@ -59,10 +59,17 @@ class Bench(Protocol):
 
 @dataclass(slots=True, kw_only=True)
 class Counter:
-    """How many answers there are, of how many."""
+    """How many answers there are, of how many, and how fast those came that were asked for now."""
 
     total: int
     done: int = 0
+    answered: int = 0
+    seconds: float = 0.0
+
+    @property
+    def rate(self) -> float:
+        """Answers a second of all suites and systems so far: one suite's first come in a lump."""
+        return self.answered / max(1e-9, self.seconds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,20 +232,22 @@ class Sampler:
         draft.counts["tokens"] = sum(map(len, lessons))
 
     def _telling(self, unanswered: int) -> Callable[[int], None]:
-        began = time.monotonic()
         self.progress.done += unanswered
-        before = self.progress.done
+        last = time.monotonic()
 
         def tell(more: int) -> None:
+            nonlocal last
+            now = time.monotonic()
+            self.progress.seconds, last = self.progress.seconds + now - last, now
             self.progress.done += more
-            took = max(1e-9, time.monotonic() - began)
+            self.progress.answered += more
             self.run.progress.tick(
                 Tick(
                     stage="evaluate",
                     done=self.progress.done,
                     total=self.progress.total,
                     unit="answers",
-                    figures={"answers_per_second": (self.progress.done - before) / took},
+                    figures={"answers_per_second": self.progress.rate},
                 )
             )
 

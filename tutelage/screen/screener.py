@@ -12,7 +12,7 @@ from functools import cache
 from tutelage.core.finding import Finding, placeholder, redacted
 from tutelage.core.recipe.screen import Screen, ScreenAction
 from tutelage.core.row import Example
-from tutelage.screen import injection, pii, secrets
+from tutelage.screen import injection, pii, secrets, toxicity
 from tutelage.screen.endpoint import ask
 from tutelage.screen.rewrite import read, rewrite
 from tutelage.screen.scan import Detectors, Scanner
@@ -21,7 +21,9 @@ DETECTORS: Mapping[str, tuple[Callable[[], Scanner], tuple[str, ...]]] = {
     "pii": (pii.scanner, pii.KINDS),
     "secrets": (secrets.scanner, secrets.KINDS),
     "injection": (injection.scanner, injection.KINDS),
+    "toxicity": (toxicity.scanner, toxicity.KINDS),
 }
+UNASKED = ("toxicity",)  # look only where an action names them or one of their kinds
 Marks = dict[int, dict[int, list[Finding]]]  # by row, then by place among the texts of `read`
 Text = tuple[str, str]  # the name that stands before it, empty if none does, and its words
 ROWS_AT_ONCE = 512
@@ -58,6 +60,7 @@ class Screener:
     def __init__(self, section: Screen, key: bytes = b"") -> None:
         self._section = section
         self._key = key
+        self._looking = looking(section)
 
     @property
     def asks(self) -> bool:
@@ -125,7 +128,7 @@ class Screener:
         looked = list(dict.fromkeys(one for one in texts if len(one[1]) >= LEAST_TEXT))
         whole = [f"{name}: {text}" if name else text for name, text in looked]
         found: dict[Text, list[Finding]] = {}
-        for index, own in _detectors().find(whole).items():
+        for index, own in _detectors(self._looking).find(whole).items():
             key = looked[index]
             found[key] = _within(own, len(whole[index]) - len(key[1]))
         for detector in self._section.detectors:
@@ -168,9 +171,19 @@ def pseudonym(kind: str, words: str, key: bytes) -> str:
     return f"[{kind.upper()}_{told.hexdigest()[:12]}]"
 
 
+def looking(section: Screen) -> tuple[str, ...]:
+    """The detectors of rules that look at the rows, by name."""
+    asked = set(section.actions)
+    return tuple(
+        name
+        for name, (_, kinds) in DETECTORS.items()
+        if name not in UNASKED or not asked.isdisjoint((name, *kinds))
+    )
+
+
 @cache
-def _detectors() -> Detectors:
-    return Detectors([scanner() for scanner, _ in DETECTORS.values()])
+def _detectors(names: tuple[str, ...]) -> Detectors:
+    return Detectors([DETECTORS[name][0]() for name in names])
 
 
 def _within(findings: Sequence[Finding], before: int) -> list[Finding]:

@@ -20,10 +20,11 @@ Format = Literal[
     "fields",
     "chat_log",
     "transcript",
+    "policy",
     "row",
 ]
 
-SPEAKERLESS: tuple[Format, ...] = ("alpaca", "fields")
+SPEAKERLESS: tuple[Format, ...] = ("alpaca", "fields", "policy")
 
 
 class Fields(Section):

@@ -38,7 +38,8 @@ class Screen(Section):
     actions: Mapping[str, ScreenAction] = Field(
         default_factory=dict,
         description="What becomes of findings, by kind (`email`) or by detector (`pii`, `secrets`, "
-        "`injection`, an endpoint's name); the kind's own goes first, others are reported.",
+        "`injection`, an endpoint's name); the kind's own goes first, others are reported. "
+        "`toxicity` looks only where it or one of its kinds is named.",
     )
     key_env: str | None = Field(
         None, min_length=1, description="Environment variable that holds the key of pseudonyms."
@@ -60,5 +61,5 @@ class Screen(Section):
             yield (place,), f"`{place}` has no effect: no action is `pseudonymise`"
         names = [one.name for one in self.detectors]
         for number, name in enumerate(names):
-            if name in ("pii", "secrets", "injection") or name in names[:number]:
+            if name in ("pii", "secrets", "injection", "toxicity") or name in names[:number]:
                 yield ("detectors", number, "name"), f"a detector is called `{name}` already"

@@ -22,7 +22,7 @@ from tutelage.curate.synthesis.sift import Sifted, drafts_of, sift
 from tutelage.curate.synthesis.teacher import STAGE, Teaching
 from tutelage.score.endpoint import Endpoint, Spent, cost_of
 from tutelage.screen.people import mark
-from tutelage.screen.screener import DETECTORS
+from tutelage.screen.screener import looking
 from tutelage.store.artifact import Artifact, pretty, read_json
 from tutelage.store.ingest import digests_of, uri_of
 from tutelage.store.replies import Replies
@@ -136,7 +136,7 @@ def _write(draft: Draft, drafts: list[Drafted], sifted: Sifted, form: Mapping[st
 
 def detectors(section: Screen) -> list[dict[str, Json]]:
     """Which detectors have looked at drafts: those of rules, and endpoints with their address."""
-    rules: list[dict[str, Json]] = [{"name": name, "by": "rules"} for name in DETECTORS]
+    rules: list[dict[str, Json]] = [{"name": name, "by": "rules"} for name in looking(section)]
     asked: list[dict[str, Json]] = [
         {"name": one.name, "by": "endpoint", "url": one.url, "least_score": one.least_score}
         for one in section.detectors

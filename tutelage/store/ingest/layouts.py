@@ -48,6 +48,7 @@ def lay(row: dict[str, Any], layout: Format, fields: Fields | None, kept: set[st
         "preference": preference,
         "chat_log": chat_log,
         "transcript": _messages,
+        "policy": _messages,
     }
     if layout in ONE_ANSWER and all(row.get(name) is not None for name in PAIR):
         raise Fault(

@@ -22,6 +22,7 @@ from tutelage.store.ingest.laid import Laid
 from tutelage.store.ingest.layouts import lay
 from tutelage.store.ingest.opened import plain_suffix
 from tutelage.store.ingest.options import choice, held_out
+from tutelage.store.ingest.policy import exemplars
 from tutelage.store.ingest.provenance import OF_EVENT, Given, must_say, reviews_of, whence
 from tutelage.store.ingest.records import COLUMNAR, Record, Refused, records
 from tutelage.store.ingest.roles import with_roles
@@ -29,7 +30,7 @@ from tutelage.store.ingest.shape import check, check_answer
 from tutelage.store.ingest.transcript import talks
 
 LOOKED_AT = 100  # rows, to know the layout of a file
-OWN = ("messages", "row", "transcript")  # layouts whose rows may say where they come from
+OWN = ("messages", "row", "transcript", "policy")  # layouts whose rows may say where they come from
 TOLD_EVERY = 10_000  # rows
 
 
@@ -146,6 +147,8 @@ class Rows:
     def _records(self, part: Part) -> Iterator[Record | Refused]:
         if self.reading.format == "transcript":
             return talks(part.path, part.uri, self.reading.roles, self.unused)
+        if self.reading.format == "policy":
+            return exemplars(part.path, part.uri)
         return records(part.path, part.uri)
 
     def _detected(self, head: Sequence[Record | Refused]) -> Format:

@@ -27,7 +27,10 @@ LINES = (".jsonl", ".ndjson")
 TABLES = {".csv": ",", ".tsv": "\t"}
 COLUMNAR = (".parquet", ".arrow", ".feather")  # their rows have numbers, not lines
 SUFFIXES = (*LINES, ".json", *TABLES, *COLUMNAR)
-TEXTS = (".txt", ".log")  # of transcripts
+OTHERWISE = {  # how files are read that hold no rows as such
+    **dict.fromkeys((".txt", ".log"), "transcript` reads texts in which speakers take turns"),
+    **dict.fromkeys((".yaml", ".yml"), "policy` reads the topics of a policy"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,12 +65,11 @@ def records(path: Path, name: str) -> Iterator[Record | Refused]:
         return rows(path, name)
     if suffix in (*LINES, ".json", *TABLES):
         return _written(path, name, suffix)
-    hint = "`format: transcript` reads texts in which speakers take turns"
     raise RowError(
         f"`{suffix or path.name}` is no kind of file that holds rows",
         where=name,
         expected=f"{', '.join(SUFFIXES)}, the texts among them also .gz or .zst",
-        hint=hint if suffix in TEXTS else "",
+        hint=f"`format: {OTHERWISE[suffix]}" if suffix in OTHERWISE else "",
     )
 
 
