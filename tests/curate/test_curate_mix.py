@@ -14,7 +14,7 @@ from tutelage.core.errors import RecipeError, RowError
 from tutelage.core.ledger import Reason
 from tutelage.core.recipe import Curate, loads
 from tutelage.core.row import Example, Source, Split
-from tutelage.curate.mix import Mixed, share_out
+from tutelage.curate.mix import Mixed, share_out, told_of
 from tutelage.curate.mix import mix as mixed_of
 from tutelage.curate.shelf import Rows
 
@@ -183,3 +183,28 @@ def test_a_source_is_called_by_its_file_unless_it_is_named() -> None:
     source = {"path": "data/general.jsonl.gz", "origin": "human", "licence": "CC0-1.0"}
     curate = Curate.model_validate({"sources": [source, {**source, "name": "talk"}]})
     assert [one.called for one in curate.sources] == ["general", "talk"]
+
+
+@pytest.mark.parametrize(
+    ("stages", "sources", "words", "note"),
+    [
+        ([], "a", "all rows are of one source; 10 to 30 % of general rows", True),
+        ([{"name": "one", "mix": {"a": 1}}], "ab", "all rows are of one source", True),
+        ([], "ab", "2 sources, as many rows as each has", False),
+        ([{"name": "one", "mix": {"a": 4, "b": 1}}], "ab", "one: a 80 %, b 20 %", False),
+    ],
+)
+def test_a_mix_is_told_and_general_rows_are_thought_of(
+    stages: list[dict[str, Any]], sources: str, words: str, note: bool
+) -> None:
+    told = told_of(section(stages, sources))
+    assert (told[0].startswith(words), told[1]) == (True, note)
+
+
+def test_a_source_too_small_to_be_held_out_leaves_the_others_held_out() -> None:
+    examples, names = rows(a=400, b=9)
+    mixed = mix(examples, names, section([{"name": "one", "mix": {"a": 99, "b": 1}}], "ab"), seed=7)
+    of = dict(zip([one.id for one in examples], names, strict=True))
+    kept = Counter((of[one.id], one.split) for one in mixed.examples)
+    assert mixed.counts == {"one": {"a": 400, "b": 4}}
+    assert kept == {("a", "train"): 400, ("b", "train"): 4, ("a", "validation"): 40}

@@ -84,6 +84,19 @@ def test_the_file_of_a_red_team_suite_is_its_seeds(tmp_path: Path) -> None:
     assert one(made, "refusal_raw", "zero_shot").value == 0.0
 
 
+def test_a_model_that_refuses_all_is_better_in_one_metric_and_worse_in_another(
+    tmp_path: Path,
+) -> None:
+    made = measured(tmp_path)
+    ladder = read_json(made.file("summary.json"))["suites"][0]["ladder"]
+    assert (ladder["metric"], ladder["needed"]) == ("answered", "mixed")
+    (contrary,) = ladder["contrary"]
+    assert (contrary["metric"], contrary["better"], contrary["low"] > 0) == (
+        *("refusal", "higher"),
+        True,
+    )
+
+
 def test_without_labels_no_gate_rests_on_the_detector(tmp_path: Path) -> None:
     heard = Heard()
     made = measured(tmp_path, heard=heard)

@@ -21,6 +21,7 @@ from tutelage.curate.traits import named
 from tutelage.screen.ngrams import Indices
 
 Counts = dict[str, int]  # rows by source
+GENERAL = (0.1, 0.3)  # shares of general rows that teams mix into a job's own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +55,7 @@ def mix(
     for apart in (False, True):
         waiting = _ranked(rows, np.flatnonzero(held == apart), names, seed)
         has = Counter({name: len(own) for name, own in waiting.items()})
-        wanted = _shrunk(section, has) if apart else _planned(section.stages, has)
+        wanted = _held(section, taught, has) if apart else _planned(section.stages, has)
         for stage, counts in wanted.items():
             for source, count in counts.items():
                 chosen, waiting[source] = waiting[source][:count], waiting[source][count:]
@@ -73,6 +74,27 @@ def mix(
         },
         counts=taught,
     )
+
+
+def told_of(section: Curate) -> tuple[str, bool]:
+    """What the rows are mixed from, in words, and whether to think of general rows.
+
+    Training on one job's rows alone takes other abilities away, full training most; a tenth to
+    three tenths of general rows keep more of them. Which they are only the recipe's author knows.
+    """
+    staged = {name for stage in section.stages for name in stage.mix}
+    if len(staged or section.sources) == 1:
+        low, high = (f"{100 * share:.0f}" for share in GENERAL)
+        told = f"all rows are of one source; {low} to {high} % of general rows (`curate.stages`) "
+        return told + "keep more of what the base can do besides, which suites measure", True
+    if not staged:
+        return f"{len(section.sources)} sources, as many rows as each has", False
+    return "; ".join(f"{one.name}: {_shares(one)}" for one in section.stages), False
+
+
+def _shares(stage: Stage) -> str:
+    total = sum(stage.mix.values())
+    return ", ".join(f"{name} {100 * share / total:.0f} %" for name, share in stage.mix.items())
 
 
 def over_limit(examples: Sequence[Example], rows: int | None, seed: int) -> dict[int, LedgerEntry]:
@@ -163,13 +185,25 @@ def _check(stage: Stage, counts: Counts, has: Mapping[str, int]) -> None:
         )
 
 
-def _shrunk(section: Curate, has: Mapping[str, int]) -> dict[str, Counts]:
-    """What is held out of each stage: its shares of the rows there are, the scarcest deciding."""
+def _held(
+    section: Curate, taught: Mapping[str, Counts], has: Mapping[str, int]
+) -> dict[str, Counts]:
+    """What is held out of each stage: its shares of the rows there are, the scarcest deciding.
+
+    A source too scarce for its share of `curate.validation` decides nothing, or a few rows more or
+    less of a small source would leave nothing held out; it gives what it has.
+    """
     users = Counter(name for stage in section.stages for name in stage.mix)
     found: dict[str, Counts] = {}
     for stage in section.stages:
         part = {name: has[name] // users[name] for name in stage.mix}
-        found[stage.name] = share_out(stage.mix, _longest(stage.mix, part, stage.mix))
+        rows = sum(taught[stage.name].values())
+        least = round(rows * section.validation / (1 - section.validation))
+        asked = share_out(stage.mix, least)
+        bound = [name for name in stage.mix if part[name] >= max(1, asked[name])]
+        whole = max(least, _longest(stage.mix, part, bound)) if bound else least
+        shares = share_out(stage.mix, whole)
+        found[stage.name] = {name: min(count, part[name]) for name, count in shares.items()}
     return found
 
 

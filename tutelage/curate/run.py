@@ -19,7 +19,7 @@ from tutelage.curate.tokens import base_of
 from tutelage.store.artifact import Artifact
 from tutelage.store.run import Run
 
-VERSION = 9  # raised when the same sources come to another dataset
+VERSION = 10  # raised when the same sources come to another dataset
 
 
 def run(section: Curate, inputs: Mapping[str, Artifact], run: Run) -> Artifact:

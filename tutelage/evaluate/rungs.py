@@ -22,6 +22,8 @@ def ladder(suite: Measured, found: Sequence[Metric], seed: int) -> dict[str, Jso
     `best` is the rung without training that has the best value. As it is picked by the same
     answers its value flatters it, never the tuned model. Tuning was needed where the tuned
     model is surely better than every such rung, and not where it is surely worse than one.
+    Where the headline of another scorer of the suite says the contrary, as of refusals and
+    answers, no one metric tells: it is `mixed`, and `contrary` has the others.
     """
     untuned = [name for name in UNTUNED if name in suite.samples]
     if not untuned or not suite.latency or suite.weighed:
@@ -33,13 +35,16 @@ def ladder(suite: Measured, found: Sequence[Metric], seed: int) -> dict[str, Jso
     against = {one.baseline: one for one in mine if one.system == TUNED and one.baseline}
     best = max(untuned, key=lambda name: _rank(alone[name], measure))
     forms: list[Json] = [_difference(against[name]) for name in untuned]
+    needed = _needed([against[name] for name in untuned], measure)
+    contrary = _contrary(suite, found, {"yes": "no", "no": "yes"}.get(needed, ""), best)
     return {
         "metric": metric,
         "unit": measure.unit,
         "better": measure.better,
         "rungs": [_rung(suite, name, alone[name]) for name in LADDER if name in suite.samples],
         "best": best,
-        "needed": _needed([against[name] for name in untuned], measure),
+        "needed": "mixed" if contrary else needed,
+        "contrary": contrary,
         "differences": forms,
         "constrained": _constrained(suite, measure, best, seed),
     }
@@ -80,6 +85,26 @@ def _needed(against: Sequence[Metric], measure: Measure) -> str:
     if any(high < 0 for _, high in gains):
         return "no"
     return "yes" if all(low > 0 for low, _ in gains) else "not shown"
+
+
+def _contrary(suite: Measured, found: Sequence[Metric], needed: str, best: str) -> list[Json]:
+    """The headlines of other scorers by which tuning was needed so, each beside the best rung."""
+    forms: list[Json] = []
+    others = dict.fromkeys(one.headline for one in suite.scorers if one.headline)
+    for name in [one for one in others if one != headline_of(suite.scorers)]:
+        measure = next(one for one in suite.measures if one.metric == name)
+        against = [
+            one
+            for one in found
+            if _of_headline(one, suite.name, name)
+            and one.system == TUNED
+            and one.baseline in UNTUNED
+        ]
+        if against and _needed(against, measure) == needed:
+            beside = next(one for one in against if one.baseline == best)
+            named: dict[str, Json] = {"metric": name, "unit": measure.unit}
+            forms.append({**named, "better": measure.better, **_difference(beside)})
+    return forms
 
 
 def _difference(one: Metric) -> dict[str, Json]:

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tutelage.core.metric import Metric
-from tutelage.gate.page.charts import metric_groups
+from tutelage.gate.page.charts import metric_groups, needs
 from tutelage.gate.page.draw import (
     Scale,
     Series,
@@ -133,3 +134,18 @@ def test_a_level_is_drawn_on_its_own_axis() -> None:
     assert (took.text, took.span) == ("4.00", "2.00 to ∞")  # the title names the unit
     assert took.high == 100.0
     assert 0 < took.x < 100
+
+
+def test_a_corrected_rate_is_drawn_as_it_was_measured_and_never_above_all() -> None:
+    def of(system: str, value: float, **more: Any) -> Metric:
+        form = {"metric": "answered", "suite": "twins", "method": "rogan-gladen", "n": 109}
+        return Metric(system=system, value=value, **{"low": 0.6, "high": 1.0, **form, **more})
+
+    found = [
+        of("zero_shot", 1.0),
+        of("tuned", 0.715),
+        of("tuned", 0.715, baseline="zero_shot", difference=-0.294, low=-0.396, high=-0.202),
+    ]
+    suite = {"name": "twins", "headline": "refusal", "discordant": {}}
+    (need,) = needs(suite, Measure(metric="answered", says="answered"), found)
+    assert (need.before, need.tuned, need.answer) == ("100.0 %", "71.5 %", "no")

@@ -39,6 +39,7 @@ def ladder(**more: Any) -> dict[str, Any]:
         "needed": "yes",
         "differences": [over("zero_shot", 0.7, 0.9), over("constrained", 0.5, 0.7)],
         "constrained": {},
+        "contrary": [],
         **more,
     }
 
@@ -84,11 +85,27 @@ def test_costs_are_of_a_task_and_latency_in_milliseconds() -> None:
     assert tuned.gain == ""
 
 
-@pytest.mark.parametrize("needed", ["no", "not shown"])
+def test_what_says_the_contrary_stands_in_the_same_line() -> None:
+    against = {**over("constrained", 0.4, 0.6), "metric": "refusal", "unit": "share"}
+    said = sentence_of(
+        ladder(
+            needed="mixed",
+            differences=[over("constrained", -0.3, -0.1)],
+            contrary=[{**against, "better": "higher"}],
+        )
+    )
+    assert said.endswith(
+        "-20.0 points (-30.0 to -10.0); but refusal +50.0 points (+40.0 to +60.0), "
+        "better than constrained"
+    )
+
+
+@pytest.mark.parametrize("needed", ["no", "not shown", "mixed"])
 def test_a_ladder_may_deny_it_and_a_suite_may_have_none(needed: str) -> None:
     view = ladder_view(ladder(needed=needed), PROMPTS)
     assert view is not None
-    assert view.answer == {"no": "No, it did harm", "not shown": "Not shown"}[needed]
+    answers = {"no": "No, it did harm", "not shown": "Not shown"}
+    assert view.answer == {**answers, "mixed": "Better in one, worse in another"}[needed]
     assert ladder_view(None, PROMPTS) is None
 
 

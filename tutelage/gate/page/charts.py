@@ -193,11 +193,18 @@ def needs(suite: Mapping[str, Any], measure: Measure, metrics: Sequence[Metric])
         signed=True,
         unit=measure.unit,
     )
-    return [_need(suite, one, scale, measure.better) for one in paired]
+    found = alone(metrics, suite["name"], measure.metric, ALL)
+    values = {one.system: one.value for one in found}
+    return [
+        _need(suite, one, (scale, measure.better), values.get(one.baseline or "", math.nan))
+        for one in paired
+    ]
 
 
-def _need(suite: Mapping[str, Any], metric: Metric, scale: Scale, better: str) -> Need:
-    value = metric.difference if metric.difference is not None else math.nan
+def _need(
+    suite: Mapping[str, Any], metric: Metric, drawn: tuple[Scale, str], before: float
+) -> Need:
+    scale, better = drawn
     above, below = ("yes", "no") if better == "higher" else ("no", "yes")
     answer = above if metric.low > 0 else below if metric.high < 0 else "not shown"
     return Need(
@@ -205,7 +212,7 @@ def _need(suite: Mapping[str, Any], metric: Metric, scale: Scale, better: str) -
         metric=metric.metric,
         answer=answer,
         tuned=percent(metric.value, metric.unit),
-        before=percent(metric.value - value, metric.unit),
+        before=percent(before, metric.unit),
         whisker=whisker(metric, scale),
         ticks=scale.ticks,
         zero=scale.at(0.0),

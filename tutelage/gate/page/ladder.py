@@ -11,7 +11,12 @@ from tutelage.core.systems import TUNED, TUNED_CONSTRAINED
 from tutelage.gate.page.draw import MISSING, bare, percent, points, span
 
 Form = Mapping[str, Any]  # of `summary.json`
-ANSWERS = {"yes": "Yes", "no": "No, it did harm", "not shown": "Not shown"}
+ANSWERS = {
+    "yes": "Yes",
+    "no": "No, it did harm",
+    "not shown": "Not shown",
+    "mixed": "Better in one, worse in another",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,9 +71,16 @@ def sentence_of(ladder: Form) -> str:
         f"{percent(_number(rungs[best]['value']), unit)} of {best}, the best without training: "
         f"{_gain(gain, unit)}"
     )
+    for one in ladder["contrary"]:
+        said += f"; but {one['metric']} {_gain(one, one['unit'])}, {_better(one)} than {best}"
     if len(others) < 2:
         return said
     return f"{said}; {_beside(ladder, len(others))}"
+
+
+def _better(one: Form) -> str:
+    gained = _number(one["difference"]) > 0
+    return "better" if gained == (one["better"] == "higher") else "worse"
 
 
 def held_sentence(ladder: Form) -> str:

@@ -175,7 +175,7 @@ def _suites(evidence: Evidence, summary: Mapping[str, Any]) -> list[SuiteView]:
                 uses=evidence.uses.get(form["name"]),
                 headline=headline.metric,
                 ladder=ladder_view(form.get("ladder"), summary.get("prompts", {})),
-                needs=charts.needs(form, headline, evidence.metrics),
+                needs=_needs(form, measures, evidence.metrics),
                 metrics=charts.metric_groups(form["name"], scored, evidence.metrics),
                 passes=pass_curve(form["name"], measures, evidence.metrics),
                 slices=charts.slice_groups(form, evidence.metrics),
@@ -192,6 +192,16 @@ def _suites(evidence: Evidence, summary: Mapping[str, Any]) -> list[SuiteView]:
             )
         )
     return found
+
+
+def _needs(
+    form: Mapping[str, Any], measures: Sequence[Measure], metrics: Sequence[Metric]
+) -> list[charts.Need]:
+    """Whether tuning was needed, by the headline and by the metrics that say the contrary."""
+    contrary = (form.get("ladder") or {}).get("contrary", ())
+    names = (form["headline"], *(one["metric"] for one in contrary))
+    by_name = {one.metric: one for one in measures}
+    return [one for name in names for one in charts.needs(form, by_name[name], metrics)]
 
 
 def _people(evidence: Evidence) -> Mapping[str, Any] | None:
