@@ -193,6 +193,29 @@ def test_a_refused_look_at_an_answer_is_unread(tmp_path: Path) -> None:
     assert taste["suites"]["calls"]["win_rate"]["n"] == COUNT - 1
 
 
+def test_a_judge_that_left_out_many_looks_opens_no_gate(tmp_path: Path) -> None:
+    labels(tmp_path)
+    looks = 60 * 2 + 60 * 2
+    heard = Heard()
+    for refused, outcome in ((1, "pass"), (2, "inconclusive")):  # of 24
+        (tmp_path / str(refused)).mkdir()
+        with (
+            answering(likes_calls, [200] * looks + [400] * refused) as (url, _),
+            project(
+                tmp_path / str(refused),
+                recipe=RECIPE.format(url=url).replace("labels.jsonl", "../labels.jsonl"),
+                count=COUNT,
+                progress=heard,
+            ) as run,
+        ):
+            made = report(run, FakeBench({"tuned": oracle(COUNT), "zero_shot": never}))
+            verdict = judge(run.recipe.rules(), read_metrics(made.file(METRICS)))
+        assert verdict.rules[0].decided.outcome == outcome
+    assert "no verdict in 2 of 24 looks at `calls`" in verdict.rules[0].decided.because
+    assert "see why its endpoint refuses them" in verdict.rules[0].advice
+    assert any("no verdict in 2 of 24 looks" in warning for warning in heard.warnings)
+
+
 @pytest.mark.parametrize(("failures", "asked"), [([400] * 99, 10), ([400] * 4, 4)])
 def test_an_endpoint_that_refuses_every_look_ends_the_evaluation(
     failures: list[int], asked: int

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from tutelage.core.digest import Json
 from tutelage.core.intervals import Interval
+from tutelage.core.metric import CURE
 from tutelage.core.recipe import Evaluate
 from tutelage.core.recipe import Judge as Keys
 from tutelage.core.sample import Sample
@@ -40,6 +41,7 @@ from tutelage.store.run import Run
 from tutelage.store.store import Draft
 
 BOOTSTRAP = "evaluate.judges"
+UNREAD_AT_MOST = 0.05  # of a suite's looks: those left out are no random ones
 REFUSED_AT_FIRST = 10  # looks in a row, and no reply yet: the endpoint answers nobody
 
 
@@ -83,6 +85,7 @@ class Opinion:
     scores: Mapping[str, Scored]  # by system
     ratings: Sequence[Rating]
     form: Mapping[str, Json]
+    unread: int  # looks without a verdict
     strengths: Mapping[str, Interval] = field(default_factory=dict)  # by system
 
 
@@ -114,8 +117,12 @@ def judge_all(
             if section.rates(keys, suite.name):
                 opinion = _opinion(keys, asking.ask, suite, run)
                 ratings += opinion.ratings
-                told[suite.name] = dict(opinion.form)
-                found[number] = _with(suite, keys, opinion, reasons)
+                shut = _unread(keys, suite, opinion)
+                if shut:
+                    run.progress.warn(f"{shut}: no gate rests on it")
+                told[suite.name] = {**opinion.form, "unread": opinion.unread, "locked": shut}
+                closed = {metric: reason or shut for metric, reason in reasons.items()}
+                found[number] = _with(suite, keys, opinion, closed)
         asking.check()
         if asking.refused:
             told_of = f"judge `{keys.name}`: its endpoint refused {asking.refused:,} looks"
@@ -170,7 +177,8 @@ def _opinion(keys: Keys, ask: Ask, suite: Measured, run: Run) -> Opinion:
     return Opinion(
         scores=pair_scores(judged.ratings, names_of(keys)),
         ratings=judged.ratings,
-        form={**report.to_dict(), "unread": judged.unread},
+        form=report.to_dict(),
+        unread=judged.unread,
         strengths=report.strengths,
     )
 
@@ -194,7 +202,16 @@ def _marked(keys: Keys, ask: Ask, suite: Measured) -> Opinion:
         f"{system}.{criterion}": interval_form(one)
         for (system, criterion), one in rubric_means(ratings).items()
     }
-    return Opinion(scores=scores, ratings=ratings, form={"means": means, "unread": unread})
+    return Opinion(scores=scores, ratings=ratings, form={"means": means}, unread=unread)
+
+
+def _unread(keys: Keys, suite: Measured, opinion: Opinion) -> str:
+    """Why no gate rests on what is left where too many looks came to no verdict; else empty."""
+    looks = opinion.unread + len(opinion.ratings)
+    if opinion.unread <= UNREAD_AT_MOST * looks:
+        return ""
+    told = f"judge `{keys.name}` came to no verdict in {opinion.unread:,} of {looks:,} looks at "
+    return f"{told}`{suite.name}`, more than 1 in 20{CURE}see why its endpoint refuses them"
 
 
 def _alone(sample: Sample, request: str, system: str) -> Pair:

@@ -78,7 +78,8 @@ def twice_named(judges: Sequence[Keys], others: Iterable[str]) -> str:
 
 def locked(measures: Sequence[Measure], reason: str) -> list[Measure]:
     """The same metrics, on which no gate may rest where there is a reason."""
-    lock = f"{reason}{CURE}{OPENING}" if reason else ""
+    cure = "" if CURE in reason else f"{CURE}{OPENING}"
+    lock = f"{reason}{cure}" if reason else ""
     return [replace(one, locked=lock) for one in measures]
 
 
