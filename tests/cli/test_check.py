@@ -10,7 +10,7 @@ import pytest
 from tests.cli.conftest import Tutelage
 from tests.journey.project import build
 from tests.micro import write_rows
-from tutelage.cli.checking import LONGEST, SAMPLED, sampled
+from tutelage.cli.rendering import LONGEST, SAMPLED, sampled
 from tutelage.core.conversation import Message
 from tutelage.core.row import Example, Source
 

@@ -65,20 +65,59 @@ def crossing(artifact: Artifact) -> list[str]:
     ]
 
 
-def test_a_row_made_from_one_held_out_is_not_taught(tmp_path: Path) -> None:
+def test_rows_made_from_one_held_out_are_held_out(tmp_path: Path) -> None:
     held = of_side(curate(tmp_path), "validation")
-    children = [made(at, one.id) for at, one in enumerate(held)]
+    children = [made(at, held[at % len(held)].id) for at in range(20)]
+
+    artifact = curate(tmp_path, *children)
+
+    assert crossing(artifact) == gone(artifact) == []
+    assert len(of_side(artifact, "validation")) == len(held) + 20
+    assert len(of_side(artifact, "train")) == len(ASKED) - len(held)
+
+
+def test_a_row_made_from_rows_of_both_sides_goes(tmp_path: Path) -> None:
+    first = curate(tmp_path)
+    held, taught = of_side(first, "validation")[0], of_side(first, "train")[0]
+    children = [made(at, held.id) | {"parents": [taught.id, held.id]} for at in range(20)]
 
     artifact = curate(tmp_path, *children)
 
     left_out = gone(artifact)
     assert crossing(artifact) == []
-    assert 0 < len(left_out) == artifact.counts["drop.across_split"]
-    assert len(kept(artifact)) == len(ASKED) + len(children) - len(left_out)
-    assert {one.other_row for one in left_out} <= {one.id for one in held}
-    assert all(one.detail.endswith("which is held out") for one in left_out)
-    assert f"across_split: {len(left_out)}" in artifact.file(CARD).read_text(encoding="utf-8")
+    assert len(left_out) == artifact.counts["drop.across_split"] == 20
+    assert {one.other_row for one in left_out} == {held.id, taught.id}
+    told = {one.detail.rpartition(", ")[2] for one in left_out}
+    assert told == {"which is held out", "which is taught"}
+    assert "across_split: 20" in artifact.file(CARD).read_text(encoding="utf-8")
     assert "across_split" in str(explain_row(Store.beside(tmp_path), left_out[0].row))
+
+
+def test_a_row_that_stands_for_one_made_from_a_row_held_out_is_held_out(tmp_path: Path) -> None:
+    held = of_side(curate(tmp_path), "validation")
+    twins: list[Any] = []
+    for at, one in enumerate(held):
+        child = made(at, one.id)
+        twins += [form(child["messages"][0]["content"].upper(), f"SAID {at}"), child]
+
+    artifact = curate(tmp_path, *twins)
+
+    assert artifact.counts["drop.exact_duplicate"] == len(held)
+    assert all(one.origin == "human" for one in kept(artifact))
+    assert sum("SAID" in str(one) for one in of_side(artifact, "validation")) == len(held)
+    assert sum("SAID" in str(one) for one in of_side(artifact, "train")) == 0
+
+
+def test_a_few_rows_that_all_others_were_made_from_leave_some_held_out(tmp_path: Path) -> None:
+    few = kept(curate(tmp_path, validation=0.0))
+    children = [made(at, few[at % len(few)].id) for at in range(300)]
+
+    artifact = curate(tmp_path, *children, validation=0.01)
+
+    assert crossing(artifact) == gone(artifact) == []
+    assert len(of_side(artifact, "validation")) == (300 + len(ASKED)) // len(ASKED)
+    alone = [made(at, few[0].id) for at in range(300)]
+    assert of_side(curate(tmp_path, *alone, validation=0.01), "validation") == []
 
 
 def test_rows_made_from_taught_ones_are_all_taught(tmp_path: Path) -> None:
@@ -125,9 +164,10 @@ def test_what_was_made_is_known_however_far_up_and_by_the_id_it_was_read_under(
 
     artifact = curate(tmp_path, *letters, *between, *last, screen=screen)
 
-    assert gone(artifact)
+    assert of_side(artifact, "validation")
     sides = {one.messages[0].content: one.split for one in kept(artifact)}
+    assert len(sides) == 4 * len(letters)
     for at, row in enumerate(letters):
         side = sides[row["messages"][0]["content"]]
         of_it = (between[at]["messages"][0]["content"], last[at]["messages"][0]["content"])
-        assert {sides.get(asked, side) for asked in of_it} == {side}
+        assert {sides[asked] for asked in of_it} == {side}

@@ -8,15 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 import tutelage as tt
-from tutelage.core.errors import GateShut, RecipeError
+from tutelage.cli.opt_out import of_opt_outs
+from tutelage.core.errors import GateShut, RecipeError, StoreError
 from tutelage.core.recipe import Recipe, Release
 from tutelage.curate import run as door
 from tutelage.curate.written import REJECTED
 from tutelage.release.opt_outs import refuse_opt_outs
 from tutelage.screen.people import disguised
 from tutelage.store.artifact import Artifact
+from tutelage.store.ingest import example_of
 from tutelage.store.lineage import explain_row, opted_out
 from tutelage.store.opt_outs import read_opt_outs
 from tutelage.store.run import Run
@@ -98,6 +101,77 @@ def test_rows_made_from_one_that_was_taken_back_go_too(folder: Path) -> None:
     assert asked(kept) == ["And then?", "Is it far?"]
 
 
+def made_from(row: dict[str, Any]) -> dict[str, Any]:
+    """A correction of a row, by the id it has as it is written."""
+    whole = example_of({**row, "origin": "human", "licence": "MIT"}, "rows.jsonl", 1)
+    return form("Put otherwise", "yes", origin="human_edited", editor="Ed", parents=[whole.id])
+
+
+GONE: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    (form("WRITE BOB@x.org", "Come", author="Ann"), {}),  # repeats a row
+    (form("Which?", "ann@x.org", author="Ann"), {"screen": {"actions": {"pii": "drop"}}}),
+    (form("Why?", "so", author="Ann", licence="GPL-3.0-only"), {"licences": ["MIT"]}),
+    (form("Which?", "ann@x.org", author="Ann"), {"screen": KEYED["screen"]}),
+    (form("WRITE ann@x.org", "Come", author="Ann"), KEYED),  # does so then
+]
+
+
+@pytest.mark.parametrize(("row", "section"), GONE)
+def test_what_was_made_from_a_row_is_known_where_that_was_dropped_or_redacted(
+    row: dict[str, Any], section: dict[str, Any], folder: Path
+) -> None:
+    rows = [form("Write bob@x.org", "come", author="Bob"), row, made_from(row)]
+    write(folder, "rows.jsonl", *rows)
+    artifact, recipe = curate(folder, **section)
+    out = write(folder, "out.jsonl", {"author": "Ann"})
+
+    with pytest.raises(GateShut) as caught:
+        refuse_opt_outs(Release(opt_out=out), artifact, recipe)
+    back = tt.opted_out(str(folder / out), folder, keys=[b"k" * 32])
+
+    child = next(one.id for one in read_rows(artifact.file(ROWS)) if one.parents)
+    assert child in {one.where for one in caught.value.rows}
+    assert sorted(one.because for one in back.rows) == ["its author", "the row it was made from"]
+    assert child in {one.example.id for one in back.rows if one.datasets == (artifact,)}
+
+
+def test_the_same_words_of_somebody_else_are_not_taken_back(folder: Path) -> None:
+    same = [form("And then?", "come", author=who) for who in ("Bob", "Ann")]
+    write(folder, "rows.jsonl", *same, form("Where?", "here"))
+    artifact, recipe = curate(folder)
+    out = write(folder, "out.jsonl", {"author": "Ann"})
+
+    refuse_opt_outs(Release(opt_out=out), artifact, recipe)
+    (taken,) = opted_out(Store.beside(folder), read_opt_outs(out, recipe))
+    assert (taken.example.author, taken.datasets, taken.left_out) == ("Ann", (), (artifact,))
+
+
+def test_an_empty_list_is_told_and_an_empty_name_means_no_row(folder: Path) -> None:
+    curate(folder)
+    (folder / "out.jsonl").write_text("")
+    console, reply = Console(width=40), of_opt_outs(str(folder / "out.jsonl"), folder)
+    assert reply.draw is not None
+    with console.capture() as said:
+        reply.draw(console)
+    assert "the list is empty: it names nobody" in said.get()
+    with pytest.raises(StoreError, match="no dataset and no ledger knows"):
+        tt.explain_row("", folder)
+
+
+def test_the_same_words_made_from_another_row_stay(folder: Path) -> None:
+    bob, ann = form("And then?", "come", author="Bob"), form("Why?", "so", author="Ann")
+    write(folder, "rows.jsonl", bob, ann, made_from(ann), made_from(bob))
+    out = write(folder, "out.jsonl", {"author": "Ann"})
+
+    artifact, _ = curate(folder, opt_out=out)
+
+    assert asked(artifact) == ["And then?", "Put otherwise"]
+    taken = [one for one in read_ledger(artifact.file(LEDGER)) if one.reason == "opted_out"]
+    told = [f"rows.jsonl:{at} is taken back by {why}" for at, why in
+            ((2, "its author"), (3, "the row it was made from"))]  # fmt: skip
+    assert [one.detail for one in taken] == told
+
+
 def test_a_row_that_another_dataset_teaches_is_told_as_taught(folder: Path) -> None:
     rows = [form(said, more, **who) for said, more, who in SAID]
     for number in range(6):
@@ -117,8 +191,6 @@ def test_a_row_that_another_dataset_teaches_is_told_as_taught(folder: Path) -> N
 def test_names_under_a_key_that_is_not_given_are_no_all_clear(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tutelage.cli.opt_out import of_opt_outs
-
     artifact, recipe = curate(folder, **KEYED)
     monkeypatch.chdir(folder)
     write(folder, "out.jsonl", {"author": "Bob"})

@@ -243,3 +243,9 @@ def test_the_drafts_say_which_detectors_looked_at_them(tmp_path: Path) -> None:
         {"name": "injection", "by": "rules"},
         {"name": "names", "by": "endpoint", "url": url, "least_score": 0.7},
     ]
+
+
+def test_letters_without_ink_are_told(tmp_path: Path) -> None:
+    _, (draft,) = drafted(tmp_path, one("what is\u3164 left \u2800 for \u115f me"))
+
+    assert "unseen_signs: its request has U+115F, U+2800, U+3164" in draft.reasons

@@ -368,6 +368,20 @@ def test_a_decision_is_changed_only_where_reviewers_differ_or_with_replace(desk:
     assert taken.filled.replaced == 4
 
 
+def test_an_import_killed_before_it_was_the_latest_is_in_nobody_s_way(desk: Path) -> None:
+    waiting = queue(recipe_of(desk, "curate.review.reviewers=1"))
+    export(waiting, desk / "one.csv", ["ann"])
+    rows = [{**row, "decision": "accept"} for row in lines(desk / "one.csv")]
+    fill(desk / "one.csv", rows[:1])
+    fill(desk / "two.csv", rows[1:])
+    take(waiting, [desk / "one.csv"])
+    (waiting.store.root / "reviews" / "desk.json").unlink()  # as it was when the rows were written
+
+    again = queue(recipe_of(desk, "curate.review.reviewers=1"))
+    assert again.before is None
+    assert take(again, [desk / "two.csv"]).summary["rows"] == len(rows) - 1
+
+
 def test_a_file_that_no_import_wrote_is_never_written_over(desk: Path) -> None:
     (desk / "data").mkdir()
     put(desk, [{"mine": 1}])

@@ -42,6 +42,22 @@ def test_reference_programs_pass(trial: Trial, row: dict[str, Any]) -> None:
     assert not any(tried(trial, row["code"], *listed, setup=row["test_setup_code"]))
 
 
+@pytest.mark.parametrize(
+    ("setup", "test"),
+    [
+        ("", "n = {'n': 0}\ndef bump(): n['n'] += 2\nbump()\nassert f(n['n']) == [2, 3]"),
+        ("n = [0]\ndef bump(): n[0] += 2", "bump()\nassert f(n[0]) == [2, 3]"),
+        ("n = [1]\ndef a(): n[0] += 1\ndef bump(): a()", "bump()\nassert f(n[0]) == [2, 3]"),
+        ("n = [0]\ndef bump(l): l[0] += 2", "bump(n)\nassert f(n[0]) == [2, 3]"),
+    ],
+)  # fmt: skip
+def test_a_function_of_the_tests_changes_what_the_program_is_given(
+    trial: Trial, setup: str, test: str
+) -> None:
+    assert tried(trial, "def f(n): return [n, n + 1]", test, setup=setup) == [""]
+    assert tried(trial, "def f(n): return [0, 1]", test, setup=setup) == ["wrong"]
+
+
 def test_what_is_expected_never_enters_the_program() -> None:
     tests = read_tests(["assert f([1], g()) == {'secret': 1}", "assert not h(2) in (7, 8)"])
     assert tests.steps == (("eval", "f([1], g())"), ("eval", "h(2)"))

@@ -124,6 +124,23 @@ def test_where_users_say_the_same_all_that_stands_in_the_rows_tells_them_apart()
     assert not same(sum_up(*"abcd"), [*sum_up("e"), *play(*"fgh")])
 
 
+def test_other_answers_make_no_other_test_where_users_say_the_same() -> None:
+    def read(*names: object, answer: str) -> list[Example]:
+        told = (("system", f"Text {name}.") for name in names)
+        return [asked(one, ("user", "Sum up."), ("assistant", answer)) for one in told]
+
+    assert same(read(*"abcd", answer="Short"), read(*"abcd", answer="Short."))
+    assert not same(read(*"abcd", answer="Short"), read(*"efgh", answer="Short"))
+    pick = [
+        [asked(("user", "Which?"), ("assistant", one)) for one in said] for said in ("ab", "cd")
+    ]
+    assert not same(*pick)  # what tells the rows of one file apart tells the files apart
+
+
+def test_signs_that_are_composed_otherwise_make_no_other_test() -> None:
+    assert same(play("caf\u00e9", "th\u00e9"), play("cafe\u0301", "the\u0301"))
+
+
 def test_rows_that_are_repeated_make_no_other_test() -> None:
     rows = play(*range(20))
     assert same(rows, rows * 2)

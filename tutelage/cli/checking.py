@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 from tutelage.cli.looks import Look, State
+from tutelage.cli.rendering import figures, sampled
 from tutelage.cli.terminal import counted, size
 from tutelage.core.errors import BadRow, BaseModelError, RowError, TutelageError
 from tutelage.core.ledger import Reason
@@ -14,7 +16,8 @@ from tutelage.core.recipe import Curate, Evaluate, Reading, Recipe, Suite
 from tutelage.core.row import Example
 from tutelage.curate import screening
 from tutelage.curate.decontaminate import leaks
-from tutelage.curate.reviewed import held
+from tutelage.curate.mix import told_of
+from tutelage.curate.reviewed import Admission, held
 from tutelage.curate.sources import FIX_SOURCE, FIX_SUITE, Asked
 from tutelage.engine.grammar import check_schema
 from tutelage.pipeline.rows import base_of
@@ -27,10 +30,7 @@ from tutelage.score.roster import asks_reference, check_recipe, open_scorers
 from tutelage.score.slices import slices_of
 from tutelage.score.task import tasks_of
 from tutelage.store.base import BaseFolder
-from tutelage.store.ingest import Ingested, read_examples, rows_error
-
-SAMPLED = 500  # rows that are rendered: evenly chosen ones and the longest
-LONGEST = 50
+from tutelage.store.ingest import Ingested, Refused, Rows, read_examples, rows_error
 
 Result = TypeVar("Result")
 LOST = {  # why a row has no lesson, and what is said of it
@@ -103,8 +103,9 @@ class Check:
 
     def _sources(self, section: Curate) -> list[Example]:
         self.attempt("screen", lambda: screening.ready(section.screen, self.recipe))
-        read = self._read("source", section.sources)
-        files = self.attempt("review", lambda: held(read, section)) or read
+        admission = self.attempt("review", lambda: Admission.by(section, self.recipe))
+        through = iter if admission is None else partial(held, admission=admission)
+        files = self._read("source", section.sources, through)
         if any(file.refused for file in files):
             error = rows_error(files, "taught", FIX_SOURCE)
             if section.invalid == "fail":
@@ -114,12 +115,20 @@ class Check:
             else:
                 none = RowError(NONE_LEFT, where="curate.sources", rows=error.rows)
                 self.bad("rows", none)
+        told, alone = told_of(section)
+        self.say("mix", told, _noted(alone))
         return [example for file in files for example in file.examples]
 
-    def _read(self, what: str, readings: Sequence[Reading]) -> list[Ingested]:
+    def _read(
+        self,
+        what: str,
+        readings: Sequence[Reading],
+        through: Callable[[Rows], Iterable[Example | Refused]] = iter,
+    ) -> list[Ingested]:
         files = []
         for reading in readings:
-            file = self.attempt(what, lambda reading=reading: read_examples(reading, self.recipe))  # type: ignore[misc]
+            read = partial(read_examples, reading, self.recipe, through=through)
+            file = self.attempt(what, read)
             if file is not None:
                 rows = counted(len(file.examples), "row")
                 self.say(what, f"{file.uri}: {rows}, read as `{file.layout}`")
@@ -146,7 +155,7 @@ class Check:
                     for one in endless
                 ],
             )
-        self.say("lessons", _figures(lessons, len(sample), len(examples)))
+        self.say("lessons", figures(lessons, len(sample), len(examples)))
         self._lost(refused, len(sample), places)
         self._long(contract, lessons, places, len(examples))
         every = len(sample) == len(examples) and contract.fit == "reject"
@@ -254,30 +263,6 @@ def _tasks(suite: Suite, asked: Asked, recipe: Recipe, contract: Contract | None
         raise RowError(
             f"{counted(len(rows), 'task')} of {asked.file.uri} cannot be scored", rows=rows
         )
-
-
-def sampled(examples: Sequence[Example]) -> list[Example]:
-    """Evenly chosen rows and the longest ones, in the order of the file."""
-    if len(examples) <= SAMPLED:
-        return list(examples)
-    every = len(examples) / (SAMPLED - LONGEST)
-    even = {int(index * every) for index in range(SAMPLED - LONGEST)}
-    by_length = sorted(range(len(examples)), key=lambda index: -_characters(examples[index]))
-    return [examples[index] for index in sorted(even | set(by_length[:LONGEST]))]
-
-
-def _characters(example: Example) -> int:
-    return sum(len(message.content) for message in example.messages)
-
-
-def _figures(lessons: Sequence[Lesson], rendered: int, rows: int) -> str:
-    tokens = sum(len(one) for one in lessons)
-    taught = sum(len(one.completion) for one in lessons)
-    of = counted(rendered, "row") if rendered == rows else f"{rendered:,} of {rows:,} rows"
-    return (
-        f"{of} rendered: {counted(len(lessons), 'lesson')}, {tokens / len(lessons):.0f} tokens "
-        f"each, at most {max(len(one) for one in lessons):,}; {taught / tokens:.0%} of them taught"
-    )
 
 
 def _prompts(contract: Contract) -> str:

@@ -39,6 +39,8 @@ def of_opt_outs(written: str, project: Path) -> Reply:
     def draw(console: Console) -> None:
         for line in _lines(back.rows, made):
             console.print(Text(printable(line)), soft_wrap=True)
+        if not back.listed:
+            console.print(Text("the list is empty: it names nobody"), soft_wrap=True)
         if back.without_row:
             told = f"of {back.listed:,} entries listed {back.without_row:,} mean no row here"
             console.print(Text(told), soft_wrap=True)

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+READ_AS = ", read as "  # ends a detail, before the id that a row had when it was read
+
 
 class Decision(StrEnum):
     """What became of a row."""
@@ -103,6 +105,11 @@ class LedgerEntry:
     reason: Reason
     detail: str = ""
     other_row: str | None = None
+
+    @property
+    def was(self) -> str:
+        """The id under which the row was read, empty where it is not told."""
+        return self.detail.rpartition(READ_AS)[2] if READ_AS in self.detail else ""
 
 
 def tally(entries: Iterable[LedgerEntry]) -> dict[str, int]:

@@ -24,7 +24,7 @@ def placed_apart(
     These are dropped, and so are rows made from one on the other side.
     """
     family = Family.of(sieve.kept, descent)
-    placed = family.taught_with(split(sieve.kept, section, seed, passes))
+    placed = family.sided(split(sieve.kept, section, seed, passes))
     across = family.across(sieve.kept, placed)
     sieve.drop(across)
     placed = placed.without(sorted(across))

@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from tutelage.core.ledger import Decision, LedgerEntry, Reason
+from tutelage.core.ledger import READ_AS, Decision, LedgerEntry, Reason
 from tutelage.core.licence import permitted
 from tutelage.core.progress import Progress
 from tutelage.core.recipe import Curate, Recipe
@@ -16,7 +16,7 @@ from tutelage.curate.shelf import Rows
 from tutelage.curate.sieve import Sieve, entry
 from tutelage.curate.traits import known
 from tutelage.screen.people import disguised
-from tutelage.store.opt_outs import OptOuts, plain, read_opt_outs, with_children
+from tutelage.store.opt_outs import PARENT, OptOuts, plain, read_opt_outs, with_children
 
 
 @dataclass(slots=True, kw_only=True)
@@ -88,11 +88,21 @@ class Withheld:
         taken = {one: why for at, why in self.because.items() for one in ids(at)}
         above = [(one, over) for place, over in self.parents.items() for one in ids(place)]
         found = with_children(taken, above) if taken and above else taken
-        made = {at: found[told.name(at).id] for at in self.parents if told.name(at).id in found}
+        made = {at: PARENT for at, over in self.parents.items() if found.keys() & over}
         return {
             at: entry(told.name(at), Decision.DROP, Reason.OPTED_OUT, f"is taken back by {why}")
             for at, why in sorted((made | self.because).items())
         }
+
+    def read_as(self, rows: Rows, was: Mapping[int, str]) -> dict[str, list[tuple[str, str]]]:
+        """Of rows that others were made from, by their id: where each was read, and under which."""
+        told, found = known(rows), dict[str, list[tuple[str, str]]]()
+        wanted = {row for above in self.parents.values() for row in above}
+        for place, old in was.items():
+            if old in wanted:
+                row = told.name(place)
+                found.setdefault(row.id, []).append((str(row.source), old))
+        return found
 
     def by_licence(self, rows: Rows, was: Mapping[int, str]) -> dict[int, LedgerEntry]:
         """Rows whose licence is not on the recipe's list, by the id they are kept under, and
@@ -101,7 +111,7 @@ class Withheld:
         for place, (reason, detail) in self.unlicensed.items():
             example, old = told.name(place), was.get(place)
             dropped = reason is Reason.LICENCE_NOT_ALLOWED
-            as_read = f", read as {old}" if dropped and old not in (None, example.id) else ""
+            as_read = f"{READ_AS}{old}" if dropped and old not in (None, example.id) else ""
             decision = Decision.DROP if dropped else Decision.REVIEW
             found[place] = entry(example, decision, reason, detail + as_read)
         return found
@@ -113,6 +123,7 @@ def withhold(sieve: Sieve, kept_back: Withheld, looked: Outcome) -> None:
     rewritten = sorted(looked.was) if again else []
     for place, example in zip(rewritten, rows.take(rewritten) if rewritten else (), strict=True):
         kept_back.look_again(example, place)
+    sieve.read_as = kept_back.read_as(rows, looked.was)
     taken = kept_back.opted_out(rows, looked.was)
     unlicensed = kept_back.by_licence(rows, looked.was)
     sieve.flags += [one for one in unlicensed.values() if one.decision == Decision.REVIEW]

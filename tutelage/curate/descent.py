@@ -10,14 +10,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tutelage.core.ledger import Decision, LedgerEntry, Reason
 from tutelage.curate.shelf import PART_ROWS, Rows
 from tutelage.curate.sieve import entry
 from tutelage.curate.split import Placed
 from tutelage.curate.traits import Named, known, named
+from tutelage.screen.ngrams import Indices
 
 SAME = (Reason.EXACT_DUPLICATE, Reason.NEAR_DUPLICATE)  # why another row stands for one
+MOST_HELD = 0.2  # share of the rows that one family may be, to be held out so that some are
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +53,9 @@ class Descent:
             for one in entries
             if one.reason in SAME and one.decision == Decision.DROP and one.other_row is not None
         }
+        for row, stands in now.items():  # which says the same, so was made from the same
+            if row in above:
+                above.setdefault(stands, set()).update(above[row])
         now |= {old: told.name(place).id for place, old in was.items()}
         return cls(above=above, now=now)
 
@@ -70,13 +76,15 @@ class Family:
     """The rows that stand and were made from others that stand, by index."""
 
     above: Mapping[int, Sequence[int]]
+    ids: Mapping[int, str] = field(default_factory=dict)  # of those made from others
 
     @classmethod
     def of(cls, rows: Rows, descent: Descent) -> Family:
         """That of rows, some of which were made from others."""
         if not descent.above:
             return cls(above={})
-        found = {at: descent.ancestors(row) for at, row in _ids(rows) if row in descent.above}
+        ids = {at: row for at, row in _ids(rows) if row in descent.above}
+        found = {at: descent.ancestors(row) for at, row in ids.items()}
         wanted: set[str] = set().union(*found.values())
         stands: dict[str, list[int]] = {}
         for at, row in _ids(rows):
@@ -86,24 +94,45 @@ class Family:
             at: sorted({place for row in over for place in stands.get(row, ()) if place != at})
             for at, over in found.items()
         }
-        return cls(above={at: over for at, over in made.items() if over})
+        return cls(above={at: over for at, over in made.items() if over}, ids=ids)
 
-    def taught_with(self, placed: Placed) -> Placed:
-        """The split with groups taught of which every row was made from taught rows alone."""
+    def sided(self, placed: Placed) -> Placed:
+        """The split with groups on the side of what every row of theirs was made from.
+
+        Where that leaves no row held out, one that was is, with all it was made from: a few rows
+        are often what all others were made from.
+        """
         held = placed.held.copy()
+        for side in (False, True):
+            self._follow(held, placed.member, side)
+        if not held.any() and (first := self._first(placed)) is not None:
+            groups = placed.member[[first, *self.above[first]]]
+            family = np.isin(placed.member, groups)
+            self._follow(family, placed.member, True)
+            if family.sum() <= MOST_HELD * len(family):
+                held = family
+        return Placed.by(held, placed.member, placed.kinds, placed.named)
+
+    def _follow(self, held: NDArray[np.bool_], member: Indices, side: bool) -> None:
+        """Puts groups on a side of which every row was made from rows there alone."""
+        sizes = np.bincount(member, minlength=len(held))
         while True:
             follows = [
-                at for at, over in self.above.items() if held[at] and not held[list(over)].any()
+                at
+                for at, over in self.above.items()
+                if held[at] != side and all(held[one] == side for one in over)
             ]
-            groups, counts = np.unique(
-                placed.member[np.array(follows, np.int64)], return_counts=True
-            )
-            sizes = np.bincount(placed.member, minlength=len(placed.held))
+            groups, counts = np.unique(member[np.array(follows, np.int64)], return_counts=True)
             whole = groups[counts == sizes[groups]]
             if not len(whole):
-                break
-            held[np.isin(placed.member, whole)] = False
-        return Placed.by(held, placed.member, placed.kinds, placed.named)
+                return
+            held[np.isin(member, whole)] = side
+
+    def _first(self, placed: Placed) -> int | None:
+        """Of the rows held out that were made from others that with the least id."""
+        return min(
+            (at for at in self.above if placed.held[at]), key=self.ids.__getitem__, default=None
+        )
 
     def across(self, rows: Rows, placed: Placed) -> dict[int, LedgerEntry]:
         """Rows, by index, made from one on the other side: those to train on first.

@@ -9,7 +9,7 @@ from itertools import accumulate
 from tutelage.core.recipe import Curate, Recipe
 from tutelage.core.row import Example
 from tutelage.curate.packed import Packed, packed
-from tutelage.curate.reviewed import Admission
+from tutelage.curate.reviewed import Admission, held
 from tutelage.curate.shelf import Shelf
 from tutelage.curate.sources import FIX_SOURCE, Taken
 from tutelage.store.ingest import Ingested, Refused, Rows, rows_error
@@ -36,7 +36,7 @@ class Intake:
         Raises: RowError with all bad rows of all sources, once they are read, where `invalid` is
             `fail`.
         """
-        admission = Admission.by(self.section)
+        admission = Admission.by(self.section, self.recipe)
         for source in self.section.sources:
             yield from self._parts(Rows.open(source, self.recipe), admission, rows)
         files = [one.file for one in self.taken]
@@ -44,12 +44,11 @@ class Intake:
             raise rows_error(files, "taught", FIX_SOURCE)
 
     def _parts(self, stream: Rows, admission: Admission, rows: int) -> Iterator[Packed]:
-        begin, several = len(self.shelf), len(stream.parts) > 1
+        begin = len(self.shelf)
         refused: list[Refused] = []
         waiting: list[bytes] = []
         said: dict[str, set[str]] = {"licences": set(), "origins": set(), "bases": set()}
-        for number, one in enumerate(stream, start=1):
-            row = admission.admit(one, several) if isinstance(one, Example) else one
+        for number, row in enumerate(held(stream, admission), start=1):
             if isinstance(row, Example):
                 said["licences"].add(row.licence)
                 said["origins"].add(row.origin)

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from tutelage.core.ledger import Reason
-from tutelage.core.recipe import Curate
+from tutelage.core.recipe import Curate, Recipe
 from tutelage.core.review import Held, key_mark, problem
 from tutelage.core.row import Example, draft_digest, reviewed_digest
 from tutelage.curate.quality_card import cell
 from tutelage.curate.synthesis.latest import of_curation, told
 from tutelage.screen.people import key_in
-from tutelage.store.ingest import Ingested, Refused, uri_of
+from tutelage.store.ingest import Part, Refused, Rows, same_file
 from tutelage.store.run import Run
 
 REASONS = {
@@ -46,10 +47,10 @@ class Admission:
 
     reviewers: int
     key: bytes = b""
-    drafts: str = ""  # the file of drafts that passed review, of whose rows none is without
+    drafts: Path | None = None  # the drafts that passed review, of whose rows none is without
 
     @classmethod
-    def by(cls, section: Curate) -> Admission:
+    def by(cls, section: Curate, recipe: Recipe) -> Admission:
         """By what the recipe demands.
 
         Raises: RecipeError for a key that is not there.
@@ -58,14 +59,19 @@ class Admission:
         return cls(
             reviewers=section.review.reviewers,
             key=review_key(section),
-            drafts="" if keys is None else uri_of(keys.rows),
+            drafts=None if keys is None else recipe.path(keys.rows),
         )
 
-    def admit(self, example: Example, several: bool) -> Example | Refused:
-        """The row, or why it is refused; `several` if its file must be named."""
-        asked = example.origin == "synthetic" or example.source.uri == self.drafts
+    def drafted(self, parts: Iterable[Part]) -> list[Part]:
+        """Those of some files that are the file of drafts, by whatever path it is reached."""
+        drafts = self.drafts
+        return [] if drafts is None else [one for one in parts if same_file(one.path, drafts)]
+
+    def problem(self, example: Example, drafted: bool) -> tuple[Reason, str] | None:
+        """Why a row may not come in, None where it may; `drafted` if the file of drafts has it."""
+        asked = example.origin == "synthetic" or drafted
         if not example.reviews and (not asked or self.reviewers == 0):
-            return example
+            return None
         against = Held(
             row=reviewed_digest(example),
             draft=draft_digest(example),
@@ -74,33 +80,24 @@ class Admission:
         )
         kind, words = problem(example.reviews, against)
         if not kind:
-            return example
-        return Refused(
-            line=example.source.line,
-            reason=REASONS[kind],
-            problem=f"it is {example.origin} and {words}" if kind == "few" else words,
-            text=msgspec.json.encode(example.to_dict()).decode(),
-            uri=example.source.uri if several else "",
-        )
+            return None
+        return REASONS[kind], f"it is {example.origin} and {words}" if kind == "few" else words
 
 
-def held(files: Sequence[Ingested], section: Curate) -> list[Ingested]:
-    """The files, of which a row is refused whose reviews are not those demanded.
-
-    Raises: RecipeError for a key that is not there.
-    """
-    admission = Admission.by(section)
-    return [_held(file, admission) for file in files]
-
-
-def _held(file: Ingested, admission: Admission) -> Ingested:
-    looked = [admission.admit(one, file.files > 1) for one in file.examples]
-    refused = [one for one in looked if isinstance(one, Refused)]
-    if not refused:
-        return file
-    kept = [one for one in looked if isinstance(one, Example)]
-    every = sorted([*file.refused, *refused], key=lambda one: (one.uri, one.line))
-    return replace(file, examples=kept, refused=every)
+def held(stream: Rows, admission: Admission) -> Iterator[Example | Refused]:
+    """The rows of a source, of which one is refused whose reviews are not those demanded."""
+    drafted = admission.drafted(stream.parts)
+    for one in stream:
+        if isinstance(one, Example) and (told := admission.problem(one, stream.part in drafted)):
+            yield Refused(
+                line=stream.line,
+                reason=told[0],
+                problem=told[1],
+                text=msgspec.json.encode(one.to_dict()).decode(),
+                uri=stream.part.uri,
+            )
+        else:
+            yield one
 
 
 def inputs_of(run: Run) -> dict[str, str]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
 
 from tutelage.core.errors import BadRow, RowError
-from tutelage.core.ledger import Decision, LedgerEntry, Reason, tally
+from tutelage.core.ledger import READ_AS, Decision, LedgerEntry, Reason, tally
 from tutelage.curate.shelf import Rows
 from tutelage.curate.traits import known
 from tutelage.screen.ngrams import Indices
@@ -39,6 +39,8 @@ class Sieve:
     dropped: list[int] = field(default_factory=list)  # by place on the shelf
     entries: list[LedgerEntry] = field(default_factory=list)
     flags: list[LedgerEntry] = field(default_factory=list)  # for review
+    # of rewritten rows that others were made from, by id: where each was read, and under which id
+    read_as: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
 
     def drop(self, left_out: Mapping[int, LedgerEntry]) -> None:
         """Takes rows out by their index in `kept`; their entries go to the ledger."""
@@ -65,7 +67,15 @@ class Sieve:
         flags = (
             flag for flag in self.flags if any(_at(flag, one) for one in read.get(flag.row, ()))
         )
-        return [*self.entries, *flags]
+        return [self._as_read(one) for one in (*self.entries, *flags)]
+
+    def _as_read(self, told: LedgerEntry) -> LedgerEntry:
+        """The entry with the id by which others name its row, where that is another."""
+        places = self.read_as.get(told.row, ()) if told.reason != Reason.OPTED_OUT else ()
+        old = next((old for place, old in places if _at(told, place)), None)
+        if old is None or told.detail.endswith(f"{READ_AS}{old}"):
+            return told
+        return replace(told, detail=f"{told.detail}{READ_AS}{old}")
 
     def clean(self) -> tuple[list[str], list[str]]:
         """The id of each row that is kept, and where it was read: repeated rows share an id."""

@@ -113,17 +113,19 @@ def judge_all(
         for reason in dict.fromkeys(filter(None, reasons.values())):
             run.progress.warn(f"{reason}: no gate rests on it")
         told: dict[str, Json] = {}
+        shuts: list[str] = []
         for number, suite in enumerate(found):
             if section.rates(keys, suite.name):
                 opinion = _opinion(keys, asking.ask, suite, run)
                 ratings += opinion.ratings
                 shut = _unread(keys, suite, opinion)
-                if shut:
-                    run.progress.warn(f"{shut}: no gate rests on it")
+                shuts.append(shut)
                 told[suite.name] = {**opinion.form, "unread": opinion.unread, "locked": shut}
                 closed = {metric: reason or shut for metric, reason in reasons.items()}
                 found[number] = _with(suite, keys, opinion, closed)
         asking.check()
+        for shut in filter(None, shuts):
+            run.progress.warn(f"{shut}: no gate rests on it")
         if asking.refused:
             told_of = f"judge `{keys.name}`: its endpoint refused {asking.refused:,} looks"
             run.progress.warn(f"{told_of}; they count as looks without a verdict")

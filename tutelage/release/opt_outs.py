@@ -6,8 +6,9 @@ from tutelage.core.errors import BadRow, GateShut
 from tutelage.core.recipe import Recipe, Release
 from tutelage.screen.people import disguised, key_of, under_other_key
 from tutelage.store.artifact import Artifact
-from tutelage.store.opt_outs import read_opt_outs, with_children
+from tutelage.store.opt_outs import read_opt_outs
 from tutelage.store.tables import ROWS, read_rows
+from tutelage.store.taken_back import Traced
 
 
 def refuse_opt_outs(section: Release, dataset: Artifact, recipe: Recipe) -> None:
@@ -27,13 +28,11 @@ def refuse_opt_outs(section: Release, dataset: Artifact, recipe: Recipe) -> None
             where="release.opt_out",
             hint="give `curate.screen` the key that the dataset was made with",
         )
-    examples = read_rows(dataset.file(ROWS))
-    told = {one.id: because for one in examples if (because := outs.because(one))}
-    told = with_children(told, [(one.id, one.parents) for one in examples])
+    back = Traced.through([dataset], outs)
     rows = [
-        BadRow(where=one.id, problem=f"{one.source}, {one.split}: by {told[one.id]}")
-        for one in examples
-        if one.id in told
+        BadRow(where=one.id, problem=f"{one.source}, {one.split}: by {because}")
+        for one in read_rows(dataset.file(ROWS))
+        if (because := back.because(one))
     ]
     if rows:
         raise GateShut(

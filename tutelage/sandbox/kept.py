@@ -29,6 +29,7 @@ class Kept:
     _defined: set[str] = field(default_factory=set)
     _alike: dict[str, set[str]] = field(default_factory=dict)  # names that may hold one thing
     _sources: list[tuple[frozenset[str], frozenset[str]]] = field(default_factory=list)
+    _called: list[frozenset[str]] = field(default_factory=list)  # names run for their effect
 
     def begin(self, setup: Sequence[ast.stmt]) -> None:
         """Takes in the setup, which is worked out before the statements of tests."""
@@ -78,11 +79,14 @@ class Kept:
         for one in out:
             if isinstance(one, (*ASSIGNED, *DEFINED)):
                 continue
-            reached = set(_used(one))
-            self._close_over(reached, by=self._defined)
-            if reached & needed & self._made:
-                found |= reached
+            found |= self._effect(_used(one), needed)
         return found
+
+    def _effect(self, used: Set[str], needed: Set[str]) -> Set[str]:
+        """The names that functions run for their effect lead to, where one of them is needed."""
+        reached = set(used)
+        self._close_over(reached, by=self._defined)
+        return reached if reached & needed & self._made else frozenset()
 
     def asserted(self, test: ast.expr, given: Given) -> None:
         """Takes in what an assertion gives the program."""
@@ -105,6 +109,8 @@ class Kept:
                 for name in made:
                     self._alike[name] = self._alike.get(name, set()) | names
         self._sources.append((self._changed(statement), _used(statement)))
+        if not isinstance(statement, (*ASSIGNED, *DEFINED, *IMPORTS)):
+            self._called.append(_used(statement))
         return True
 
     def _changed(self, statement: ast.stmt) -> frozenset[str]:
@@ -123,8 +129,13 @@ class Kept:
         return bool(touched & self.needed) or not touched & (self._made | self._defined)
 
     def close(self) -> None:
-        """Adds the names that those needed are made of."""
-        self._close_over(self.needed)
+        """Adds the names that those needed are made of, or changed by."""
+        before = -1
+        while before != len(self.needed):
+            before = len(self.needed)
+            self._close_over(self.needed)
+            for used in self._called:
+                self.needed |= self._effect(used, self.needed)
 
     def _close_over(self, some: set[str], by: Set[str] | None = None) -> None:
         """Adds what some names are made of, and so on; `by` are the names gone by, else all."""

@@ -14,9 +14,10 @@ from tutelage.core.ledger import LedgerEntry
 from tutelage.core.row import Example
 from tutelage.store.artifact import Artifact
 from tutelage.store.ingest import OF_EVENT
-from tutelage.store.opt_outs import OptOuts, with_children
+from tutelage.store.opt_outs import OptOuts
 from tutelage.store.store import Store
 from tutelage.store.tables import DROPPED, LEDGER, ROWS, read_ledger, read_rows, row_ids
+from tutelage.store.taken_back import Traced, kept_rows
 
 if TYPE_CHECKING:
     from tutelage.store.journal import Journal
@@ -137,13 +138,6 @@ def _held(artifact: Artifact, name: str, row: str) -> Example:
     return next(one for one in read_rows(artifact.file(name)) if one.id == row)
 
 
-def _all_rows(store: Store) -> Iterator[tuple[Artifact, str, Example]]:
-    """Every row that is kept anywhere, with its dataset and the file it stands in."""
-    for artifact in store.artifacts():
-        for name in (one for one in (ROWS, DROPPED) if artifact.has(one)):
-            yield from ((artifact, name, row) for row in read_rows(artifact.file(name)))
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
     """A row that somebody has taken back, and everything that holds it or was made with it."""
@@ -157,11 +151,13 @@ class Taken:
 
 def opted_out(store: Store, outs: OptOuts) -> list[Taken]:
     """Every row of every dataset that is taken back, each once."""
-    told = _because(store, outs)
+    artifacts = store.artifacts()
+    back = Traced.through(artifacts, outs)
     found: dict[str, tuple[Example, str]] = {}
     holders: dict[tuple[str, str], list[Artifact]] = {}
-    for artifact, name, example in _all_rows(store) if told else ():
-        if because := told.get(example.id):
+    every = ((one, *row) for one in artifacts for row in kept_rows(one)) if back.ids else ()
+    for artifact, name, example in every:
+        if because := back.because(example):
             if name == ROWS or example.id not in found:  # where it teaches, it stands as taught
                 found[example.id] = (example, because)
             holding = holders.setdefault((example.id, name), [])
@@ -186,18 +182,6 @@ def opted_out(store: Store, outs: OptOuts) -> list[Taken]:
             )
         )
     return taken
-
-
-def _because(store: Store, outs: OptOuts) -> dict[str, str]:
-    """Why rows are taken back, by id: by the list, or by a row they were made from."""
-    taken: dict[str, str] = {}
-    parents: dict[str, tuple[str, ...]] = {}
-    for _, _, example in _all_rows(store):
-        if because := outs.because(example):
-            taken.setdefault(example.id, because)
-        if example.parents:
-            parents[example.id] = (*parents.get(example.id, ()), *example.parents)
-    return with_children(taken, parents.items())
 
 
 def explain_event(store: Store, journal: Journal, reference: str) -> EventStory:

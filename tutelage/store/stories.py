@@ -50,7 +50,7 @@ def _ids(store: Store, asked: str) -> list[str]:
             for entry in entries
             if _begins(entry.row, asked)
             or f"{entry.detail} ".startswith(f"{asked} ")
-            or entry.detail.endswith(f", read as {asked}")  # its id before it was screened
+            or entry.was == asked != ""  # its id before it was screened
         ]
         found |= dict.fromkeys([*kept, *told])
     return list(found)

@@ -9,7 +9,8 @@ new file is a new one.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence, Set
+import unicodedata
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 
 import msgspec
 
+from tutelage.core.conversation import Message
 from tutelage.core.digest import short_digest
 from tutelage.core.errors import StoreError
 from tutelage.core.row import Example
@@ -28,6 +30,7 @@ ROWS = "test-rows"
 SHARED = 0.5  # of the smaller file's rows, beyond which two files are one test
 SCHEMA = 2
 ALL = ("system", "user", "assistant", "tool")
+SAID = ("user", "prompt", "whole")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +41,7 @@ class Asked:
     """
 
     user: frozenset[str] = frozenset()  # the user's words, whatever blanks, case and answers
+    prompt: frozenset[str] = frozenset()  # all that stands before a row's answer
     whole: frozenset[str] = frozenset()  # all that is said in a row
     ids: frozenset[str] = frozenset()  # of the rows
     older: frozenset[str] = frozenset()  # one of the three: schema 1 did not say which
@@ -50,10 +54,11 @@ class Asked:
     def same_test(self, other: Asked) -> bool:
         """Whether most of the smaller file's rows are asked in both.
 
-        Where the user says the same in most rows, all that stands in them tells them apart.
+        Where the user says the same in most rows, all that stands before their answers tells them
+        apart; where that is the same, too, all that stands in them does.
         """
         most = SHARED * min(self.rows, other.rows)
-        pairs = [(self.user, other.user), (self.whole, other.whole)]
+        pairs = [(getattr(self, name), getattr(other, name)) for name in SAID]
         for old, new in ((self.older, other), (other.older, self)):
             pairs += [(old, one) for one in (new.user, new.whole, new.ids, new.older)]
         return any(len(mine & theirs) > most for mine, theirs in pairs)
@@ -62,15 +67,25 @@ class Asked:
 def asked_by(rows: Sequence[Example]) -> Asked:
     """What rows ask."""
     return Asked(
-        user=frozenset(map(_digest, filter(None, (_folded(row, ("user",)) for row in rows)))),
-        whole=frozenset(_digest(_folded(row, ALL)) for row in rows),
+        user=_digests(_folded(row.messages, ("user",)) for row in rows),
+        prompt=_digests(_folded(_before_answer(row)) for row in rows),
+        whole=frozenset(_digest(_folded(row.messages)) for row in rows),
         ids=frozenset(row.id for row in rows),
     )
 
 
-def _folded(row: Example, roles: Collection[str]) -> str:
-    words = (turn.content for turn in row.messages if turn.role in roles)
-    return " ".join("\n".join(words).casefold().split())
+def _before_answer(row: Example) -> Sequence[Message]:
+    return row.messages[:-1] if row.messages[-1].role == "assistant" else row.messages
+
+
+def _folded(turns: Sequence[Message], roles: Collection[str] = ALL) -> str:
+    """What is said in turns, whatever its case and blanks and however its signs are composed."""
+    words = "\n".join(turn.content for turn in turns if turn.role in roles)
+    return " ".join(unicodedata.normalize("NFC", words).casefold().split())
+
+
+def _digests(said: Iterable[str]) -> frozenset[str]:
+    return frozenset(map(_digest, filter(None, said)))
 
 
 def _digest(words: str) -> str:
@@ -206,7 +221,7 @@ class Uses:
 
 
 def _written(asked: Asked) -> bytes:
-    sets = {name: sorted(getattr(asked, name)) for name in ("user", "whole", "ids")}
+    sets = {name: sorted(getattr(asked, name)) for name in (*SAID, "ids")}
     return msgspec.json.encode({"schema": SCHEMA, **sets})
 
 

@@ -23,6 +23,7 @@ RUN = 13  # words in a row that nobody writes again by chance
 MARKS = re.compile("|".join(map(re.escape, (REQUEST, ANSWER, SCHEMA))))
 PLAIN = "\n\r\t"
 UNSEEN = ("Cc", "Cf")  # control characters, and signs that only say how others are set
+BLANK = "\u115f\u1160\u2800\u3164\uffa0"  # letters and signs without ink
 JOINERS = "\u200c\u200d"  # which some scripts and emoji are written with
 
 
@@ -67,7 +68,7 @@ def _odd(text: str) -> list[str]:
         one
         for before, one, after in zip(beside, text, beside[2:], strict=False)
         if one not in PLAIN
-        and unicodedata.category(one) in UNSEEN
+        and (one in BLANK or unicodedata.category(one) in UNSEEN)
         and not (one in JOINERS and _joined(before) and _joined(after))
     }
     return [f"U+{ord(one):04X}" for one in sorted(found)]

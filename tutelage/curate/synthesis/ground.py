@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from tutelage.core.digest import short_digest
+from tutelage.core.errors import RecipeError
 from tutelage.core.ledger import LedgerEntry
-from tutelage.core.recipe import Curate, Prompts, Synthesis
+from tutelage.core.recipe import Curate, Prompts, Recipe, SourceFile, Synthesis
 from tutelage.core.row import Example
 from tutelage.curate import screening
 from tutelage.curate.decontaminate import leaks
-from tutelage.curate.reviewed import held
+from tutelage.curate.reviewed import Admission, held
 from tutelage.curate.sources import (
     FIX_SOURCE,
     Asked,
@@ -22,7 +24,7 @@ from tutelage.curate.sources import (
 )
 from tutelage.curate.synthesis.looks import found_in, not_allowed
 from tutelage.screen.screener import Screener
-from tutelage.store.ingest import read_examples, rows_error
+from tutelage.store.ingest import read_examples, rows_error, same_file
 from tutelage.store.run import Run
 
 STREAM = "curate.synthesis"
@@ -53,10 +55,24 @@ class Drawn:
     left_out: Mapping[str, int]
 
 
-def before(section: Curate, keys: Synthesis) -> Curate:
-    """The section as it is without what comes of the drafts themselves."""
-    sources = tuple(one for one in section.sources if not keys.is_source(one))
+def before(section: Curate, keys: Synthesis, recipe: Recipe) -> Curate:
+    """The section as it is without what comes of the drafts themselves.
+
+    Raises: RecipeError where seeds are to be drawn from that.
+    """
+    sources = tuple(one for one in section.sources if not reads_drafts(one, keys, recipe))
+    called = {one.called for one in sources}
+    if own := [name for name in keys.seeds.sources if name not in called]:
+        raise RecipeError(
+            f"source `{own[0]}` is the file of reviewed drafts, of which none can be a seed",
+            where="curate.synthesis.seeds.sources",
+        )
     return section.model_copy(update={"sources": sources})
+
+
+def reads_drafts(source: SourceFile, keys: Synthesis, recipe: Recipe) -> bool:
+    """Whether a source is the file of reviewed drafts, by whatever path."""
+    return same_file(recipe.path(source.path), recipe.path(keys.rows))
 
 
 def ground(section: Curate, keys: Synthesis, run: Run) -> Ground:
@@ -65,9 +81,10 @@ def ground(section: Curate, keys: Synthesis, run: Run) -> Ground:
     Rows that curation would leave out for licence, opt-out or a finding are none of a teacher's
     business either.
     """
-    without = before(section, keys)
+    without = before(section, keys, run.recipe)
     key = screening.ready(section.screen, run.recipe)
-    files = held([read_examples(one, run.recipe) for one in without.sources], section)
+    through = partial(held, admission=Admission.by(section, run.recipe))
+    files = [read_examples(one, run.recipe, through=through) for one in without.sources]
     if section.invalid == "fail" and any(file.refused for file in files):
         raise rows_error(files, "taught", FIX_SOURCE)
     called = [

@@ -22,6 +22,7 @@ from tutelage.core.review import person
 from tutelage.core.seeds import stream
 from tutelage.curate.reviewed import review_key
 from tutelage.curate.sources import output_schema
+from tutelage.curate.synthesis.ground import reads_drafts
 from tutelage.curate.synthesis.latest import SUMMARY, latest, pointed
 from tutelage.curate.synthesis.opinion import Case, agreement, counts
 from tutelage.curate.synthesis.run import lines, needed, provenance, read_drafts, read_summary
@@ -194,7 +195,7 @@ def take(waiting: Queue, files: Sequence[Path], *, replace: bool = False) -> Tak
         filled=filled,
         summary=summary,
         rows=path,
-        listed=any(keys.is_source(one) for one in section.sources),
+        listed=any(reads_drafts(one, keys, waiting.recipe) for one in section.sources),
     )
 
 
@@ -209,11 +210,16 @@ def _check(path: Path, content: bytes, waiting: Queue) -> None:
     """Refuses to write over what no import wrote."""
     if not path.exists():
         return
-    found = path.read_bytes()
-    known = [content]
-    if waiting.before is not None:
-        known.append(waiting.before.file(ROWS_WRITTEN).read_bytes())
-    if found not in known:
+    found, before = path.read_bytes(), waiting.before
+    known = [] if before is None else [before]
+    known += [  # imports that were killed before they were the latest
+        one
+        for one in waiting.store.artifacts()
+        if one.kind == "reviews"
+        and one.manifest.inputs["drafts"] == waiting.drafts.digest
+        and one.manifest.inputs.get("before") == (before and before.digest)
+    ]
+    if found not in (content, *(one.file(ROWS_WRITTEN).read_bytes() for one in known)):
         raise StoreError(
             "it was not written by `tutelage review import`, or was changed since",
             where=str(path),

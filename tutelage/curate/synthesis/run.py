@@ -30,7 +30,7 @@ from tutelage.store.run import Run
 from tutelage.store.store import Draft
 from tutelage.store.tables import LEDGER, write_ledger
 
-VERSION = 3  # raised when the same replies come to other drafts
+VERSION = 4  # raised when the same replies come to other drafts
 DRAFTS = "drafts.jsonl"
 SIFTED_OUT = "dropped.jsonl"
 SUMMARY = "drafts.json"
@@ -73,7 +73,7 @@ def run(section: Curate, run: Run) -> tuple[Artifact, Spent]:
 
 def provenance(section: Curate, keys: Synthesis, run: Run) -> Provenance:
     """What decides the drafts, besides what the teacher says."""
-    without = before(section, keys)
+    without = before(section, keys, run.recipe)
     form: dict[str, Any] = {
         "synthesis": keys.model_dump(mode="json", exclude={"rows"}),
         "screen": section.screen.model_dump(mode="json", exclude={"key_file"}),

@@ -7,10 +7,12 @@ kept as tags, and what cannot be kept is a fault of that row.
 from __future__ import annotations
 
 from tutelage.store.ingest.fault import Fault as Fault
+from tutelage.store.ingest.files import Part as Part
 from tutelage.store.ingest.files import digest_of as digest_of
 from tutelage.store.ingest.files import digests_of as digests_of
 from tutelage.store.ingest.files import file_of as file_of
 from tutelage.store.ingest.files import parts_of as parts_of
+from tutelage.store.ingest.files import same_file as same_file
 from tutelage.store.ingest.files import uri_of as uri_of
 from tutelage.store.ingest.provenance import OF_EVENT as OF_EVENT
 from tutelage.store.ingest.read import Ingested as Ingested

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -189,6 +190,14 @@ def file_of(written: str, recipe: Recipe) -> Path:
         expected=f"one of {', '.join(names[:LISTED])}" if names and not close else "",
         hint=hint or "paths are relative to the recipe's folder",
     )
+
+
+def same_file(one: Path, other: Path) -> bool:
+    """Whether two paths lead to one file, be it by links or other folders, or not there yet."""
+    try:
+        return one.samefile(other)
+    except OSError:
+        return os.path.realpath(one) == os.path.realpath(other)
 
 
 def uri_of(written: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from pathlib import Path
@@ -59,20 +59,24 @@ class Ingested:
 
 
 def read_examples(
-    reading: Reading, recipe: Recipe, told: Callable[[int], None] | None = None
+    reading: Reading,
+    recipe: Recipe,
+    told: Callable[[int], None] | None = None,
+    through: Callable[[Rows], Iterable[Example | Refused]] = iter,
 ) -> Ingested:
     """Every row of a source as an Example, or as refused with the reason.
 
     A `SourceFile` says where its rows come from; rows in the `messages` layout may name an
     origin, a licence and so on of their own, those in the `row` layout do, and one made from
-    an event keeps that event as its source. `told` hears how many rows were read so far.
+    an event keeps that event as its source. `told` hears how many rows were read so far, `through`
+    may refuse more of them.
 
     Raises: RowError if the file is missing or cannot be read as a whole.
     """
     stream = Rows.open(reading, recipe)
     examples: list[Example] = []
     refused: list[Refused] = []
-    for number, row in enumerate(stream, start=1):
+    for number, row in enumerate(through(stream), start=1):
         if isinstance(row, Example):
             examples.append(row)
         else:
@@ -101,6 +105,8 @@ class Rows:
     digest: str
     layout: Format
     unused: Counter[str] = field(default_factory=Counter)
+    at: int = 0  # the row that came last: which of the files it stands in
+    line: int = 0  # and its place there
 
     @classmethod
     def open(cls, reading: Reading, recipe: Recipe) -> Rows:
@@ -122,6 +128,11 @@ class Rows:
         )
 
     @property
+    def part(self) -> Part:
+        """The file of the row that came last."""
+        return self.parts[self.at]
+
+    @property
     def counted_in(self) -> str:
         """What the places in its files are."""
         return "row" if plain_suffix(self.parts[0].path) in COLUMNAR else "line"
@@ -129,14 +140,14 @@ class Rows:
     def __iter__(self) -> Iterator[Example | Refused]:
         """Raises: RowError if a file cannot be read as a whole, or there is no row."""
         given, empty = Given.by(self.reading), True
-        for part in self.parts:
-            found = self._records(part)
+        for at, part in enumerate(self.parts):
+            self.at, found = at, self._records(part)
             head = list(islice(found, LOOKED_AT))
             if head and self.layout == "auto":
                 self.layout = self._detected(head)
             reader = _Reader(reading=self.reading, layout=self.layout, given=given, part=part)
             for one in chain(head, found):
-                empty = False
+                empty, self.line = False, one.line
                 if isinstance(one, Refused):
                     yield replace(one, uri=part.uri)
                 else:
