@@ -120,6 +120,30 @@ def test_a_few_rows_that_all_others_were_made_from_leave_some_held_out(tmp_path:
     assert of_side(curate(tmp_path, *alone, validation=0.01), "validation") == []
 
 
+def test_rows_made_from_one_that_is_not_there_stand_on_one_side(tmp_path: Path) -> None:
+    absent = [f"{number:032x}" for number in range(12)]
+    asked = ("wholly different words", "quite another kind of question", "something else again")
+    children = [
+        made(at, parent, f"{words} of the sort {at}")
+        for words in asked
+        for at, parent in enumerate(absent)
+    ]
+
+    artifact = curate(tmp_path, *children)
+
+    sides: dict[str, set[str | None]] = {parent: set() for parent in absent}
+    for one in kept(artifact):
+        for parent in one.parents:
+            sides[parent].add(one.split)
+    assert {len(some) for some in sides.values()} == {1}
+    assert {side for some in sides.values() for side in some} == {"train", "validation"}
+    assert gone(artifact) == []
+    # of one document that most of a dataset is made from nothing is one group
+    whole = curate(tmp_path, *(made(at, absent[0], f"{words} {at}") for words in asked
+                               for at in range(12)))  # fmt: skip
+    assert len({one.split for one in kept(whole) if one.parents}) == 2
+
+
 def test_rows_made_from_taught_ones_are_all_taught(tmp_path: Path) -> None:
     first = curate(tmp_path)
     taught = of_side(first, "train")

@@ -207,8 +207,8 @@ def test_names_that_are_nearly_ours_are_refused(tmp_path: Path) -> None:
 
 def test_what_no_row_has_is_told(tmp_path: Path) -> None:
     from tutelage.core.recipe import Screen
+    from tutelage.curate.apart import unmet
     from tutelage.curate.screening import Tally, without_effect
-    from tutelage.curate.split import unmet
     from tutelage.screen.screener import Found
 
     written = recipe(tmp_path, *PLAIN, stratify=["topic", "mood", "origin"])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +26,7 @@ def placed_apart(
     These are dropped, and so are rows made from one on the other side.
     """
     family = Family.of(sieve.kept, descent)
-    placed = family.sided(split(sieve.kept, section, seed, passes))
+    placed = family.sided(split(sieve.kept, section, seed, passes, family.beside))
     across = family.across(sieve.kept, placed)
     sieve.drop(across)
     placed = placed.without(sorted(across))
@@ -36,3 +38,15 @@ def placed_apart(
     gone = {int(taught[index]): told for index, told in found.drop.items()}
     sieve.drop(gone)
     return placed.without(sorted(gone)), pairs
+
+
+def unmet(section: Curate, form: Mapping[str, Any]) -> list[str]:
+    """What the recipe itself stratifies by and no row has."""
+    if "stratify" not in section.model_fields_set:
+        return []
+    return [
+        name
+        for name in section.stratify
+        if name not in ("origin", "length")
+        and not any(kind.startswith(f"{name} ") for kind in form["strata"])
+    ]

@@ -6,7 +6,7 @@ would chain the drafts of several seeds into one group, so that the split is mad
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,7 +20,7 @@ from tutelage.curate.traits import Named, known, named
 from tutelage.screen.ngrams import Indices
 
 SAME = (Reason.EXACT_DUPLICATE, Reason.NEAR_DUPLICATE)  # why another row stands for one
-MOST_HELD = 0.2  # share of the rows that one family may be, to be held out so that some are
+MOST_HELD = 0.2  # share of the rows that one family may be, to be held out as a whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,13 +70,18 @@ class Descent:
             found |= fresh
         return found - {row}
 
+    def roots(self, rows: Set[str]) -> list[str]:
+        """Those of some rows of which it is not known what they were made from, in order."""
+        return sorted(one for one in rows if one not in self.above)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
-    """The rows that stand and were made from others that stand, by index."""
+    """The rows that stand and were made from others, by index."""
 
     above: Mapping[int, Sequence[int]]
     ids: Mapping[int, str] = field(default_factory=dict)  # of those made from others
+    beside: Mapping[int, int] = field(default_factory=dict)  # made from one that does not stand
 
     @classmethod
     def of(cls, rows: Rows, descent: Descent) -> Family:
@@ -94,7 +99,9 @@ class Family:
             at: sorted({place for row in over for place in stands.get(row, ()) if place != at})
             for at, over in found.items()
         }
-        return cls(above={at: over for at, over in made.items() if over}, ids=ids)
+        alone = {at: descent.roots(found[at]) for at, over in made.items() if not over}
+        above = {at: over for at, over in made.items() if over}
+        return cls(above=above, ids=ids, beside=_siblings(alone, len(rows)))
 
     def sided(self, placed: Placed) -> Placed:
         """The split with groups on the side of what every row of theirs was made from.
@@ -148,6 +155,23 @@ class Family:
                     gone[at] = _entry(named(rows, at), named(rows, others[0]), told)
             found |= gone
         return found
+
+
+def _siblings(roots: Mapping[int, Sequence[str]], rows: int) -> dict[int, int]:
+    """Of rows made from one that does not stand the first: the split takes them as one group.
+
+    A family that is most of a dataset, as of one document, is left to its requests.
+    """
+    families: dict[str, list[int]] = {}
+    for at, over in sorted(roots.items()):
+        if over:
+            families.setdefault(over[0], []).append(at)
+    return {
+        at: family[0]
+        for family in families.values()
+        if len(family) <= MOST_HELD * rows
+        for at in family[1:]
+    }
 
 
 def _entry(row: Named, other: Named, told: str) -> LedgerEntry:

@@ -14,7 +14,7 @@ import numpy as np
 from tutelage.core.recipe import Curate
 from tutelage.core.row import Example
 from tutelage.curate import screening
-from tutelage.curate.apart import placed_apart
+from tutelage.curate.apart import placed_apart, unmet
 from tutelage.curate.card import Curated, card
 from tutelage.curate.checks import answered, conflicts, drop_unsound, outside_schema
 from tutelage.curate.consent import Withheld, under_pseudonyms, withhold
@@ -44,7 +44,7 @@ from tutelage.curate.sources import (
     refuse_changed,
     refused_entries,
 )
-from tutelage.curate.split import Placed, Placing, unmet
+from tutelage.curate.split import Placed, Placing
 from tutelage.curate.spread import encoder_of
 from tutelage.curate.ticker import STEPS, Ticker
 from tutelage.curate.tokens import Count, base_of, counter

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import xxhash
@@ -128,21 +127,25 @@ class Placing:
 
 
 def split(
-    examples: Sequence[Example], section: Curate, seed: int, passes: Passes | None = None
+    examples: Sequence[Example],
+    section: Curate,
+    seed: int,
+    passes: Passes | None = None,
+    beside: Mapping[int, int] | None = None,
 ) -> Placed:
     """Gives every row its side of the line.
 
-    Rows with the same request or near-duplicate requests form a group, and so do
-    those of one author with `group_by: author`. A group is held out if the seeded hash of its
-    name falls below `validation`. Its name is its least author's, else its least request. A
-    stratum so large that it should have several groups held out has one at least.
+    Rows with the same request or near-duplicate requests form a group, and so do those of one
+    author with `group_by: author`; `beside` names others by index. A group is held out if the
+    seeded hash of its name falls below `validation`. Its name is its least author's, else its
+    least request. A stratum so large that it should have several groups held out has one at least.
     """
     rows, passes = Rows.of(examples), passes or Passes()
     if not len(rows):
         none = np.zeros(0, dtype=np.int64)
         return Placed.by(none.astype(np.bool_), none, none.astype(np.int32), ())
     stands = _standing(rows, Placing(section=section, seed=seed), passes)
-    groups = _grouped(rows, stands.authors, section, passes)
+    groups = _grouped(rows, stands.authors, section, passes, beside or {})
     names, first, member, sizes = np.unique(
         groups, return_index=True, return_inverse=True, return_counts=True
     )
@@ -152,18 +155,6 @@ def split(
     strata = stands.kinds[_least(rows, member, len(names))]
     held = _held_out(at, strata, section.validation)[member]
     return Placed.by(held, member, stands.kinds, stands.named)
-
-
-def unmet(section: Curate, form: Mapping[str, Any]) -> list[str]:
-    """What the recipe itself stratifies by and no row has."""
-    if "stratify" not in section.model_fields_set:
-        return []
-    return [
-        name
-        for name in section.stratify
-        if name not in ("origin", "length")
-        and not any(kind.startswith(f"{name} ") for kind in form["strata"])
-    ]
 
 
 def place(name: str, seed: int) -> float:
@@ -179,7 +170,9 @@ def _standing(rows: Rows, placing: Placing, passes: Passes) -> Standing:
     return Standing.joined(list(passes.each(placing, rows)))
 
 
-def _grouped(rows: Rows, authors: Keys, section: Curate, passes: Passes) -> Indices:
+def _grouped(
+    rows: Rows, authors: Keys, section: Curate, passes: Passes, beside: Mapping[int, int]
+) -> Indices:
     """The group of each row, named by the index of one of its members."""
     parent = list(range(len(rows)))
 
@@ -202,6 +195,7 @@ def _grouped(rows: Rows, authors: Keys, section: Curate, passes: Passes) -> Indi
         own = firsts(authors)
         again = np.flatnonzero((own != np.arange(len(own))) & authors.any(axis=1))
         join(own[again], again)
+    join(np.array([*beside.values()], np.int64), np.array([*beside], np.int64))
     return np.array([root(index) for index in range(len(rows))], dtype=np.int64)
 
 
