@@ -1,10 +1,10 @@
-"""What is simulated: a model no better than the rule allows, and one that is; in 16 ways.
+"""What is simulated: a model no better than the rule allows, and one that is; in 18 ways.
 
 Every scenario draws scores, hands them to the functions the gate itself calls, and tells whether
 the gate opens; `decided` names them. Those of scores that are not right or wrong stand in
-`gate_scores.py`. One is not a rule's: `preference`, which the report of people's ratings shows.
-`planned` is what the planner promises for the better model, `contrast` (`gate_contrasts.py`) what
-others do on such draws.
+`gate_scores.py`, those of pairs in `gate_pairs.py`. One is not a rule's: `preference`, which the
+report of people's ratings shows. `planned` is what the planner promises for the better model,
+`contrast` (`gate_contrasts.py`) what others do on such draws.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ from gate_drawn import (
     pairing,
     pairs_of,
 )
+from gate_pairs import pairs, pairs_beside
 from gate_scores import judge, ratio, spread
 from numpy.typing import NDArray
 
@@ -274,6 +275,8 @@ def scenarios() -> list[Scenario]:
         peeking(),
         checkpoints(),
         judge(),
+        pairs(),
+        pairs_beside(),
         spread(),
         ratio(),  # last: a bootstrap each time
     ]

@@ -20,7 +20,8 @@ from gate_drawn import (
 )
 from numpy.typing import NDArray
 
-from tutelage.core.detected import Calibration, power_of_detected, rogan_gladen
+from tutelage.core.detected import Calibration, rogan_gladen
+from tutelage.core.detecting import power_of_detected
 from tutelage.core.power import power_of_mean
 from tutelage.core.rule import parse
 from tutelage.score.measure import Pairs, difference

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,13 @@ import pytest
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 REPLICATES = 400
-SLOW = {"ratio metric": 60, "noisy judge": 200, "seeds": 200}  # a bootstrap or a search each time
+SLOW = {  # a bootstrap or a search each time
+    "ratio metric": 60,
+    "noisy judge": 200,
+    "seeds": 200,
+    "pairs": 200,
+    "pairs, beside": 80,
+}
 NAMES = [
     "no difference",
     "ties",
@@ -26,6 +33,8 @@ NAMES = [
     "peeking",
     "checkpoint choice",
     "noisy judge",
+    "pairs",
+    "pairs, beside",
     "unequal variance",
     "ratio metric",
 ]
@@ -50,25 +59,34 @@ WORSE = {  # what others do opens on noise at least so often
     "slices, false alarm": 0.30,
     "peeking": 0.15,
     "checkpoint choice": 0.06,
+    "noisy judge": 0.10,
     "ratio metric": 0.40,
 }
-ASIDE = {"rare failures", "clusters", "noisy judge", "unequal variance"}  # little over the line
+NEAR = {"rare failures": 4000, "clusters": 1500, "unequal variance": 4000}  # draws: little over it
 
 
 def test_every_scenario_says_what_decides_and_what_others_do(scenarios: Any) -> None:
     for one in scenarios.values():
         assert one.decided.startswith("gate: ") or one.name == "peeking"
-    assert {one.name for one in scenarios.values() if one.contrast} == {*WORSE, *ASIDE}
+    assert {one.name for one in scenarios.values() if one.contrast} == {*WORSE, *NEAR}
 
 
-@pytest.mark.parametrize("name", [*WORSE, *sorted(ASIDE)])
+@pytest.mark.parametrize("name", [*WORSE, *NEAR])
 def test_what_others_do_opens_on_noise_more_often(scenarios: Any, name: str) -> None:
     from tutelage.core.seeds import stream
 
-    n = 100 if name == "slices, false alarm" else 300
+    n = 100 if name == "slices, false alarm" else NEAR.get(name, 300)
     draw = stream(f"test.gate.{name}.contrast", 0)
     false = sum(scenarios[name].contrast.opens(draw) for _ in range(n)) / n
-    assert WORSE.get(name, 0.01) <= false < 0.70
+    assert max(WORSE.get(name, 0.0), own(name)) < false < 0.70
+
+
+def own(name: str) -> float:
+    """How often the gate itself opened on noise, of the large draw: at most so often."""
+    lines = (BENCHMARKS / "results" / "gate.jsonl").read_text(encoding="utf-8").splitlines()
+    gate = [one for one in map(json.loads, lines) if one.get("decided") != "contrast"]
+    (high,) = [one["high"] for one in gate if one["benchmark"] == f"gate/{name}"]
+    return float(high)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from tests.sandbox.hostile import ESCAPES
 
 SECONDS = 1.5  # what goes on after so long has no end
+LONG = 60  # seconds, for what ends
 ENDING = """
 import os
 try: said = f()
@@ -146,11 +147,11 @@ def control_of(name: str) -> str:
             text=True,
         )
         try:
-            said, _ = process.communicate(timeout=SECONDS if control.ends == "running" else 60)
+            said, _ = process.communicate(timeout=SECONDS if control.ends == "running" else LONG)
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
-            return "out"
+            return "out" if control.ends == "running" else f"goes on after {LONG} seconds"
         finally:
             os.close(reads)
             os.close(writes)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from tests.score.fakes import task
+from tutelage.core.bound import Bound
 from tutelage.core.sample import Sample
 from tutelage.score.cost import Cost
 from tutelage.score.level import (
-    Bound,
     level_difference,
     mean_level,
     tail_difference,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.speaking import speaking
 from tutelage.core.errors import MissingCapability
 from tutelage.core.recipe import Judge
 from tutelage.score.endpoint import Endpoint, Unanswered
@@ -98,7 +100,7 @@ def test_an_error_of_which_the_server_says_only_half_is_tried_again_and_told(
 ) -> None:
     with saying(503, "ff\r\ntoo m", Transfer_Encoding="chunked") as url:
         asked = endpoint(url, tmp_path, retries=1)
-        with pytest.raises(MissingCapability, match="it answered 503\n"):
+        with pytest.raises(MissingCapability, match="it answered 503: too m\n"):
             asked.ask("x")
     assert asked.spent.tried_again == 1
 
@@ -135,3 +137,55 @@ def test_a_key_that_cannot_be_sent_is_named_and_not_shown(
     with pytest.raises(MissingCapability, match="SOME_KEY holds signs") as told:
         endpoint("http://127.0.0.1:1/v1", tmp_path, api_key_env="SOME_KEY").ask("x")
     assert "cret" not in told.value.text()
+
+
+SECRET = "sk-abcdef0123456789"
+
+
+def test_a_server_that_says_the_key_gets_it_neither_kept_nor_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("SOME_KEY", SECRET)
+    content = [{"text": f"you sent {SECRET[:9]}"}, {"text": f"{SECRET[9:]}, and {SECRET}"}]
+    choice = {"message": {"content": content}, "finish_reason": SECRET}
+    with saying(200, {"choices": [choice], "model": SECRET}) as url:
+        asked = endpoint(url, tmp_path, api_key_env="SOME_KEY")
+        assert asked.ask("x") == "you sent [key], and [key]"
+        assert asked.ask("x") == "you sent [key], and [key]"
+    assert (asked.spent.kept, asked.spent.key_said) == (1, 1)
+    assert asked.spent.to_dict(asked.keys)["key_said"] == 1
+    assert SECRET not in (tmp_path / "j.jsonl").read_text()
+    assert caplog.messages == ["judge `j` said its key in a reply: it was taken out"]
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (200, f'{{"error": "{SECRET}"}}'),
+        (200, f'{{"choices": [{{"{SECRET}": 1}}]}}'),
+        (200, SECRET),
+        (401, f"Bearer {SECRET} is not known"),
+        (422, f'{{"detail": [{{"input": "{SECRET}"}}]}}'),
+        (503, "x" * 190 + SECRET),
+    ],
+)
+def test_an_error_in_which_a_server_says_the_key_does_not_show_it(
+    status: int, body: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOME_KEY", SECRET)
+    with (
+        saying(status, body, X_Key=SECRET) as url,
+        pytest.raises(MissingCapability, match=r"\[key|x…") as told,
+    ):
+        endpoint(url, tmp_path, api_key_env="SOME_KEY").ask("x")
+    shown = "".join(traceback.format_exception(told.value)) + told.value.text()
+    assert SECRET[:7] not in shown
+
+
+def test_a_server_that_drips_is_given_up_after_the_time_given(tmp_path: Path) -> None:
+    with speaking(b"HTTP/1.1 503 No\r\n\r\n", b"o") as url:
+        asked = endpoint(url, tmp_path, timeout_seconds=0.2, retries=1)
+        with pytest.raises(MissingCapability, match=r"it answered 503: o+\n"):
+            asked.ask("x")
+    with speaking(b"", b"H") as url, pytest.raises(MissingCapability, match=r"within 0\.2 s"):
+        endpoint(url, tmp_path, timeout_seconds=0.2).ask("x")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import traceback
 from typing import Any
 
 import pytest
 
 from tests.detector import answering, names
+from tests.speaking import speaking
 from tutelage.core.errors import MissingCapability
 from tutelage.core.recipe import Detector
 from tutelage.screen.endpoint import ask
@@ -63,3 +65,32 @@ def test_a_token_that_cannot_be_sent_is_named_and_not_shown(
     with pytest.raises(MissingCapability, match="NER_TOKEN holds signs") as told:
         ask(Detector(name="ner", url="http://127.0.0.1:1", token_env="NER_TOKEN"), ["a"])
     assert "cret" not in told.value.text()
+
+
+def test_a_server_that_says_the_token_gets_it_neither_kept_nor_shown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    secret = "Sk-abcdef0123456789"
+    monkeypatch.setenv("NER_TOKEN", secret)
+    marked = {"findings": [[{"start": 0, "end": 3, "kind": f"who {secret}"}]]}
+    with answering(lambda texts: marked) as (url, _):
+        ((found,),) = ask(Detector(name="ner", url=url, token_env="NER_TOKEN"), ["Ann"])
+    assert found.kind == "who [key]"
+    for said in (f"HTTP/1.1 {secret}", f"HTTP/1.1 500 {secret}\r\n\r\n{secret}"):
+        with speaking(said.encode() + b"\r\n\r\n") as url, pytest.raises(MissingCapability) as told:
+            ask(Detector(name="ner", url=url, token_env="NER_TOKEN"), ["Ann"])
+        assert secret not in "".join(traceback.format_exception(told.value))
+
+
+def test_an_error_is_told_without_its_words_which_may_be_those_of_a_text() -> None:
+    with (
+        speaking(b"HTTP/1.1 500 No\r\n\r\ncannot read Ann") as url,
+        pytest.raises(MissingCapability, match="it answered 500\n") as told,
+    ):
+        ask(Detector(name="ner", url=url), ["Ann"])
+    assert "Ann" not in told.value.text()
+
+
+def test_a_server_that_drips_is_given_up_after_the_time_given() -> None:
+    with speaking(b"HTTP/1.1 200", b" ") as url, pytest.raises(MissingCapability, match=r"0\.2 s"):
+        ask(Detector(name="ner", url=url, timeout_seconds=0.2), ["Ann"])

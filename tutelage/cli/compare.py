@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
-from rich.text import Text
 
 from tutelage.cli.options import of_project
 from tutelage.cli.reply import Reply
-from tutelage.cli.terminal import counted
+from tutelage.cli.terminal import counted, tell
 from tutelage.core.errors import StoreError
 from tutelage.core.printable import printable
 
@@ -52,7 +51,7 @@ def compare_command(first: str, second: str, system: str, project: Path) -> Repl
 
     def draw(console: Console) -> None:
         for line in [*_head(runs, keys), *_lines(found), *_slices(found), *_changed(found)]:
-            console.print(Text(line), soft_wrap=True)
+            tell(console, line)
 
     data = {
         "first": runs[0].name,

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tutelage.cli.reply import Reply
-from tutelage.cli.terminal import OUTCOMES, counted
+from tutelage.cli.terminal import OUTCOMES, counted, fits, listed, tell
 from tutelage.core.errors import GateShut, TutelageError
 from tutelage.core.metric import ALL, Metric
 from tutelage.core.systems import LADDER, UNTUNED
@@ -25,8 +25,6 @@ from tutelage.store.release import VERDICT
 
 if TYPE_CHECKING:
     from tutelage.pipeline import Outcome
-
-UNBOUNDED = 10_000  # columns, to ask how wide a table would like to be
 
 
 def reply(outcome: Outcome) -> Reply:
@@ -48,7 +46,7 @@ def reply(outcome: Outcome) -> Reply:
 
     def draw(console: Console) -> None:
         for line in needed(ladders):
-            console.print(Text(line), soft_wrap=True)
+            tell(console, line)
         for suite in dict.fromkeys(one.suite for one in metrics):
             draw_suite(console, suite, metrics)
         if judged:
@@ -108,7 +106,7 @@ def draw_suite(console: Console, suite: str, metrics: Sequence[Metric]) -> None:
         return
     count = max(one.n for one in values)
     console.print(Text(f"\n{suite}: {counted(count, 'task')}, value and 95 % interval", "bold"))
-    fitting = [table for table in tables(values) if _fits(console, table)]
+    fitting = [table for table in tables(values) if fits(console, table)]
     if fitting:
         console.print(fitting[0])
     else:
@@ -117,8 +115,7 @@ def draw_suite(console: Console, suite: str, metrics: Sequence[Metric]) -> None:
     pairs = [one for one in pairs if one.baseline == _hardest(pairs)]
     if pairs:
         console.print(Text(f"\n{pairs[0].system} − {pairs[0].baseline}, paired", "bold"))
-        for one in pairs:
-            console.print(Text(f"  {one.metric:<{_width(pairs)}}  {difference(one)}"))
+        listed(console, [(one.metric, difference(one)) for one in pairs])
 
 
 def tables(values: Sequence[Metric]) -> tuple[Table, Table]:
@@ -142,11 +139,6 @@ def _table(columns: Sequence[str]) -> Table:
     return table
 
 
-def _fits(console: Console, table: Table) -> bool:
-    natural = console.measure(table, options=console.options.update(width=UNBOUNDED))
-    return natural.maximum <= console.width
-
-
 def systems(values: Sequence[Metric]) -> list[str]:
     """The systems, baselines first and the tuned one last."""
     found = dict.fromkeys(one.system for one in values)
@@ -157,13 +149,10 @@ def systems(values: Sequence[Metric]) -> list[str]:
 def _listed(console: Console, values: Sequence[Metric]) -> None:
     names = dict.fromkeys(one.metric for one in values)
     ordered = systems(values)
-    width = max(len(name) for name in ordered)
     for name in names:
         console.print(Text(name, "bold"))
-        for one in sorted(
-            (one for one in values if one.metric == name), key=lambda one: ordered.index(one.system)
-        ):
-            console.print(Text(f"  {one.system:<{width}}  {value(one)}"))
+        own = {one.system: value(one) for one in values if one.metric == name}
+        listed(console, [(system, own[system]) for system in ordered if system in own])
 
 
 def value(metric: Metric) -> str:
@@ -184,10 +173,6 @@ def _hardest(pairs: Sequence[Metric]) -> str | None:
     """The baseline that is drawn: the highest rung without training that was measured."""
     names = {one.baseline for one in pairs}
     return next((name for name in reversed(UNTUNED) if name in names), next(iter(names), None))
-
-
-def _width(values: Sequence[Metric]) -> int:
-    return max(len(one.metric) for one in values)
 
 
 def draw_verdict(console: Console, judged: Mapping[str, Any]) -> None:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import IO
 
+from rich.cells import cell_len
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 FILE_COLUMNS = 120  # of a file or a pipe, where nothing says how wide it is
+UNBOUNDED = 10_000  # columns, to ask how wide a table would like to be
+INDENT = 2
 MARKS = {"good": ("ok", "green"), "note": ("note", "yellow"), "bad": ("BAD", "red")}
 OUTCOMES = {"pass": ("PASS", "green"), "fail": ("FAIL", "red"), "inconclusive": ("OPEN", "yellow")}
 SECONDS_A_MINUTE = 60
@@ -20,6 +25,40 @@ def console(stream: IO[str]) -> Console:
     columns = os.environ.get("COLUMNS", "")
     width = None if stream.isatty() or columns.isdigit() else FILE_COLUMNS
     return Console(file=stream, width=width, highlight=False, markup=False, emoji=False)
+
+
+def tell(console: Console, line: str) -> None:
+    """Prints a line; what a terminal has no room for goes on below, indented.
+
+    In a file or a pipe it stays one line.
+    """
+    if cell_len(line) <= console.width or console.width == FILE_COLUMNS:
+        console.print(Text(line), soft_wrap=True)
+        return
+    words = line.lstrip()
+    lead = len(line) - len(words)
+    parts = Text(words).wrap(console, max(1, console.width - lead - INDENT))
+    for number, part in enumerate(parts):
+        part.rstrip()
+        console.print(Text(" " * (lead + INDENT * (number > 0))) + part, soft_wrap=True)
+
+
+def listed(console: Console, rows: Sequence[tuple[str, str]]) -> None:
+    """Names and what is said of each, a line each; two where one has no room for both."""
+    width = max(cell_len(name) for name, _ in rows)
+    lines = [f"  {name}{' ' * (width - cell_len(name))}  {says}" for name, says in rows]
+    for line, (name, says) in zip(lines, rows, strict=True):
+        if max(map(cell_len, lines)) <= console.width:
+            tell(console, line)
+        else:
+            tell(console, f"  {name}")
+            tell(console, f"    {says}")
+
+
+def fits(console: Console, table: Table) -> bool:
+    """Whether a table has room for all its cells, none of them folded."""
+    natural = console.measure(table, options=console.options.update(width=UNBOUNDED))
+    return natural.maximum <= console.width
 
 
 def duration(seconds: float) -> str:

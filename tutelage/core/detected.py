@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from statistics import NormalDist
+from typing import NamedTuple
 
 import numpy as np
 
+from tutelage.core.bound import Bound
 from tutelage.core.intervals import RESAMPLES, Clusters, Floats, Interval, Sides, Values
-from tutelage.core.metric import ONE_SIDED
 from tutelage.core.shares import independent
 
 
@@ -38,6 +38,58 @@ class Calibration:
         return self.positives + self.negatives
 
 
+class Ends(NamedTuple):
+    """Values that could have given what was counted, a draw each: as low as may be, as high."""
+
+    low: Floats
+    high: Floats
+
+
+def drawn_gap(generator: np.random.Generator, sides: Sides) -> tuple[Ends, Floats]:
+    """What a count leaves open, as one item more: what of it is taken for a hit, and the whole.
+
+    For a bound that a Rule compares none of it is, or all; else about a half.
+    """
+    if sides == 1:
+        whole = generator.standard_exponential(RESAMPLES)
+        return Ends(np.zeros(RESAMPLES), whole), whole
+    part, rest = (generator.standard_gamma(0.5, RESAMPLES) for _ in range(2))
+    return Ends(part, part), part + rest
+
+
+def drawn_share(hits: float, misses: float, generator: np.random.Generator, sides: Sides) -> Ends:
+    """Shares that could have given these counts.
+
+    The ends' quantiles are Clopper and Pearson's bounds, which hold however few were counted;
+    for people to look at, Jeffreys' beta distribution, which lies between.
+
+    Source: Dempster, "New methods for reasoning towards posterior distributions based on sample
+        data", 1966.
+    """
+    hit, missed = (generator.standard_gamma(count, RESAMPLES) for count in (hits, misses))
+    gap, open_ = drawn_gap(generator, sides)
+    whole = hit + missed + open_
+    return Ends((hit + gap.low) / whole, (hit + gap.high) / whole)
+
+
+def drawn_errs(
+    calibration: Calibration, generator: np.random.Generator, sides: Sides
+) -> tuple[Ends, Ends]:
+    """Sensitivities and specificities that could have given these counts."""
+    one = calibration
+    sensitivity = drawn_share(one.found, one.positives - one.found, generator, sides)
+    specificity = drawn_share(one.passed, one.negatives - one.passed, generator, sides)
+    return sensitivity, specificity
+
+
+def between(draws: Ends, span: tuple[float, float], bound: Bound) -> tuple[float, float]:
+    """The bounds of draws; one that tells nothing (NaN) may be anywhere in the span."""
+    low, high = (
+        np.clip(np.where(np.isnan(one), span[at], one), *span) for at, one in enumerate(draws)
+    )
+    return float(np.quantile(low, bound.tail)), float(np.quantile(high, 1 - bound.tail))
+
+
 def rogan_gladen(
     flagged: float,
     n: float,
@@ -49,28 +101,30 @@ def rogan_gladen(
 ) -> Interval:
     """The true rate, (flagged share + specificity − 1) / (sensitivity + specificity − 1).
 
-    The outputs and the calibration are both drawn again, as Jeffreys' beta distributions,
-    so that a count of none or of all stays uncertain. A draw in which the detector is no
-    better than chance tells nothing: it counts as 0 for the lower and 1 for the upper bound.
+    The outputs and the calibration are both drawn again, so that a count of none or of all stays
+    uncertain. A draw in which the detector may be no better than chance tells nothing: it counts
+    as 0 for the lower and 1 for the upper bound.
 
     Source: Rogan & Gladen, "Estimating prevalence from the results of a screening test",
-        1978; Brown, Cai & DasGupta, "Interval estimation for a binomial proportion", 2001.
+        1978; Fay, Proschan & Brittain, "Combining one-sample confidence procedures for
+        inference in the two-sample case", 2015.
     """
-    method = "rogan-gladen bootstrap" + (ONE_SIDED if sides == 1 else "")
+    bound = Bound(sides, confidence)
+    method = bound.named("rogan-gladen bootstrap")
     if min(n, calibration.positives, calibration.negatives) == 0:
         return Interval(value=math.nan, low=0.0, high=1.0, n=0, method=method)
-    rate = generator.beta(flagged + 0.5, n - flagged + 0.5, RESAMPLES)
-    sensitivity, specificity = drawn_errs(calibration, generator)
-    power = sensitivity + specificity - 1
+    rate = drawn_share(flagged, n - flagged, generator, sides)
+    sensitivity, specificity = drawn_errs(calibration, generator, sides)
+    tells = sensitivity.low + specificity.low > 1
     with np.errstate(divide="ignore", invalid="ignore"):
-        draws = np.clip((rate + specificity - 1) / power, 0.0, 1.0)
-    tail = (1 - confidence) / sides
-    low = float(np.quantile(np.where(power > 0, draws, 0.0), tail))
-    high = float(np.quantile(np.where(power > 0, draws, 1.0), 1 - tail))
-    passed, tells = calibration.passed / calibration.negatives, _power(calibration)
+        least = (rate.low + specificity.low - 1) / (sensitivity.high + specificity.low - 1)
+        most = (rate.high + specificity.high - 1) / (sensitivity.low + specificity.high - 1)
+    draws = Ends(*(np.where(tells, one, math.nan) for one in (least, most)))
+    low, high = between(draws, (0.0, 1.0), bound)
+    passed, power = calibration.passed / calibration.negatives, _power(calibration)
     value = math.nan
-    if tells > 0:
-        value = min(1.0, max(0.0, (flagged / n + passed - 1) / tells))
+    if power > 0:
+        value = min(1.0, max(0.0, (flagged / n + passed - 1) / power))
     return Interval(value=value, low=low, high=high, n=int(n), method=method)
 
 
@@ -113,100 +167,39 @@ def corrected_difference(
 
     The errors of the detector are the same for both, so that the difference it sees is the
     true one times sensitivity + specificity − 1. Items that only one of the two is flagged on
-    are drawn again as a Dirichlet distribution with Jeffreys' prior.
+    are drawn again.
     """
     first, second = (np.asarray(one, np.float64) for one in pairs)
-    differences, n = first - second, len(first)
+    differences, n, bound = first - second, len(first), Bound(sides, confidence)
     name = "paired rogan-gladen bootstrap"
-    name = (name if clusters is None else f"clustered {name}") + (ONE_SIDED if sides == 1 else "")
+    name = bound.named(name if clusters is None else f"clustered {name}")
     if min(n, calibration.positives, calibration.negatives) == 0:
         return Interval(value=math.nan, low=-1.0, high=1.0, n=0, method=name)
     worth: float = n
     if clusters is not None:
         worth = independent(differences, clusters, confidence=confidence, sides=sides)
     wins, losses = (float((differences * way > 0).mean()) * worth for way in (1, -1))
-    drawn = generator.dirichlet(
-        [wins + 0.5, losses + 0.5, max(0.0, worth - wins - losses) + 0.5], RESAMPLES
+    won, lost, rest = (
+        generator.standard_gamma(count, RESAMPLES)
+        for count in (wins, losses, max(0.0, worth - wins - losses))
     )
-    power = sum(drawn_errs(calibration, generator)) - 1
+    gap, open_ = drawn_gap(generator, sides)
+    whole = won + lost + rest + open_
+    seen = Ends(*((won + part - lost - (open_ - part)) / whole for part in gap))
+    sensitivity, specificity = drawn_errs(calibration, generator, sides)
+    power = Ends(sensitivity.low + specificity.low - 1, sensitivity.high + specificity.high - 1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        draws = np.clip((drawn[:, 0] - drawn[:, 1]) / power, -1.0, 1.0)
-    tail = (1 - confidence) / sides
-    low = float(np.quantile(np.where(power > 0, draws, -1.0), tail))
-    high = float(np.quantile(np.where(power > 0, draws, 1.0), 1 - tail))
+        least = seen.low / np.where(seen.low > 0, power.high, power.low)
+        most = seen.high / np.where(seen.high > 0, power.low, power.high)
+    draws = Ends(*(np.where(power.low > 0, one, math.nan) for one in (least, most)))
+    low, high = between(draws, (-1.0, 1.0), bound)
     value, tells = math.nan, _power(calibration)
     if tells > 0:
         value = min(1.0, max(-1.0, float(differences.mean()) / tells))
     return Interval(value=value, low=low, high=high, n=n, method=name)
 
 
-def drawn_errs(calibration: Calibration, generator: np.random.Generator) -> tuple[Floats, Floats]:
-    """Sensitivities and specificities that could have given these counts."""
-    seen = (
-        (calibration.found, calibration.positives),
-        (calibration.passed, calibration.negatives),
-    )
-    sensitivity, specificity = (
-        generator.beta(hits + 0.5, count - hits + 0.5, RESAMPLES) for hits, count in seen
-    )
-    return sensitivity, specificity
-
-
 def _power(calibration: Calibration) -> float:
     """Sensitivity + specificity − 1, as counted."""
     sensed = calibration.found / calibration.positives
     return sensed + calibration.passed / calibration.negatives - 1
-
-
-def power_of_detected(
-    rate: float, threshold: float, n: int, labels: tuple[int, int], errs: tuple[float, float]
-) -> float:
-    """Chance that the upper bound of a corrected rate stays under a threshold.
-
-    `labels` are the positives and negatives a detector is calibrated on, `errs` its
-    sensitivity and specificity. Every count of the specificity, which moves the rate and
-    its error together, is followed; the rest is normal.
-    """
-    normal, (sensitivity, specificity) = NormalDist(), errs
-    flagging = rate * sensitivity + (1 - rate) * (1 - specificity)
-    counts = np.arange(labels[1] + 1)
-    logs = [
-        math.lgamma(labels[1] + 1)
-        - math.lgamma(k + 1)
-        - math.lgamma(labels[1] - k + 1)
-        + k * math.log(specificity)
-        + (labels[1] - k) * math.log1p(-specificity)
-        for k in counts.tolist()
-    ]
-    chance = 0.0
-    for passed, weight in zip(counts.tolist(), np.exp(logs).tolist(), strict=True):
-        found = (passed + 0.5) / (labels[1] + 1)
-        if weight < 1e-9 or sensitivity + found <= 1:
-            continue
-        most = _most_flagged(threshold, n, labels, (sensitivity, found))
-        spread = math.sqrt(
-            n * flagging * (1 - flagging)
-            + (n * threshold) ** 2 * sensitivity * (1 - sensitivity) / labels[0]
-        )
-        chance += weight * normal.cdf((most + 0.5 - n * flagging) / spread)
-    return chance
-
-
-def _most_flagged(
-    threshold: float, n: int, labels: tuple[int, int], errs: tuple[float, float]
-) -> float:
-    """The most that may be flagged for the upper bound, by the delta method, to stay under."""
-    z, power = NormalDist().inv_cdf(0.95), errs[0] + errs[1] - 1
-    low, high = -1.0, float(n)
-    while high - low > 0.01:
-        middle = (low + high) / 2
-        flagged = (max(0.0, middle) + 0.5) / (n + 1)
-        rate = min(1.0, max(0.0, (flagged + errs[1] - 1) / power))
-        variance = (
-            flagged * (1 - flagged) / n
-            + rate**2 * errs[0] * (1 - errs[0]) / labels[0]
-            + (1 - rate) ** 2 * errs[1] * (1 - errs[1]) / labels[1]
-        ) / power**2
-        under = (flagged + errs[1] - 1) / power + z * math.sqrt(variance) <= threshold
-        low, high = (middle, high) if under else (low, middle)
-    return low

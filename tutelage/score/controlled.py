@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from tutelage.core.bound import Bound
 from tutelage.core.intervals import Interval
 from tutelage.core.winning import Compared, controlled_difference, length_controlled
-from tutelage.score.level import Bound
 
 Rows = Sequence[Mapping[str, float]]
 Columns = Sequence[str]  # how it ended, and how much longer the answer was

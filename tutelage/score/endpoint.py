@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from http.client import HTTPException
 from threading import Lock
 
 import msgspec
 
 from tutelage.core.digest import Json, strong_digest
 from tutelage.core.errors import MissingCapability
-from tutelage.core.http import bearer, beginning, read_within, words_of
+from tutelage.core.http import Key, Refused, beginning, post
 from tutelage.core.recipe import ModelEndpoint
 from tutelage.store.replies import Replies, Reply
 
+log = logging.getLogger(__name__)
 TRANSIENT = (408, 409, 425, 429, 500, 502, 503, 504)
 FIRST_PAUSE = 0.5  # seconds before the second try; each further one waits twice as long
 ALONE = (400, 413, 422)  # what is said of one request, not of all of them
@@ -93,6 +92,7 @@ class Spent:
     kept: int = 0
     tried_again: int = 0
     unfinished: int = 0  # replies that were empty or cut, and not kept
+    key_said: int = 0  # replies that said the key; it was taken out
     prompt_tokens: int = 0
     completion_tokens: int = 0
 
@@ -103,6 +103,7 @@ class Spent:
             "kept": self.kept,
             "tried_again": self.tried_again,
             "unfinished": self.unfinished,
+            "key_said": self.key_said,
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
             "cost": cost_of(keys, self.prompt_tokens, self.completion_tokens),
@@ -154,17 +155,23 @@ class Endpoint:
             with self._counting:
                 self.spent.kept += 1
             return kept
-        answered = self._tried({**body, "seed": seed})
+        key = self._key()
+        answered = self._tried({**body, "seed": seed}, key)
         read, written = (answered.usage or Usage()).counts
         first = answered.choices[0] if answered.choices else Choice(message=Said())
+        said, finish = first.message.text, first.finish_reason or ""
         reply = Reply(
             digest=digest,
-            text=first.message.text,
-            finish=first.finish_reason or "",
+            text=key.unsaid(said),
+            finish=key.unsaid(finish),
             prompt_tokens=read,
             completion_tokens=written,
         )
+        leaked = (reply.text, reply.finish) != (said, finish)
         with self._counting:
+            if leaked and not self.spent.key_said:
+                log.warning("%s said its key in a reply: it was taken out", self.keys.called)
+            self.spent.key_said += leaked
             if answered.whole or (self.keeps_cut and not answered.empty):
                 self.replies.keep(reply)
                 self._own.add(digest)
@@ -175,7 +182,7 @@ class Endpoint:
             self.spent.completion_tokens += written
         return reply
 
-    def _tried(self, body: dict[str, Json]) -> Answered:
+    def _tried(self, body: dict[str, Json], key: Key) -> Answered:
         problem, kind = "", MissingCapability
         for number in range(self.keys.retries + 1):
             if number:
@@ -183,40 +190,37 @@ class Endpoint:
                     self.spent.tried_again += 1
                 self.pause(FIRST_PAUSE * 2 ** (number - 1))
             try:
-                answered = self._once(body)
+                answered = self._once(body, key)
                 if answered.whole or number == self.keys.retries or not answered.empty:
                     return answered
-            except urllib.error.HTTPError as error:
-                words = words_of(error)
-                problem = f"it answered {error.code}{f': {words}' if words else ''}"
-                kind = Unanswered if error.code in ALONE else MissingCapability
-                if error.code not in TRANSIENT:
+            except Refused as error:
+                problem = str(error)
+                kind = Unanswered if error.status in ALONE else MissingCapability
+                if error.status not in TRANSIENT:
                     break
             except msgspec.MsgspecError as error:
                 problem, kind = f"what it said is no reply: {error}", Unanswered
-            except (OSError, HTTPException) as error:
-                problem, kind = str(error) or type(error).__name__, MissingCapability
+            except OSError as error:
+                problem, kind = str(error), MissingCapability
             except ValueError as error:
                 problem, kind = f"its address cannot be read: {error}", MissingCapability
                 break
         raise self._refusal(problem, kind)
 
-    def _once(self, body: dict[str, Json]) -> Answered:
-        headers = {"Content-Type": "application/json"}
-        name = self.keys.api_key_env
-        if name is not None:
-            try:
-                headers["Authorization"] = bearer(name)
-            except LookupError as error:
-                raise self._refusal(str(error)) from error
+    def _once(self, body: dict[str, Json], key: Key) -> Answered:
         url = self.keys.endpoint.rstrip("/") + "/chat/completions"
-        request = urllib.request.Request(url, data=msgspec.json.encode(body), headers=headers)
-        with urllib.request.urlopen(request, timeout=self.keys.timeout_seconds) as answer:
-            whole = read_within(answer, self.keys.timeout_seconds)
+        whole = post(url, msgspec.json.encode(body), key, self.keys.timeout_seconds)
         try:
             return msgspec.json.decode(whole, type=Answered)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise msgspec.DecodeError(f"{error}: {beginning(whole)}") from error
+            told = f"{key.unsaid(str(error))}: {beginning(whole, key)}"
+            raise msgspec.DecodeError(told) from None
+
+    def _key(self) -> Key:
+        try:
+            return Key.of(self.keys.api_key_env)
+        except LookupError as error:
+            raise self._refusal(str(error)) from error
 
     def _refusal(
         self, problem: str, kind: type[MissingCapability] = MissingCapability

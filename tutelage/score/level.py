@@ -9,22 +9,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tutelage.core.bound import Bound
 from tutelage.core.intervals import (
     NO_SPREAD,
     Interval,
-    Sides,
     clustered_error,
     paired_ratio_interval,
     ratio_interval,
     standard_error,
     wilson,
 )
-from tutelage.core.metric import ONE_SIDED
 from tutelage.core.quantiles import student_t
 from tutelage.core.shares import independent
 
@@ -36,18 +34,6 @@ TAIL = 0.95  # the quantile of `p95`
 # items of which the largest is a one-sided 95 % upper bound of the quantile
 BOUNDED_FROM = math.ceil(math.log(0.05) / math.log(TAIL))
 DRAWS = 2000  # of the bootstrap of a quantile's difference
-
-
-class Bound(NamedTuple):
-    """How sure an interval's bounds are, and on how many sides."""
-
-    sides: Sides = 2
-    confidence: float = 0.95
-
-    @property
-    def tail(self) -> float:
-        """The chance left beyond each bound."""
-        return (1 - self.confidence) / self.sides
 
 
 def mean_level(values: Floats, clusters: Clusters, bound: Bound) -> Interval:
@@ -73,7 +59,7 @@ def tail_level(values: Floats, clusters: Clusters, bound: Bound) -> Interval:
     Source: Woodruff, "Confidence intervals for medians and other position measures",
         1952; exact binomial ranks.
     """
-    method = _named(ORDER if clusters is None else f"clustered {ORDER}", bound)
+    method = bound.named(ORDER if clusters is None else f"clustered {ORDER}")
     n = len(values)
     if n == 0:
         return Interval(value=math.nan, low=0.0, high=math.inf, n=0, method=method)
@@ -105,7 +91,7 @@ def tail_difference(
     bound: Bound,
 ) -> Interval:
     """Difference of two 95th percentiles on the same items, by bootstrap of the items."""
-    method = _named("paired bootstrap", bound)
+    method = bound.named("paired bootstrap")
     n = len(values)
     if n < 2:
         value = float(values[0] - others[0]) if n else math.nan
@@ -156,7 +142,7 @@ def summed_difference(
 
 
 def _student(values: Floats, clusters: Clusters, bound: Bound) -> Interval:
-    method = _named("t" if clusters is None else "clustered t", bound)
+    method = bound.named("t" if clusters is None else "clustered t")
     n = len(values)
     value = float(values.mean()) if n else math.nan
     count = n if clusters is None else len(set(clusters))
@@ -189,7 +175,3 @@ def _tail(values: Floats) -> float:
 def _alike(counts: Floats, statistic: Summed) -> bool:
     each = statistic(counts)
     return len(counts) < 2 or bool(np.all(each == each[0]))
-
-
-def _named(method: str, bound: Bound) -> str:
-    return method + ONE_SIDED if bound.sides == 1 else method

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tutelage.core.bound import Bound
 from tutelage.core.detected import Calibration, corrected_difference, corrected_share
 from tutelage.core.intervals import (
     Interval,
@@ -28,7 +29,6 @@ from tutelage.core.shares import clusters_of, paired_share_difference, share_int
 from tutelage.score.controlled import controlled, controlled_apart
 from tutelage.score.corpus import bits, bleu, chrf, macro_f1, part, perplexity, precision, recall
 from tutelage.score.level import (
-    Bound,
     level_difference,
     mean_level,
     summed_difference,
@@ -137,9 +137,7 @@ def _interval(
     groups = clusters_of([clusters[index] for index in kept])
     if measure.family == "joint":
         counts = counts_of(measure, [rows[index] for index in kept]).tolist()
-        return corrected_joint(
-            counts, measure.calibration, generator, sides=sides, confidence=confidence
-        )
+        return corrected_joint(counts, measure.calibration, generator, Bound(sides, confidence))
     if measure.family == "detected":
         return corrected_share(
             values, groups, measure.calibration, generator, sides=sides, confidence=confidence
@@ -196,7 +194,7 @@ def _difference(
             for rows in (pairs.first, pairs.second)
         )
         return corrected_joint_difference(
-            (*one_and_two,), measure.calibration, generator, sides=sides, confidence=confidence
+            (*one_and_two,), measure.calibration, generator, Bound(sides, confidence)
         )
     if measure.family == "detected":
         labelled = measure.calibration

@@ -7,15 +7,13 @@ of that shape will do, a model that reads names and addresses or one that judges
 
 from __future__ import annotations
 
-import urllib.request
 from collections.abc import Sequence
-from http.client import HTTPException
 
 import msgspec
 
 from tutelage.core.errors import MissingCapability
 from tutelage.core.finding import Finding
-from tutelage.core.http import bearer, read_within
+from tutelage.core.http import Key, Refused, post
 from tutelage.core.recipe.screen import Detector
 
 
@@ -40,33 +38,31 @@ def ask(detector: Detector, texts: Sequence[str]) -> list[list[Finding]]:
     Raises: MissingCapability if the endpoint cannot be reached or answers in another shape: texts
         it did not read are never taken for clean ones.
     """
+    try:
+        key = Key.of(detector.token_env)
+    except LookupError as error:
+        raise _refusal(detector, str(error)) from error
     found: list[list[Finding]] = []
     for begin in range(0, len(texts), detector.batch):
         part = texts[begin : begin + detector.batch]
-        found += [
-            _findings(detector, *pair) for pair in zip(part, _post(detector, part), strict=True)
-        ]
+        for text, marked in zip(part, _marked(detector, part, key), strict=True):
+            found.append(_findings(detector, text, marked, key))
     return found
 
 
-def _post(detector: Detector, texts: Sequence[str]) -> list[list[Marked]]:
-    headers = {"Content-Type": "application/json"}
-    if detector.token_env is not None:
-        try:
-            headers["Authorization"] = bearer(detector.token_env)
-        except LookupError as error:
-            raise _refusal(detector, str(error)) from error
+def _marked(detector: Detector, texts: Sequence[str], key: Key) -> list[list[Marked]]:
     body = msgspec.json.encode(
         {"texts": [text.encode(errors="replace").decode() for text in texts]}
     )
     try:
-        request = urllib.request.Request(detector.url, data=body, headers=headers)
-        with urllib.request.urlopen(request, timeout=detector.timeout_seconds) as answer:
-            whole = read_within(answer, detector.timeout_seconds)
+        whole = post(detector.url, body, key, detector.timeout_seconds)
         reply = msgspec.json.decode(whole, type=Reply)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise _refusal(detector, f"its answer has another shape: {error}") from error
-    except (OSError, HTTPException, ValueError) as error:
+        told = f"its answer has another shape: {key.unsaid(str(error))}"
+        raise _refusal(detector, told) from None
+    except Refused as error:  # its words may be those of a text
+        raise _refusal(detector, f"it answered {error.status}") from None
+    except (OSError, ValueError) as error:
         raise _refusal(detector, f"it cannot be asked: {error}") from error
     if len(reply.findings) != len(texts):
         told = f"{len(texts)} texts were sent and {len(reply.findings)} lists came back"
@@ -74,13 +70,18 @@ def _post(detector: Detector, texts: Sequence[str]) -> list[list[Marked]]:
     return reply.findings
 
 
-def _findings(detector: Detector, text: str, marked: Sequence[Marked]) -> list[Finding]:
+def _findings(detector: Detector, text: str, marked: Sequence[Marked], key: Key) -> list[Finding]:
     for one in marked:
         if not 0 <= one.start < one.end <= len(text):
             told = f"a text of {len(text)} characters has a finding at {one.start} to {one.end}"
             raise _refusal(detector, told)
     return [
-        Finding(detector=detector.name, kind=one.kind.lower(), start=one.start, end=one.end)
+        Finding(
+            detector=detector.name,
+            kind=key.unsaid(one.kind).lower(),
+            start=one.start,
+            end=one.end,
+        )
         for one in marked
         if one.score >= detector.least_score
     ]

@@ -125,6 +125,8 @@ def test_what_was_not_measured_is_not_drawn() -> None:
         "1 replies asked for, 0 kept from before, 2 tokens, cost 0.5",
         "2 looks came to no verdict and count for nothing",
     )
+    (panel,) = opinions({"judges": [{**judge, "spent": {**spent, "key_said": 3}}]}, None, [])
+    assert panel.notes[-1] == "3 replies said its key, which was taken out"
     assert judged_names({"judges": [judge]}) == {"j_win_rate", "j_lc_win_rate"}
     marks = {**judge, "kind": "rubric", "suites": {"s": {"means": {"tuned.brevity": {}}}}}
     assert judged_names({"judges": [marks]}) == {"j_brevity"}  # no scorer's that begins with `j_`

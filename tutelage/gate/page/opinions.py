@@ -135,6 +135,8 @@ def _of_judge(judge: Form, suite: str, form: Form, metrics: Sequence[Metric]) ->
     ]
     if form["unread"]:
         notes.append(f"{form['unread']:,} looks came to no verdict and count for nothing")
+    if spent.get("key_said"):
+        notes.append(f"{spent['key_said']:,} replies said its key, which was taken out")
     if judge.get("refused"):
         notes.append(f"its endpoint refused {judge['refused']:,} looks, at labels or at answers")
     return Opinion(
