@@ -22,7 +22,7 @@ from tutelage.store.store import Draft
 from tutelage.store.tables import ROWS, read_rows
 from tutelage.store.uses import Asked, Uses, asked_by
 
-VERSION = 6  # raised when the same answers come to another report
+VERSION = 7  # raised when the same answers come to another report
 SEEDS = ("evaluate.few_shot", "evaluate.bootstrap", "evaluate.decoding")
 DIGITS = 12  # of a digest
 BASE = {"base:config": "config.json", "base:weights": "weights"}

@@ -22,7 +22,7 @@ from tutelage.store.release import VERDICT
 from tutelage.store.run import Run
 from tutelage.store.store import Draft
 
-VERSION = 6
+VERSION = 7
 PAGE = "report.html"
 
 
