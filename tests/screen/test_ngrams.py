@@ -114,6 +114,11 @@ def test_one_percent_of_many_texts_is_needed() -> None:
     assert fixed_spans([*texts[:990], *[shared] * 10]) == 1
 
 
+def test_numbers_are_left_once_and_sorted() -> None:
+    assert room.once(np.array([3, 1, 3, 2, 1])).tolist() == [1, 2, 3]
+    assert room.once(np.zeros(0, dtype=np.int64)).tolist() == []
+
+
 def test_mixing_is_one_to_one_on_small_numbers() -> None:
     values = room.mix(np.arange(1000, dtype=np.uint64))
 
@@ -127,6 +132,7 @@ SIGNS = st.lists(st.text(alphabet="aB 1\n\t.,_-é日🙂\x1c\x0bＸßİΣ", max_
 @given(texts=SIGNS)
 def test_words_of_many_texts_are_those_of_each(texts: list[str]) -> None:
     assert words_of(texts) == [words(text) for text in texts]
+    assert room.folded_of(texts) == [folded(text) for text in texts]
 
 
 @settings(max_examples=200, derandomize=True, deadline=None)

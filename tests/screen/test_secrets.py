@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tutelage.core.finding import redacted
-from tutelage.screen.secrets import KINDS, entropy, find_secrets
+from tutelage.screen.secrets import KINDS, SIGNS, TOKENS, entropy, find_secrets
 
 # put together here, so that no scanner of repositories takes this file for a leak
 LETTERS = "wWPw5k4aXcaT4fNP0UcnZwJUVFk6LO0pINUx"
@@ -96,3 +100,15 @@ def test_a_key_that_is_cut_off_is_found_to_its_end() -> None:
 def test_entropy_is_in_bits_a_character() -> None:
     assert entropy("abcd") == 2.0
     assert entropy("aaaa") == 0.0
+
+
+@pytest.mark.parametrize("kind", TOKENS)
+def test_what_a_key_looks_like_holds_the_sign_by_which_it_is_sought(kind: str) -> None:
+    sign = re.compile(SIGNS[kind], re.ASCII)
+
+    @settings(max_examples=60, derandomize=True, deadline=None)
+    @given(key=st.from_regex(re.compile(TOKENS[kind], re.ASCII), fullmatch=True))
+    def holds(key: str) -> None:
+        assert sign.search(key)
+
+    holds()

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,47 +117,67 @@ class TellingApart:
     def __call__(self, part: Packed) -> NDArray[np.bool_]:
         examples = part.texts()
         looks = compared(examples)
+        words: dict[str, Counted] = {}
         counted = [numbers(one) for one in examples]
         signed = [signs(whole(one)) for one in examples]
         return np.array(
             [
                 counted[one] != counted[other]
                 or unlike_signs(signed[one], signed[other])
-                or differ(looks, one, other)
+                or differ(looks, one, other, words)
                 for one, other in part.more.tolist()
             ],
             dtype=np.bool_,
         )
 
 
-def differ(looks: Sides, one: int, other: int) -> bool:
+class Counted(NamedTuple):
+    """How often each word stands in a text, and how many there are."""
+
+    words: Counter[str]
+    total: int
+
+    @classmethod
+    def of(cls, text: str) -> Counted:
+        """Those of a text."""
+        said = text.split()
+        return cls(Counter(said), len(said))
+
+
+def differ(looks: Sides, one: int, other: int, words: dict[str, Counted]) -> bool:
     """Whether rows that are alike by shingles and numbers still say different things.
 
     Where the answer is a value or a few words, a label, what it answers may differ in no word.
+    `words` are those of texts that were looked at before; a text is in many pairs.
     """
     if looks.chosen[one] != looks.chosen[other]:
         return True  # a pair the other way round says the opposite
     label = " " not in looks.answer[one]
     compared = (looks.request, looks.context, looks.answer)
     most = (0.0 if label else EXCHANGED, 0.0 if label else EXCHANGED, EXCHANGED)
-    return any(
-        _exchanged(side[one], side[other]) > share
-        for side, share in zip(compared, most, strict=True)
-    )
+    for texts, share in zip(compared, most, strict=True):
+        if texts[one] != texts[other]:
+            said, told = (_counted(texts[index], words) for index in (one, other))
+            if _exchanged(said, told) > share:
+                return True
+    return False
 
 
-def _exchanged(one: str, other: str) -> float:
+def _counted(text: str, words: dict[str, Counted]) -> Counted:
+    if text not in words:
+        words[text] = Counted.of(text)
+    return words[text]
+
+
+def _exchanged(one: Counted, other: Counted) -> float:
     """The share of words that stand in one text and for which the other has different ones."""
-    if one == other:
-        return 0.0
-    said, told = one.split(), other.split()
-    there = Counter(told).get
+    there = other.words.get
     gone = 0  # words of the one that the other has not, as often as they are missing
-    for word, times in Counter(said).items():
+    for word, times in one.words.items():
         if times > (others := there(word, 0)):
             gone += times - others
-    swapped = min(gone, gone + len(told) - len(said))
-    return swapped / max(len(said), len(told), 1)
+    swapped = min(gone, gone + other.total - one.total)
+    return swapped / max(one.total, other.total, 1)
 
 
 def alike(

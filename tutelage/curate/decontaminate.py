@@ -15,6 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import numpy as np
+
 from tutelage.core.ledger import Decision, LedgerEntry, Reason
 from tutelage.core.recipe import Curate
 from tutelage.core.row import Example
@@ -27,8 +29,9 @@ from tutelage.curate.signs import Signs, exchanged, signs
 from tutelage.curate.sources import Asked
 from tutelage.curate.spans import Spans, freed_of, owned, spans_of
 from tutelage.curate.traits import named, sampled, with_words, worded
+from tutelage.screen.glance import Glance, Runs
 from tutelage.screen.items import Wanted
-from tutelage.screen.near import SHINGLE, comparable
+from tutelage.screen.near import ALIKE, SHINGLE, comparable
 from tutelage.screen.ngrams import (
     Indices,
     ngrams_each,
@@ -144,6 +147,40 @@ class Looking:
         ]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Glancing:
+    """Tells the rows of which a closer look may find something, by their sides alone.
+
+    Of a row that says more than its sides tell it cannot, nor of one whose request is too short
+    to have a run of words.
+    """
+
+    requests: Glance
+    others: Glance
+    asks: frozenset[str]
+
+    @classmethod
+    def of(cls, spans: Sequence[Spans], wanted: Wanted) -> Glancing:
+        """For these spans, and for what nearly asks the items."""
+        held: dict[int, Runs] = {}
+        for one in spans:
+            other = held.get(one.words)
+            held[one.words] = one.runs if other is None else Runs.joined([other, one.runs])
+        runs = tuple(held.values())
+        requests = Glance(spans=runs, shingles=wanted.runs, share=ALIKE)
+        return cls(requests=requests, others=Glance(spans=runs), asks=frozenset(wanted.texts))
+
+    def __call__(self, part: Packed) -> Indices:
+        words = part.words()
+        some = np.array([not one.whole or one.request in self.asks for one in words], np.bool_)
+        looked = [one for one in words if one.whole]
+        found = self.requests.some([one.request for one in looked])
+        for side in ([one.context for one in looked], [one.answer for one in looked]):
+            found |= self.others.some(side)
+        some[np.flatnonzero([one.whole for one in words])[found]] = True
+        return part.first + np.flatnonzero(some)
+
+
 def leaks(
     examples: Sequence[Example],
     suites: Sequence[Asked],
@@ -151,21 +188,43 @@ def leaks(
     passes: Passes | None = None,
 ) -> Leaks:
     """The rows that hold items of the suites and benchmarks, which are the tasks."""
-    found, tasks = Leaks(), tasks_of(suites)
+    tasks = tasks_of(suites)
     if not tasks or not len(examples):
-        return found
+        return Leaks()
     rows, passes = Rows.of(examples), passes or Passes()
     some, items = sampled(rows), questions(tasks)
     looked = rows.packed(some).texts()
     asks: dict[str, list[int]] = {}
     for place, key in enumerate(items):
         asks.setdefault(key, []).append(place)
-    spans, found.spanless = spans_of(looked, tasks, (SPAN, SHORT_SPAN))
+    spans, spanless = spans_of(looked, tasks, (SPAN, SHORT_SPAN))
     signed = [signs(request(task)) for task in tasks]
-    work = Looking(
-        spans=spans, asks=asks, signed=signed, wanted=Wanted.of(items, _requests(rows, some))
+    wanted = Wanted.of(items, _requests(rows, some))
+    work = Looking(spans=spans, asks=asks, signed=signed, wanted=wanted)
+    worth = _worth_a_look(rows, Glancing.of(spans, wanted), passes)
+    found = _found(rows.take(worth), tasks, work, section.leakage.coverage, passes)
+    at = worth.tolist()
+    return Leaks(
+        drop={at[row]: told for row, told in found.drop.items()},
+        review={at[row]: told for row, told in found.review.items()},
+        items={at[row]: item for row, item in found.items.items()},
+        spanless=spanless,
     )
-    parts: list[Found] = list(passes.each(work, rows, with_words(rows, passes.part_rows)))
+
+
+def _worth_a_look(rows: Rows, glancing: Glancing, passes: Passes) -> Indices:
+    """The rows that may hold an item; of most it is told at a glance that they do not."""
+    words = worded(rows)
+    told = passes.each(glancing, words)
+    return np.concatenate([np.zeros(0, dtype=np.int64), *told])
+
+
+def _found(
+    rows: Rows, tasks: Sequence[Example], work: Looking, coverage: float, passes: Passes
+) -> Leaks:
+    """What a closer look finds."""
+    found = Leaks()
+    parts: list[Found] = list(passes.over(work, with_words(rows, passes.part_rows)))
     apart = _apart(parts)
     for row, item in (one for part in parts for one in part.exact):
         detail = f"asks what {tasks[item].source} asks{_but(apart, row, item)}"
@@ -180,7 +239,7 @@ def leaks(
             named(rows, row), _decision(apart, row, item), Reason.LEAK_NEAR, detail, tasks[item]
         )
         found.note(row, told, item)
-    _note_hits(rows, tasks, parts, section.leakage.coverage, found)
+    _note_hits(rows, tasks, parts, coverage, found)
     return found
 
 

@@ -98,6 +98,7 @@ class Words(msgspec.Struct, array_like=True, frozen=True):
     context: str
     answer: str
     chosen: str
+    whole: bool  # whether all texts of the row stand in them as they are, and one asks at most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

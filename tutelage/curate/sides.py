@@ -5,16 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import msgspec
+import xxhash
 
-from tutelage.core.conversation import Message, ToolCall
+from tutelage.core.conversation import Message, Role, ToolCall
 from tutelage.core.digest import Json, canonical, short_digest
 from tutelage.core.row import Example
-from tutelage.curate.packed import Words
+from tutelage.curate.packed import Words, bare
 from tutelage.screen.near import comparable, comparables
-from tutelage.screen.ngrams import folded
+from tutelage.screen.ngrams import folded, folded_of
 
+VALUE = "json"  # with which the word begins that stands for a JSON value
 NUMBER = re.compile(r"-?\d+(?:[.,]\d+)*")
 
 
@@ -26,10 +29,12 @@ class Sides:
     context: Sequence[str]  # system, tools and what tools returned
     answer: Sequence[str]  # all that is taught; JSON as one word, equal if the values are
     chosen: Sequence[str]  # of a preference row what is preferred of the answer, else empty
+    whole: Sequence[bool]  # whether nothing but these is said in an Example, and asked once
 
     def lines(self) -> bytes:
         """They as `Packed.words` reads them, a line an Example."""
-        every = zip(self.request, self.context, self.answer, self.chosen, strict=True)
+        sides = (self.request, self.context, self.answer, self.chosen)
+        every = zip(*sides, self.whole, strict=True)
         return msgspec.json.Encoder().encode_lines([Words(*one) for one in every])
 
 
@@ -40,17 +45,26 @@ def compared(examples: Sequence[Example]) -> Sides:
 
 def sides(examples: Sequence[Example], requests: Sequence[str]) -> Sides:
     """The sides of the Examples, of which `questions` gives the requests."""
-    said = ["\n".join(_answers(one)) for one in examples]
+    plain = [bare(one) for one in examples]
+    said = [
+        "\n".join(_contents(one, "assistant") if own else _answers(one))
+        for one, own in zip(examples, plain, strict=True)
+    ]
     words = comparables(said)
+    values = [own.startswith(VALUE) for own in said]
     return Sides(
         request=requests,
         context=comparables(["\n".join(_context(one)) for one in examples]),
         answer=[
-            own if own.startswith("json") else plain for own, plain in zip(said, words, strict=True)
+            own if value else plain for own, value, plain in zip(said, values, words, strict=True)
         ],
         chosen=comparables(
             ["\n".join(_said(one.chosen)) if one.chosen else "" for one in examples]
         ),
+        whole=[
+            own and not value and len(asked(one)) < 2
+            for one, own, value in zip(examples, plain, values, strict=True)
+        ],
     )
 
 
@@ -123,6 +137,43 @@ def answer_key(example: Example) -> str:
     return short_digest(canonical([_folded(one, before) for one in continuations]))
 
 
+def keys(examples: Sequence[Example]) -> tuple[list[bytes], list[bytes]]:
+    """Of each Example the octets of `prompt_key` and of `answer_key`; of most, many at once."""
+    few = [_few_words(one) for one in examples]
+    said = [one.messages for one, own in zip(examples, few, strict=True) if own]
+    forms = _written([message for messages in said for message in messages])
+    prompts, answers = [], []
+    for one, own in zip(examples, few, strict=True):
+        if own:
+            before = b",".join(islice(forms, len(one.messages) - 1))
+            prompts.append(xxhash.xxh3_128_digest(b"[[%b],[]]" % before))
+            answers.append(xxhash.xxh3_128_digest(b"[[%b],[],[]]" % next(forms)))
+        else:
+            prompts.append(bytes.fromhex(prompt_key(one)))
+            answers.append(bytes.fromhex(answer_key(one)))
+    return prompts, answers
+
+
+def _few_words(example: Example) -> bool:
+    """Whether all that is said of a row's turns is who takes each, and its words."""
+    return not (example.tools or example.chosen or example.rejected) and all(
+        one.reasoning is None
+        and not one.tool_calls
+        and one.tool_call_id is None
+        and one.name is None
+        and one.train is None
+        and one.weight == 1.0
+        for one in example.messages
+    )
+
+
+def _written(messages: Sequence[Message]) -> Iterator[bytes]:
+    """The canonical JSON of each message's folded words and its role."""
+    words = folded_of([message.content for message in messages])
+    for message, own in zip(messages, words, strict=True):
+        yield b'{"content":%b,"role":"%b"}' % (msgspec.json.encode(own), message.role.encode())
+
+
 def pair_key(example: Example, *, swapped: bool = False) -> str:
     """The key of a preference row by which pairs are the same; `swapped`, of its opposite."""
     before, _ = _parted(example)
@@ -175,12 +226,14 @@ def _call(call: ToolCall) -> dict[str, Json]:
     return {"name": call.name, "arguments": dict(call.arguments)}
 
 
-def _context(example: Example) -> Iterator[str]:
-    for message in example.messages:
-        if message.role in ("system", "tool"):
-            yield message.content
-    for tool in example.tools:
-        yield canonical(dict(tool)).decode()
+def _context(example: Example) -> list[str]:
+    said = [one.content for one in example.messages if one.role in ("system", "tool")]
+    return [*said, *(canonical(dict(tool)).decode() for tool in example.tools)]
+
+
+def _contents(example: Example, role: Role) -> list[str]:
+    """What a role says in turns of words alone."""
+    return [one.content for one in example.messages if one.role == role and one.content]
 
 
 def _answers(example: Example) -> Iterator[str]:
@@ -206,4 +259,4 @@ def _value(content: str) -> str:
         value = msgspec.json.decode(content)
     except (msgspec.MsgspecError, RecursionError):
         return content
-    return f"json{short_digest(folded(canonical(value).decode()).encode())}"
+    return f"{VALUE}{short_digest(folded(canonical(value).decode()).encode())}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import html
 import re
 from collections import Counter
+from collections.abc import Iterator
 from functools import cache
 
 from tutelage.screen import ngrams
@@ -24,6 +25,8 @@ LINE = re.compile(r"^[ \t]*(?:(?:[-*+>#|=~:]+|\d+[.)])(?:[ \t]+|$))+", re.MULTIL
 EMPHASIS = re.compile(
     r"(?<![\w*)\]}])(\*{1,3})(?=[^\s*])([^*\n]{1,400}?)(?<=[^\s*])\1(?![\w*(\[{])"
 )
+WORD, GAP = re.compile(r"[a-z0-9]*"), re.compile(r"[^a-z0-9]*")  # in ASCII
+LETTERS_OF_WORDS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
 NESTED = 2  # emphasis in emphasis
 OPENED = re.compile(r"\s[(\[{\"']*$")  # a blank, and what may stand between it and a sign
 CLOSED = re.compile(r"[.,;:!?)\]}\"']*\s")
@@ -32,19 +35,13 @@ LETTERS = 2  # of a word; a sign between single ones is an operator
 
 def signs(text: str) -> Signs:
     """The signs in a text, each with the words beside it."""
-    found: Signs = Counter()
     if ANY.search(text) is None:
-        return found
+        return Counter()
     plain = LINE.sub("", normal(html.unescape(text)))
-    for _ in range(NESTED):
+    for _ in range(NESTED if "*" in plain else 0):
         plain = EMPHASIS.sub(r"\2", plain)
-    parts = _parted().split(plain)
-    for at in range(1, len(parts), 2):
-        gap = parts[at]
-        if gap != " " and ANY.search(gap):
-            before, after = _beside(parts[at - 1])[-1], _beside(parts[at + 1])[0]
-            found.update(_told(before, gap, after))
-    return found
+    gaps = _in_ascii(plain) if plain.isascii() else _in_any_script(plain)
+    return Counter(told for before, gap, after in gaps for told in _told(before, gap, after))
 
 
 def exchanged(one: Signs, other: Signs) -> list[tuple[str, str]]:
@@ -72,6 +69,36 @@ def unlike_signs(one: Signs, other: Signs) -> bool:
         if {word for word, _ in own - others} & {word for word, _ in others - own}:
             return True
     return False
+
+
+def _in_ascii(plain: str) -> Iterator[tuple[str, str, str]]:
+    """What stands between two words and holds a sign, with both words."""
+    seen = 0
+    for sign in ANY.finditer(plain):
+        if sign.start() < seen:
+            continue
+        gap = sign.start()
+        while gap and plain[gap - 1] not in LETTERS_OF_WORDS:
+            gap -= 1
+        word = gap
+        while word and plain[word - 1] in LETTERS_OF_WORDS:
+            word -= 1
+        seen = _end(GAP, plain, sign.end())
+        yield plain[word:gap], plain[gap:seen], plain[seen : _end(WORD, plain, seen)]
+
+
+def _end(what: re.Pattern[str], plain: str, start: int) -> int:
+    found = what.match(plain, start)
+    return found.end() if found else start
+
+
+def _in_any_script(plain: str) -> Iterator[tuple[str, str, str]]:
+    """The same of a text of any script."""
+    parts = _parted().split(plain)
+    for at in range(1, len(parts), 2):
+        gap = parts[at]
+        if gap != " " and ANY.search(gap):
+            yield _beside(parts[at - 1])[-1], gap, _beside(parts[at + 1])[0]
 
 
 def _told(before: str, gap: str, after: str) -> list[tuple[str, str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from tutelage.core.row import Example
 from tutelage.curate.sides import asked, texts
 from tutelage.screen.fixed import fixed_in_items, fixed_of_items
+from tutelage.screen.glance import Runs, runs_of
 from tutelage.screen.ngrams import (
     Grams,
     Hashes,
@@ -17,6 +19,7 @@ from tutelage.screen.ngrams import (
     among,
     ngrams,
     ngrams_of,
+    once,
     without,
     words_of,
 )
@@ -30,6 +33,7 @@ class Spans(NamedTuple):
     items: Items
     shared: Hashes
     whose: Indices  # the item each is of
+    runs: Runs  # one of which a row holds that holds a span, or fixed text
 
 
 def spans_of(
@@ -47,18 +51,32 @@ def spans_of(
     found = []
     for size in sizes:
         owners = (whose[item_of], row_of)
-        grams = ngrams_of(item_texts, size)
-        shared = fixed_in_items(grams, ngrams_of(row_texts, size), size, owners)
+        grams, in_rows = ngrams_of(item_texts, size), ngrams_of(row_texts, size)
+        shared = fixed_in_items(grams, in_rows, size, owners)
         freed = freed_of(item_texts, grams, shared, size)
         for fixed, own in ((shared, freed), _crowded(item_texts, grams, shared, owners[0], size)):
             spans = _by_owner(own, item_of, len(whose))
             items = Items.of(spans.take(left[spans.text]))
             left &= items.spans == 0
             if len(items.hashes):
-                found.append(Spans(words=size, items=items, shared=fixed, whose=whose))
+                runs = _runs((item_texts, grams), (row_texts, in_rows), fixed, size)
+                found.append(Spans(size, items, fixed, whose, runs))
         if not left.any():
             break
-    return tuple(found), len(tasks) - len(np.unique(whose[~left]))
+    return tuple(found), len(tasks) - len(once(whose[~left]))
+
+
+def _runs(
+    items: tuple[list[str], Grams], rows: tuple[list[str], Grams], shared: Hashes, size: int
+) -> Runs:
+    """All runs of the items, with fixed text and without, and the fixed text of rows."""
+    own, grams = items
+    _, freed = _freed_texts(own, grams, shared, size)
+    fixed = rows[1].take(among(rows[1].hashes, shared))
+    held, text = np.unique(fixed.text, return_inverse=True)
+    looked = words_of([rows[0][index] for index in held.tolist()])
+    parts = [runs_of(words_of(own), size), runs_of(freed, size)]
+    return Runs.joined([*parts, runs_of(looked, size, replace(fixed, text=text))])
 
 
 def _crowded(
@@ -70,7 +88,7 @@ def _crowded(
     several turns that is all of them as one text, its last: a turn of it may be a greeting.
     """
     told = fixed_of_items(grams, size, whose)
-    held = np.unique(grams.text[among(grams.hashes, shared)])
+    held = once(grams.text[among(grams.hashes, shared)])
     last = {item: text for text, item in enumerate(whose.tolist())}
     held = held[np.isin(held, list(last.values()))]
     some = words_of([own[index] for index in held.tolist()])
@@ -87,16 +105,24 @@ def _looked_for(tasks: Sequence[Example]) -> tuple[Indices, list[list[str]]]:
     return whose, [said for _, said in found]
 
 
+def _freed_texts(
+    own: Sequence[str], grams: Grams, shared: Hashes, size: int
+) -> tuple[Indices, list[str]]:
+    """Which texts hold spans that many share, and their words without these."""
+    held = once(grams.text[among(grams.hashes, shared)])
+    some = words_of([own[index] for index in held.tolist()])
+    return held, without(some, ngrams(some, size), shared, size) if some else []
+
+
 def freed_of(own: Sequence[str], grams: Grams, shared: Hashes, size: int) -> Grams:
     """The spans of texts without those that many share, neighbours of which then meet.
 
     Those of texts that hold some stand behind all others.
     """
-    held = np.unique(grams.text[among(grams.hashes, shared)])
+    held, texts = _freed_texts(own, grams, shared, size)
     if not len(held):
         return grams
-    some = words_of([own[index] for index in held.tolist()])
-    left = ngrams(without(some, ngrams(some, size), shared, size), size)
+    left = ngrams(texts, size)
     rest = grams.take(~np.isin(grams.text, held))
     return Grams(
         hashes=np.concatenate([rest.hashes, left.hashes]),

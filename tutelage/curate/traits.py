@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
@@ -13,9 +14,9 @@ from numpy.typing import NDArray
 from tutelage.core.row import Example, Origin
 from tutelage.curate.packed import Packed
 from tutelage.curate.shelf import Rows
-from tutelage.curate.sides import Sides, answer_key, compared, prompt_key
+from tutelage.curate.sides import Sides, compared, keys
 from tutelage.screen.fixed import SAMPLED
-from tutelage.screen.ngrams import Indices
+from tutelage.screen.ngrams import Indices, mix
 
 Keys = NDArray[np.uint64]  # [N, 2], 128 bits each, ordered as their hexadecimal digits are
 ID_DIGITS = 32
@@ -64,11 +65,12 @@ class Traits:
 def traits_of(examples: Sequence[Example], looks: Sides | None = None) -> Traits:
     """Those of rows in memory; `looks` are their sides, where these are known."""
     looks = compared(examples) if looks is None else looks
+    prompts, answers = keys(examples)
     uris: dict[str, int] = {}
     return Traits(
-        ids=_keys([bytes.fromhex(one.id) for one in examples]),
-        prompts=_keys([bytes.fromhex(prompt_key(one)) for one in examples]),
-        answers=_keys([bytes.fromhex(answer_key(one)) for one in examples]),
+        ids=_keys([bytes.fromhex("".join([one.id for one in examples]))]),
+        prompts=_keys(prompts),
+        answers=_keys(answers),
         requests=keys_of(looks.request),
         contexts=keys_of(looks.context),
         said=keys_of(looks.answer),
@@ -139,11 +141,19 @@ def _keys(digests: Sequence[bytes]) -> Keys:
 
 def firsts(keys: NDArray[np.uint64]) -> Indices:
     """The index of the first row whose keys are equal to each. Shapes: `[N, K]`; returns `[N]`."""
-    order = np.lexsort(keys.T)
+    mixed = functools.reduce(lambda one, other: mix(one) + other, keys.T)
+    order = np.argsort(mixed)
     ordered = keys[order]
-    opens = np.concatenate([[True], (ordered[1:] != ordered[:-1]).any(axis=1)])[: len(order)]
+    opens = np.concatenate([[True], np.diff(mixed[order]) != 0])[: len(order)]
+    unlike = (ordered[1:] != ordered[:-1]).any(axis=1)
+    if (unlike != opens[1:]).any():  # unlike keys are mixed into one number, which hardly happens
+        order = np.lexsort(keys.T)
+        ordered = keys[order]
+        opens[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
     found = np.empty(len(order), dtype=np.int64)
-    found[order] = order[opens][np.cumsum(opens) - 1]
+    if len(order):
+        least = np.minimum.reduceat(order, np.flatnonzero(opens))
+        found[order] = least[np.cumsum(opens) - 1]
     return found
 
 

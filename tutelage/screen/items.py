@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from tutelage.screen.fixed import fixed_in_items, sample
+from tutelage.screen.glance import Runs, runs_of, shingles_of
 from tutelage.screen.near import ALIKE, SHINGLE, jaccards
-from tutelage.screen.ngrams import Hashes, ngrams, without
+from tutelage.screen.ngrams import Hashes, among, ngrams, without
 from tutelage.screen.overlap import Items, overlaps
 
 
@@ -25,6 +26,7 @@ class Wanted:
     freed: Sequence[str]  # without fixed text
     spans: Hashes
     items: Items
+    runs: Runs  # of which a row must hold most that is near an item, or one of fixed text
 
     @classmethod
     def of(cls, items: Sequence[str], rows: Sequence[str]) -> Wanted:
@@ -32,11 +34,17 @@ class Wanted:
 
         Both are texts that `comparable` has made.
         """
-        looked = ngrams([rows[index] for index in sample(rows)], SHINGLE)
-        spans = fixed_in_items(ngrams(items, SHINGLE), looked, SHINGLE)
+        looked = [rows[index] for index in sample(rows)]
+        own, others = ngrams(items, SHINGLE), ngrams(looked, SHINGLE)
+        spans = fixed_in_items(own, others, SHINGLE)
         freed = _freed(items, spans)
-        shingles = ngrams(freed, SHINGLE, whole_short=True)
-        return cls(texts=items, freed=freed, spans=spans, items=Items.of(shingles))
+        wanted = Items.of(ngrams(freed, SHINGLE, whole_short=True))
+        runs = [
+            runs_of(texts, SHINGLE, grams.take(among(grams.hashes, spans)))
+            for texts, grams in ((items, own), (looked, others))
+        ]
+        runs.append(shingles_of(freed, SHINGLE, ALIKE, wanted.spans))
+        return cls(texts=items, freed=freed, spans=spans, items=wanted, runs=Runs.joined(runs))
 
     def near(
         self, rows: Sequence[str], threshold: float = ALIKE

@@ -18,6 +18,8 @@ UNSEEN = re.compile(
 
 def normal(text: str) -> str:
     """A text in one of its forms, of what is seen of it; without differences of case."""
+    if text.isascii():
+        return text.encode().translate(None, UNSEEN_OCTETS).decode().lower()
     return unicodedata.normalize("NFKC", UNSEEN.sub("", text)).casefold()
 
 
@@ -29,5 +31,12 @@ def signs_alone(text: str) -> str:
 @cache
 def between() -> re.Pattern[str]:
     """What stands between words; vowel signs and accents, which combine, are a part of theirs."""
-    marks = "".join(chr(at) for at in MARKS if unicodedata.category(chr(at))[0] == "M")
-    return re.compile(rf"(?:[^\w{marks}]|_)+")
+    return re.compile(rf"(?:[^\w{_marks()}]|_)+")
+
+
+def _marks() -> str:
+    """The signs that combine, as stretches: one by one they are looked through for each letter."""
+    held = [at for at in MARKS if unicodedata.category(chr(at))[0] == "M"]
+    opens = [at for at, before in zip(held, [-1, *held], strict=False) if at != before + 1]
+    ends = [at for at, after in zip(held, [*held[1:], -1], strict=True) if after != at + 1]
+    return "".join(f"{chr(first)}-{chr(last)}" for first, last in zip(opens, ends, strict=True))

@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from tutelage.screen.ngrams import Grams, Indices, mix
+from tutelage.screen.ngrams import Grams, Indices, mix, once
 
 BANDS = 40
 HASHES_PER_BAND = 6
@@ -32,11 +32,10 @@ def sketch(grams: Grams, salt: int = 0) -> Sketch:
     Shapes: `grams` ordered by text; returns `[HASHES, texts]`.
     Source: Broder 1997 (min-wise hashing).
     """
-    least = np.full((HASHES, grams.texts), NOTHING, dtype=np.uint32)
     opens = np.concatenate([[True], grams.text[1:] != grams.text[:-1]])[: len(grams.text)]
     starts = np.flatnonzero(opens)
     if not len(starts):
-        return least
+        return np.full((HASHES, grams.texts), NOTHING, dtype=np.uint32)
     salted = mix(grams.hashes + np.uint64(salt)) if salt else grams.hashes
     values = (salted >> np.uint64(32)).astype(np.uint32)
     permuted = np.empty_like(values)
@@ -44,6 +43,9 @@ def sketch(grams: Grams, salt: int = 0) -> Sketch:
     for index, factor in enumerate(_factors()):
         np.multiply(values, factor, out=permuted)
         np.minimum.reduceat(permuted, starts, out=found[index])
+    if len(starts) == grams.texts:
+        return found
+    least = np.full((HASHES, grams.texts), NOTHING, dtype=np.uint32)
     least[:, grams.text[starts]] = found
     return least
 
@@ -85,18 +87,25 @@ def candidates(banded: Iterable[Sketch], texts: Indices) -> Indices:
         first, second = _agreeing(band[texts], texts)
         waiting.append(first * columns + second)
         if sum(map(len, waiting)) > PAIRS_AT_ONCE:
-            waiting = [np.unique(np.concatenate(waiting))]
-    found = np.unique(np.concatenate(waiting))
+            waiting = [once(np.concatenate(waiting))]
+    found = once(np.concatenate(waiting))
     return np.stack([found // columns, found % columns], axis=1) if columns else found.reshape(0, 2)
 
 
 def _agreeing(values: Sketch, texts: Indices) -> tuple[Indices, Indices]:
     # value and place in one number: a sort that is fast and keeps the order of equal values
-    places = np.arange(len(values))
-    ordered = np.sort((values.astype(np.uint64) << np.uint64(32)) | places.astype(np.uint64))
-    named = texts[(ordered & np.uint64(0xFFFFFFFF)).astype(np.int64)]
-    ordered >>= np.uint64(32)
-    opens = np.concatenate([[True], ordered[1:] != ordered[:-1]])[: len(ordered)]
+    ordered = np.arange(len(values), dtype=np.uint64)
+    ordered |= values.astype(np.uint64) << np.uint64(32)
+    ordered.sort()
+    own = ordered >> np.uint64(32)
+    same = own[1:] == own[:-1]
+    shared = np.zeros(len(own), dtype=np.bool_)  # buckets of one text have no pair
+    shared[1:] = same
+    shared[:-1] |= same
+    named = texts[(ordered[shared] & np.uint64(0xFFFFFFFF)).astype(np.int64)]
+    own = own[shared]
+    places = np.arange(len(own))
+    opens = np.concatenate([[True], own[1:] != own[:-1]])[: len(own)]
     head = np.maximum.accumulate(np.where(opens, places, 0))
     within = places - head  # a bucket
     later = places

@@ -10,14 +10,22 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tutelage.screen.fixed import fixed_text, sample
-from tutelage.screen.minhash import BANDS, NOTHING, Sketch, bands, candidates, sketch
+from tutelage.screen.minhash import (
+    BANDS,
+    HASHES,
+    NOTHING,
+    Sketch,
+    bands,
+    candidates,
+    sketch,
+)
 from tutelage.screen.ngrams import (
     FIXED_SHARE,
     FIXED_TEXTS,
@@ -30,6 +38,7 @@ from tutelage.screen.ngrams import (
     folded,
     lengths,
     ngrams,
+    once,
     without,
     words,
     words_of,
@@ -80,7 +89,7 @@ def comparables(texts: Sequence[str]) -> list[str]:
 
 
 def _comparable(text: str, plain: str) -> str:
-    if len(plain.split(" ", SHINGLE - 1)) == SHINGLE:
+    if plain.count(" ") >= SHINGLE - 1:
         return plain
     short = folded(text).replace(" ", "")
     return short.rstrip(ENDINGS) or short
@@ -145,16 +154,20 @@ def sketched_of(sides: Sequence[Side], groups: Sequence[Sequence[int]]) -> Sketc
     present = [np.zeros(texts, dtype=np.bool_) for _ in groups]
     bare: list[dict[int, str]] = [{} for _ in sides]
     begin = 0
-    for end in _ends(sides):
-        sketches = [
-            _bare_sketch(one, salt, slice(begin, end), bare[salt]) for salt, one in enumerate(sides)
-        ]
-        often = [
-            np.array([text in one.often for text in one.texts[begin:end]], dtype=np.bool_)
-            for one in sides
-        ]
+    sizes = np.sum([lengths(one.texts) for one in sides], axis=0)
+    for _, end in batches(sizes, BATCH_CHARACTERS):
+        sketches: dict[int, Sketch] = {}  # of sides in which anything is said
+        often: dict[int, NDArray[np.bool_]] = {}
+        for index, one in enumerate(sides):
+            if any(one.texts[begin:end]):
+                sketches[index] = _bare_sketch(one, index, slice(begin, end), bare[index])
+                told = [text in one.often and text != "" for text in one.texts[begin:end]]
+                often[index] = np.array(told, dtype=np.bool_)
         for number, group in enumerate(groups):
-            least = _union([sketches[index] for index in group], [often[index] for index in group])
+            said = [index for index in group if index in sketches]
+            least = np.full((HASHES, end - begin), NOTHING)
+            if said:
+                least = _union([sketches[one] for one in said], [often[one] for one in said])
             banded[number][:, begin:end] = bands(least)
             present[number][begin:end] = (least[0] != NOTHING) | (least[1] != NOTHING)
         begin = end
@@ -203,16 +216,9 @@ def bare_of(one: Side) -> dict[int, str]:
 
 
 def _freed_some(texts: Sequence[str], grams: Grams, spans: Hashes) -> tuple[Indices, list[str]]:
-    held = np.unique(grams.text[among(grams.hashes, spans)])
+    held = once(grams.text[among(grams.hashes, spans)])
     chosen = [texts[index] for index in held.tolist()]
     return held, without(chosen, ngrams(chosen, SHINGLE), spans, SHINGLE)
-
-
-def _ends(sides: Sequence[Side]) -> Iterator[int]:
-    """Where each batch of texts ends that is sketched together."""
-    sizes = np.sum([lengths(one.texts) for one in sides], axis=0)
-    for _, end in batches(sizes, BATCH_CHARACTERS):
-        yield end
 
 
 def _firsts(texts: Sequence[str]) -> Indices:
@@ -265,7 +271,9 @@ def jaccards(texts: Sequence[str], bare: Mapping[int, str], pairs: Indices) -> N
     """The Jaccard index of pairs of texts, some of which `bare` replaces."""
     named, places = np.unique(pairs, return_inverse=True)
     looked = [bare.get(index, texts[index]) for index in named.tolist()]
-    grams = ngrams(looked, SHINGLE, whole_short=True).distinct()
+    if not any(looked):
+        return np.ones(len(pairs))
+    grams = ngrams(looked, SHINGLE, whole_short=True)
     first, second = places.reshape(pairs.shape).T
     return jaccard(grams, first, second)
 
@@ -273,12 +281,13 @@ def jaccards(texts: Sequence[str], bare: Mapping[int, str], pairs: Indices) -> N
 def jaccard(grams: Grams, first: Indices, second: Indices) -> NDArray[np.float64]:
     """The Jaccard index of each pair of texts; 1 where both have no shingle.
 
-    Shapes: `grams` distinct, `first` and `second` `[P]`; returns `[P]`.
+    Shapes: `first` and `second` `[P]`; returns `[P]`.
     """
-    sizes = np.bincount(grams.text, minlength=grams.texts)
-    offsets = np.cumsum(sizes) - sizes
     kinds, names = np.unique(grams.hashes, return_inverse=True)
-    keys = grams.text * len(kinds) + names  # ascending: grams are ordered by text and hash
+    keys = once(grams.text * len(kinds) + names)  # by text, then by hash
+    text, names = np.divmod(keys, max(len(kinds), 1))
+    sizes = np.bincount(text, minlength=grams.texts)
+    offsets = np.cumsum(sizes) - sizes
     counts = sizes[first]
     pair = np.repeat(np.arange(len(first)), counts)
     within = np.arange(len(pair)) - np.repeat(np.cumsum(counts) - counts, counts)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from tutelage.screen.powers import powers
 
 Hashes = NDArray[np.uint64]
 Indices = NDArray[np.int64]
+Number = TypeVar("Number", np.uint64, np.int64)
 
 CHUNK_BYTES = 1 << 17  # texts hashed at once: what stays in a core's cache
 TABLE_BITS = 20  # of a hash, by which those surely not among others are told
@@ -93,21 +95,30 @@ def words(text: str) -> str:
 
 def words_of(texts: Sequence[str]) -> list[str]:
     """`words` of every text; of those in ASCII, many at once."""
-    found = list(texts)
+    told = _each(texts, PLAIN, words)
+    return [own or signs_alone(text) for own, text in zip(told, texts, strict=True)]
+
+
+def folded_of(texts: Sequence[str]) -> list[str]:
+    """`folded` of every text; of those in ASCII, many at once."""
+    return _each(texts, BLANK, folded)
+
+
+def _each(texts: Sequence[str], table: bytes, one: Callable[[str], str]) -> list[str]:
+    """The texts with their octets as the table has them; what `one` makes of those not in ASCII."""
+    found: list[str] = []
     for begin, end in _chunks(texts):
-        plain = [index for index in range(begin, end) if found[index] and found[index].isascii()]
-        told = _squeezed([texts[index] for index in plain]).decode().split("\n")[:-1]
-        for index, own in zip(plain, told, strict=True):
-            found[index] = own or signs_alone(texts[index])
-    for index, text in enumerate(texts):
-        if not text.isascii():
-            found[index] = words(text)
+        own = texts[begin:end]
+        plain = [text if text.isascii() else "" for text in own]
+        told = _squeezed(plain, table).decode().split("\n")[:-1]
+        pairs = zip(told, own, strict=True)
+        found += [line if text.isascii() else one(text) for line, text in pairs]
     return found
 
 
-def _squeezed(texts: Iterable[str]) -> bytes:
+def _squeezed(texts: Sequence[str], table: bytes = PLAIN) -> bytes:
     """The words of each text, which is in ASCII, on a line that ends in a newline."""
-    lines = [text.encode().translate(PLAIN, UNSEEN_OCTETS).strip() for text in texts]
+    lines = [text.encode().translate(table, UNSEEN_OCTETS).strip() for text in texts]
     octets = np.frombuffer(b"\n".join([*lines, b""]), dtype=np.uint8)
     kept = octets != SPACE
     kept[:-1] |= kept[1:]  # of a run of blanks, which is between words, the last
@@ -166,7 +177,7 @@ def fixed(grams: Grams, least: int = FIXED_TEXTS) -> Hashes:
     full = np.bincount(buckets.astype(np.int64), minlength=1 << BUCKET_BITS) >= least
     ordered = np.sort(grams.hashes[full[buckets]])
     # as many equal ones in a row; a text may hold several, so those left are counted by text
-    often = np.unique(ordered[least - 1 :][ordered[least - 1 :] == ordered[: 1 - least or None]])
+    often = once(ordered[least - 1 :][ordered[least - 1 :] == ordered[: 1 - least or None]])
     held = grams.take(among(grams.hashes, often)).distinct()
     hashes, counts = np.unique(held.hashes, return_counts=True)
     return hashes[counts >= least]
@@ -201,6 +212,13 @@ def among(hashes: Hashes, known: Hashes) -> NDArray[np.bool_]:
     place = np.minimum(np.searchsorted(known, hashes[maybe]), len(known) - 1)
     held[maybe] = known[place] == hashes[maybe]
     return held
+
+
+def once(values: NDArray[Number]) -> NDArray[Number]:
+    """Each of some numbers once, sorted; made by a sort, which is faster than a table of them."""
+    found: NDArray[Number] = np.sort(values)
+    found = found[np.concatenate([[True], found[1:] != found[:-1]])[: len(found)]]
+    return found
 
 
 def mix(values: Hashes) -> Hashes:
@@ -249,8 +267,9 @@ class Cut:
         edges = np.flatnonzero(outside[1:] != outside[:-1])
         starts, ends = edges[::2], edges[1::2]  # the closing newline ends the last word
         counts = np.diff(np.searchsorted(starts, np.flatnonzero(breaks)), prepend=0)
-        prefix = np.zeros(len(octets) + 1, dtype=np.uint64)
-        np.multiply(octets + np.uint64(1), powers(len(octets))[0][: len(octets)], out=prefix[1:])
+        prefix = np.empty(len(octets) + 1, dtype=np.uint64)
+        prefix[0] = 0  # and no octet of UTF-8 is 255, so that one more is an octet, too
+        np.multiply(octets + np.uint8(1), powers(len(octets))[0][: len(octets)], out=prefix[1:])
         np.cumsum(prefix, out=prefix)
         return cls(
             starts=starts,
@@ -268,10 +287,9 @@ class Cut:
         tails = heads + last
         if whole_short:
             short = np.flatnonzero((counts > 0) & (counts < n))
-            heads = np.concatenate([heads, offsets[short]])
-            tails = np.concatenate([tails, offsets[short] + counts[short] - 1])
-            order = np.argsort(heads, kind="stable")
-            heads, tails = heads[order], tails[order]
+            at = np.searchsorted(heads, offsets[short])
+            heads = np.insert(heads, at, offsets[short])
+            tails = np.insert(tails, at, offsets[short] + counts[short] - 1)
         starts = self.starts[heads]
         inverses = powers(int(starts.max(initial=0)) + 1)[1]
         return Grams(

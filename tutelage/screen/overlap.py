@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tutelage.screen.ngrams import Grams, Hashes, Indices, among
+from tutelage.screen.ngrams import Grams, Hashes, Indices, among, once
 
 SPAN = 13  # words
 SHORT_SPAN = 8  # words, for items that have no span of 13
@@ -56,7 +56,7 @@ def overlaps(rows: Grams, items: Items, owner: Indices) -> Overlaps:
     each = np.repeat(np.arange(len(hit.hashes)), counts)
     place = low[each] + np.arange(len(each)) - np.repeat(np.cumsum(counts) - counts, counts)
     # a span that a row holds twice counts once
-    told = np.unique(owner[hit.text[each]] * max(len(items.holder), 1) + place)
+    told = once(owner[hit.text[each]] * max(len(items.holder), 1) + place)
     row, span = np.divmod(told, max(len(items.holder), 1))
     pairs, shared = np.unique(row * len(items.spans) + items.holder[span], return_counts=True)
     row, item = np.divmod(pairs, max(len(items.spans), 1))

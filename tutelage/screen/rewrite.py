@@ -30,6 +30,8 @@ def rewrite(example: Example, each: Each) -> Example:
 
 def read(example: Example) -> list[tuple[str, str]]:
     """Every text of a row with the name it stands under, in the order of `rewrite`."""
+    if _turns_alone(example):
+        return [("", message.content) for message in example.messages]
     texts: list[tuple[str, str]] = []
 
     def each(name: str, text: str) -> str:
@@ -50,6 +52,13 @@ def read(example: Example) -> list[tuple[str, str]]:
         texts.append((name, value))
     _whence(example, each)
     return texts
+
+
+def _turns_alone(example: Example) -> bool:
+    """Whether a row has no text but the words of its turns, as most have."""
+    beside = example.tools or example.chosen or example.rejected or example.tags
+    told = example.licence_basis is not None or example.generator is not None
+    return not (beside or told) and all(map(plain, example.messages))
 
 
 def _parts(example: Example, each: Each) -> dict[str, Any]:

@@ -71,8 +71,12 @@ class Scanner:
         Where two overlap, the rule that is listed first has it.
         """
         clean = encodable(text)
+        return self.found(clean, sorted(self._any.Match(clean) or ()))
+
+    def found(self, clean: str, rules: Iterable[int]) -> list[Finding]:
+        """The findings of some of the rules, in their order, in a text that can be encoded."""
         taken: list[tuple[Span, str]] = []  # ordered
-        for index in sorted(self._any.Match(clean) or ()):
+        for index in rules:
             rule = self.rules[index]
             for match in self._each[index].finditer(clean):
                 span = rule.span(clean, match)
@@ -100,14 +104,31 @@ class Detectors:
         options.never_capture = True
         signs = "|".join(f"(?:{rule.sign or rule.pattern})" for rule in rules)
         self._sign = re2.compile(signs, options)
+        self._each = re2.Set.SearchSet(_options())
+        for rule in rules:
+            self._each.Add(rule.sign or rule.pattern)
+        self._each.Compile()
+        self._ends = list(accumulate(len(scanner.rules) for scanner in self._scanners))
 
     def find(self, texts: Sequence[str]) -> dict[int, list[Finding]]:
         """The findings by index of the texts that have any, detector by detector."""
         looked = {
-            index: [one for scanner in self._scanners for one in scanner.find(texts[index])]
+            index: self._found(texts[index])
             for index in self._suspects([_octets(text) for text in texts])
         }
         return {index: own for index, own in looked.items() if own}
+
+    def _found(self, text: str) -> list[Finding]:
+        """What each scanner finds in a text."""
+        clean = encodable(text)
+        rules = sorted(self._each.Match(clean) or ())
+        found: list[Finding] = []
+        begin = 0
+        for scanner, end in zip(self._scanners, self._ends, strict=True):
+            own = [index - begin for index in rules if begin <= index < end]
+            found += scanner.found(clean, own) if own else ()
+            begin = end
+        return found
 
     def _suspects(self, octets: Sequence[bytes]) -> list[int]:
         """Indices of the texts that a match of a rule's sign touches, ascending."""

@@ -54,6 +54,38 @@ TOKENS = {  # how each maker marks its keys; what surrounds one is checked in co
     "age_key": r"AGE-SECRET-KEY-1[QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L]{58}",
     "artifactory_token": r"AKC[a-zA-Z0-9]{60,}",
 }
+SIGNS = {  # what each of them holds: without long counts, each of which is a state of the automaton
+    "aws_key": r"(?:AKIA|ASIA|ABIA|ACCA|AROA|AIDA|A3T[A-Z0-9])[A-Z0-9]{4}",
+    "github_token": r"gh[pousr]_[A-Za-z0-9]{4}|github_pat_",
+    "gitlab_token": r"gl(?:pat|dt|ft|rt|cbt|agent|soat|imt|oas|ptt)-[\w\-]{4}|GR1348941",
+    "slack_token": r"xox[abeoprs]-[A-Za-z0-9\-]{4}|https://hooks\.slack\.com/services/T",
+    "stripe_key": r"[rs]k_(?:live|test)_|whsec_",
+    "google_key": r"AIza[\w\-]{4}|ya29\.[\w\-]{4}|GOCSPX-",
+    "openai_key": r"T3BlbkFJ",
+    "anthropic_key": r"sk-ant-",
+    "huggingface_token": r"hf_[A-Za-z0-9]{4}",
+    "npm_token": r"npm_[A-Za-z0-9]{4}",
+    "pypi_token": r"pypi-AgEIcHlwaS5vcmc",
+    "sendgrid_key": r"SG\.[\w\-]{4}",
+    "twilio_key": r"(?:SK|AC)[0-9a-f]{4}",
+    "telegram_token": r"\d:AA[\w\-]{4}",
+    "discord_token": r"[\w\-]{4}\.[\w\-]{6}\.[\w\-]{6}",
+    "mailchimp_key": r"[0-9a-f]{4}-us\d",
+    "azure_key": r"AccountKey=",
+    "digitalocean_token": r"do[opr]_v1_",
+    "databricks_token": r"dapi[0-9a-f]{4}",
+    "shopify_token": r"shp(?:at|ca|pa|ss)_[0-9a-fA-F]{4}",
+    "square_token": r"sq0(?:atp|csp)-[\w\-]{4}|EAAA[\w\-]{4}",
+    "docker_token": r"dckr_(?:pat|oat)_",
+    "postman_key": r"PMAK-",
+    "newrelic_key": r"NRAK-",
+    "linear_key": r"lin_api_",
+    "grafana_token": r"glsa_[A-Za-z0-9]{4}",
+    "groq_key": r"gsk_[A-Za-z0-9]{4}",
+    "vault_token": r"hv[sb]\.[\w\-]{4}",
+    "age_key": r"AGE-SECRET-KEY-1",
+    "artifactory_token": r"AKC[a-zA-Z0-9]{4}",
+}
 KINDS = ("private_key", "jwt", *TOKENS, "url_credentials", "password", "api_key")  # first has it
 
 PEM = r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----"
@@ -78,7 +110,10 @@ def find_secrets(text: str) -> list[Finding]:
 @cache
 def scanner() -> Scanner:
     """The rules, compiled once."""
-    tokens = (Rule(kind=kind, pattern=look, span=_token) for kind, look in TOKENS.items())
+    tokens = (
+        Rule(kind=kind, pattern=look, span=_token, sign=SIGNS[kind])
+        for kind, look in TOKENS.items()
+    )
     rules = (
         Rule(
             kind="private_key",
