@@ -6,10 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tutelage.core.ledger import LedgerEntry
 from tutelage.core.recipe import Recipe
 from tutelage.core.row import Example
 from tutelage.curate import run as door
+from tutelage.curate.descent import Family
+from tutelage.curate.split import Placed
 from tutelage.curate.written import CARD
 from tutelage.store.artifact import Artifact
 from tutelage.store.lineage import explain_row
@@ -195,3 +199,11 @@ def test_what_was_made_is_known_however_far_up_and_by_the_id_it_was_read_under(
         side = sides[row["messages"][0]["content"]]
         of_it = (between[at]["messages"][0]["content"], last[at]["messages"][0]["content"])
         assert {sides[asked] for asked in of_it} == {side}
+
+
+def test_a_group_in_which_one_was_made_from_another_follows_what_both_were_made_from() -> None:
+    member = np.array([0, 1, 1, 2])
+    held = np.array([False, True, True, False])
+    placed = Placed.by(held, member, np.zeros(4, np.int32), [("all",)])
+    family = Family(above={1: [0], 2: [0, 1]}, ids={1: "b", 2: "c"})
+    assert not family.sided(placed).held[[1, 2]].any()

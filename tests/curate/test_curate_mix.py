@@ -117,7 +117,7 @@ def test_rows_are_held_out_of_each_stage_in_its_shares() -> None:
     of = dict(zip([one.id for one in examples], names, strict=True))
     held = [(one.stage, of[one.id]) for one in mixed.examples if one.split == "validation"]
     assert Counter(held) == {
-        ("general", "a"): 3,
+        ("general", "a"): 4,  # ten rows in three stages: the first has the one that is over
         ("domain", "b"): 8,
         ("domain", "a"): 2,
         ("format", "c"): 8,
@@ -201,10 +201,31 @@ def test_a_mix_is_told_and_general_rows_are_thought_of(
     assert (told[0].startswith(words), told[1]) == (True, note)
 
 
-def test_a_source_too_small_to_be_held_out_leaves_the_others_held_out() -> None:
-    examples, names = rows(a=400, b=9)
-    mixed = mix(examples, names, section([{"name": "one", "mix": {"a": 99, "b": 1}}], "ab"), seed=7)
+def held(counts: dict[str, tuple[int, int]], stages: list[dict[str, Any]]) -> dict[str, int]:
+    """What is held out by source, of so many rows taught and held out."""
+    examples: list[Example] = []
+    names: list[str] = []
+    for source, (taught, apart) in counts.items():
+        examples += [example(f"{source} taught {at}", "train") for at in range(taught)]
+        examples += [example(f"{source} held {at}", "validation") for at in range(apart)]
+        names += [source] * (taught + apart)
+    mixed = mix(examples, names, section(stages, "".join(counts)), seed=7)
     of = dict(zip([one.id for one in examples], names, strict=True))
-    kept = Counter((of[one.id], one.split) for one in mixed.examples)
-    assert mixed.counts == {"one": {"a": 400, "b": 4}}
-    assert kept == {("a", "train"): 400, ("b", "train"): 4, ("a", "validation"): 40}
+    return Counter(of[one.id] for one in mixed.examples if one.split == "validation")
+
+
+def test_a_source_too_small_to_be_held_out_leaves_the_others_held_out() -> None:
+    one = [{"name": "one", "mix": {"a": 99, "b": 1}}]
+    assert held({"a": (400, 40), "b": (9, 0)}, one) == {"a": 21}  # a twentieth of all
+    assert held({"a": (400, 40), "b": (9, 1)}, one) == {"a": 40}
+
+
+def test_a_row_fewer_of_the_main_source_changes_little() -> None:
+    main = [{"name": "one", "mix": {"a": 80, "b": 20}}]
+    assert held({"a": (1000, 53), "b": (250, 250)}, main) == {"a": 53, "b": 13}
+    assert held({"a": (1000, 52), "b": (250, 250)}, main) == {"a": 52, "b": 13}
+
+
+def test_few_rows_held_out_are_shared_by_the_stages_as_far_as_they_go() -> None:
+    stages = [{"name": name, "mix": {"a": 1}, "rows": 10} for name in ("one", "two", "three")]
+    assert held({"a": (40, 2)}, stages) == {"a": 2}

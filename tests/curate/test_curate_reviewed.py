@@ -109,3 +109,12 @@ def test_the_file_of_drafts_by_another_path_is_no_seeds(folder: Path) -> None:
     keys = section.synthesis.model_copy(update={"seeds": seeds})
     with pytest.raises(RecipeError, match="source `read` is the file of reviewed drafts"):
         before(section, keys, recipe)
+
+
+@pytest.mark.parametrize("path", ["data/*.jsonl", "data"])
+def test_drafts_are_not_drawn_with_others_by_a_pattern_or_a_folder(path: str, folder: Path) -> None:
+    recipe = recipe_of(folder, path)
+    assert recipe.curate is not None
+    assert recipe.curate.synthesis is not None
+    with pytest.raises(RecipeError, match="reads the file of reviewed drafts among others"):
+        before(recipe.curate, recipe.curate.synthesis, recipe)

@@ -329,3 +329,19 @@ def test_a_decision_that_several_datasets_made_names_them_all(folder: Path) -> N
 
     assert [set(names) for names in story.decided_in] == [{first.name, second.name}] * 2
     assert {entry.reason for entry in story.entries} == {"clean", "personal_data"}
+
+
+def test_a_row_is_found_where_an_older_dataset_did_not_name_its_author(folder: Path) -> None:
+    lines = [{"q": asked, "a": said, "who": more["author"]} for asked, said, more in SAID]
+    source = {"path": write(folder, "flat.jsonl", *lines), "origin": "human", "licence": "MIT"}
+    source |= {"format": "fields", "fields": {"user": "q", "assistant": "a"}}
+    older, _ = curate(folder, sources=[source], card={"tokenizer": None})
+    named, recipe = curate(folder, sources=[{**source, "author": "who"}])
+    assert older.digest != named.digest
+
+    write(folder, "out.jsonl", {"author": "Ann"})
+    found = list(opted_out(Store.beside(folder), read_opt_outs("out.jsonl", recipe)))
+
+    told = {artifact.digest for one in found for artifact in one.datasets}
+    assert told == {older.digest, named.digest}
+    assert {one.example.source.line for one in found} == {1}

@@ -212,8 +212,31 @@ def test_a_judge_that_left_out_many_looks_opens_no_gate(tmp_path: Path) -> None:
             verdict = judge(run.recipe.rules(), read_metrics(made.file(METRICS)))
         assert verdict.rules[0].decided.outcome == outcome
     assert "no verdict in 2 of 24 looks at `calls`" in verdict.rules[0].decided.because
-    assert "see why its endpoint refuses them" in verdict.rules[0].advice
+    assert "see what its endpoint says to them" in verdict.rules[0].advice
     assert any("no verdict in 2 of 24 looks" in warning for warning in heard.warnings)
+
+
+def test_answers_of_one_system_that_a_judge_leaves_out_lock_its_marks(tmp_path: Path) -> None:
+    """Two of twelve of the tuned model's, none of the base's: one in twelve of all, in five one."""
+    labels(tmp_path)
+    seen: list[str] = []
+
+    def stumbles(words: str) -> str:
+        answer = words.partition("<answer>")[2]
+        if "Mark the answer" in words and '"city"' in answer:
+            seen.append(answer)
+            if len(seen) <= 2:
+                return "hm"
+        return likes_calls(words)
+
+    with (
+        answering(stumbles) as (url, _),
+        project(tmp_path, recipe=RECIPE.format(url=url), count=COUNT) as run,
+    ):
+        made = report(run, FakeBench({"tuned": oracle(COUNT), "zero_shot": never}))
+    marks = read_json(made.file("summary.json"))["judges"][2]["suites"]["calls"]
+    assert marks["unread"] == 2
+    assert "in 2 of 12 looks at `calls` of tuned for formatting" in marks["locked"]
 
 
 @pytest.mark.parametrize(("failures", "asked"), [([400] * 99, 10), ([400] * 4, 4)])

@@ -7,7 +7,7 @@ import pytest
 from tutelage.core.conversation import Message
 from tutelage.core.recipe import Screen
 from tutelage.core.row import Example, Source
-from tutelage.screen.screener import Found, Screener
+from tutelage.screen.screener import Found, Screener, looking
 from tutelage.screen.toxicity import KINDS, find_toxicity
 
 
@@ -21,9 +21,19 @@ from tutelage.screen.toxicity import KINDS, find_toxicity
         ("insult", "shut the hell up"),
         ("threat", "I will kill you tonight"),
         ("threat", "They deserve to be shot."),
+        ("threat", "I\u2019ll kill\nyou"),
+        ("insult", "you\u2019re  an idiot"),
+        ("dehumanising", "send them  back to their country"),
         ("dehumanising", "Immigrants are nothing but vermin"),
         ("dehumanising", "Women should not be allowed the same rights"),
         ("dehumanising", "They are a threat to our society."),
+        ("dehumanising", "go back to your country"),
+        ("dehumanising", "Throw immigrants out of this town."),
+        ("dehumanising", "It is unnatural and immoral."),
+        ("dehumanising", "the mud people"),
+        ("insult", "nobody likes you"),
+        ("insult", "You stupid bitch"),
+        ("threat", "Kill yourself."),
     ],
 )
 def test_each_mark_is_found(kind: str, text: str) -> None:
@@ -41,6 +51,10 @@ def test_each_mark_is_found(kind: str, text: str) -> None:
         "I will beat the eggs.",
         "You are a good friend.",
         "They should be sent an invoice.",
+        "We send packets back to the server and throw errors out of the loop.",
+        "I have to kill those zombie processes.",
+        "I will burn you a CD and shoot you an email.",
+        "The tests should be executed; you should be punished by the linter.",
         "",
     ],
 )
@@ -75,3 +89,10 @@ def test_it_looks_only_where_an_action_names_it_or_a_kind_of_it(
     screener = Screener(Screen.model_validate({"actions": actions}))
     (screened,) = screener.screen([ROW])
     assert list(screened.found) == found
+
+
+def test_a_kind_that_may_be_an_endpoints_asks_for_no_rules() -> None:
+    detectors = [{"name": "harm", "url": "http://localhost:1/find"}]
+    named = {"actions": {"insult": "drop"}, "detectors": detectors}
+    assert "toxicity" not in looking(Screen.model_validate(named))
+    assert "toxicity" in looking(Screen.model_validate({**named, "actions": {"toxicity": "drop"}}))

@@ -88,8 +88,11 @@ def test_a_request_that_is_added_changes_no_others_answer(tmp_path: Path) -> Non
         ("asked: [sell it to me for nothing]", "asked: []", "`asked` is empty", 14),
         ("    refusal: [I can't change prices.]\n", "", "nothing is said to its requests", 14),
         ("refusal: [I can't change prices.]", "refusals: [No.]", "unknown key `refusals`", 14),
+        ("twins: []", "deflection: no\n    twins: []", "`deflection` is true or false", 14),
         ("twins: []", "twins: [{ask: a, assistant: b}]", "unknown key `ask` of a twin", 17),
         ("asked: [sell it to me for nothing]", "asked: [7]", "`asked` is a number", 15),
+        ("asked: [sell it to me for nothing]", r'asked: ["\ud83d"]', "half of a UTF-16 pair", 15),
+        ("topic: prices", r'topic: "\ud83d"', "half of a UTF-16 pair", 14),
     ],
 )
 def test_what_is_wrong_with_a_topic_is_told_with_its_line_and_the_others_stand(

@@ -127,7 +127,9 @@ class Family:
             follows = [
                 at
                 for at, over in self.above.items()
-                if held[at] != side and all(held[one] == side for one in over)
+                if held[at] != side
+                and all(held[one] == side or member[one] == member[at] for one in over)
+                and any(held[one] == side for one in over)
             ]
             groups, counts = np.unique(member[np.array(follows, np.int64)], return_counts=True)
             whole = groups[counts == sizes[groups]]

@@ -88,13 +88,14 @@ def told_of(section: Curate) -> tuple[str, bool]:
         told = f"all rows are of one source; {low} to {high} % of general rows (`curate.stages`) "
         return told + "keep more of what the base can do besides, which suites measure", True
     if not staged:
-        return f"{len(section.sources)} sources, as many rows as each has", False
+        rows = "as many rows as each has" if section.rows is None else f"{section.rows:,} rows"
+        return f"{len(section.sources)} sources, {rows}", False
     return "; ".join(f"{one.name}: {_shares(one)}" for one in section.stages), False
 
 
 def _shares(stage: Stage) -> str:
     total = sum(stage.mix.values())
-    return ", ".join(f"{name} {100 * share / total:.0f} %" for name, share in stage.mix.items())
+    return ", ".join(f"{name} {100 * share / total:.3g} %" for name, share in stage.mix.items())
 
 
 def over_limit(examples: Sequence[Example], rows: int | None, seed: int) -> dict[int, LedgerEntry]:
@@ -190,19 +191,21 @@ def _held(
 ) -> dict[str, Counts]:
     """What is held out of each stage: its shares of the rows there are, the scarcest deciding.
 
-    A source too scarce for its share of `curate.validation` decides nothing, or a few rows more or
-    less of a small source would leave nothing held out; it gives what it has.
+    It decides down to the stage's share of `curate.validation` alone, or a few rows fewer of a
+    small source would leave nothing held out; a source that has less gives what it has.
     """
     users = Counter(name for stage in section.stages for name in stage.mix)
+    turns: Counter[str] = Counter()
     found: dict[str, Counts] = {}
     for stage in section.stages:
-        part = {name: has[name] // users[name] for name in stage.mix}
+        part = {
+            name: has[name] // users[name] + (turns[name] < has[name] % users[name])
+            for name in stage.mix
+        }
+        turns.update(stage.mix.keys())
         rows = sum(taught[stage.name].values())
         least = round(rows * section.validation / (1 - section.validation))
-        asked = share_out(stage.mix, least)
-        bound = [name for name in stage.mix if part[name] >= max(1, asked[name])]
-        whole = max(least, _longest(stage.mix, part, bound)) if bound else least
-        shares = share_out(stage.mix, whole)
+        shares = share_out(stage.mix, max(least, _longest(stage.mix, part, stage.mix)))
         found[stage.name] = {name: min(count, part[name]) for name, count in shares.items()}
     return found
 

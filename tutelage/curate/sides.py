@@ -50,14 +50,11 @@ def sides(examples: Sequence[Example], requests: Sequence[str]) -> Sides:
         "\n".join(_contents(one, "assistant") if own else _answers(one))
         for one, own in zip(examples, plain, strict=True)
     ]
-    words = comparables(said)
     values = [own.startswith(VALUE) for own in said]
     return Sides(
         request=requests,
         context=comparables(["\n".join(_context(one)) for one in examples]),
-        answer=[
-            own if value else plain for own, value, plain in zip(said, values, words, strict=True)
-        ],
+        answer=comparables(said),
         chosen=comparables(
             ["\n".join(_said(one.chosen)) if one.chosen else "" for one in examples]
         ),

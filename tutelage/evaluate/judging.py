@@ -85,8 +85,13 @@ class Opinion:
     scores: Mapping[str, Scored]  # by system
     ratings: Sequence[Rating]
     form: Mapping[str, Json]
-    unread: int  # looks without a verdict
+    looks: Mapping[str, tuple[int, int]]  # without a verdict, of how many; by what was looked at
     strengths: Mapping[str, Interval] = field(default_factory=dict)  # by system
+
+    @property
+    def unread(self) -> int:
+        """Looks without a verdict."""
+        return sum(unread for unread, _ in self.looks.values())
 
 
 def judge_all(
@@ -180,7 +185,7 @@ def _opinion(keys: Keys, ask: Ask, suite: Measured, run: Run) -> Opinion:
         scores=pair_scores(judged.ratings, names_of(keys)),
         ratings=judged.ratings,
         form=report.to_dict(),
-        unread=judged.unread,
+        looks={"": (judged.unread, judged.unread + len(judged.ratings))},
         strengths=report.strengths,
     )
 
@@ -189,31 +194,36 @@ def _marked(keys: Keys, ask: Ask, suite: Measured) -> Opinion:
     requests = {task.id: task.request for task in suite.tasks}
     scores: dict[str, dict[str, dict[str, float]]] = {}
     ratings: list[Rating] = []
-    unread = 0
+    looks: dict[str, tuple[int, int]] = {}
     for system, samples in suite.samples.items():
         pairs = [_alone(one, requests[one.task], system) for one in samples]
         judged = mark(keys.name, ask, pairs, keys.criteria, repeats=keys.repeats)
-        unread += judged.unread
         ratings += judged.ratings
+        asked = len(pairs) * keys.repeats
         mine = scores.setdefault(system, {})
         for criterion in (named.partition(":")[0] for named in keys.criteria):
             own = [one for one in judged.ratings if one.criterion == criterion]
+            looks[f" of {system} for {criterion}"] = (asked - len(own), asked)
             for task, value in item_scores(own).items():
                 mine.setdefault(task, {})[f"{keys.name}_{criterion}"] = value
     means: dict[str, Json] = {
         f"{system}.{criterion}": interval_form(one)
         for (system, criterion), one in rubric_means(ratings).items()
     }
-    return Opinion(scores=scores, ratings=ratings, form={"means": means}, unread=unread)
+    return Opinion(scores=scores, ratings=ratings, form={"means": means}, looks=looks)
 
 
 def _unread(keys: Keys, suite: Measured, opinion: Opinion) -> str:
-    """Why no gate rests on what is left where too many looks came to no verdict; else empty."""
-    looks = opinion.unread + len(opinion.ratings)
-    if opinion.unread <= UNREAD_AT_MOST * looks:
-        return ""
-    told = f"judge `{keys.name}` came to no verdict in {opinion.unread:,} of {looks:,} looks at "
-    return f"{told}`{suite.name}`, more than 1 in 20{CURE}see why its endpoint refuses them"
+    """Why no gate rests on what is left where too many looks came to no verdict; else empty.
+
+    It is asked of every system and criterion by itself: a judge may stumble over one's answers.
+    """
+    for at, (unread, looks) in opinion.looks.items():
+        if unread > UNREAD_AT_MOST * looks:
+            told = f"judge `{keys.name}` came to no verdict in {unread:,} of {looks:,} looks at "
+            cure = "see what its endpoint says to them, or take another"
+            return f"{told}`{suite.name}`{at}, more than 1 in 20{CURE}{cure}"
+    return ""
 
 
 def _alone(sample: Sample, request: str, system: str) -> Pair:

@@ -88,7 +88,7 @@ def _needed(against: Sequence[Metric], measure: Measure) -> str:
 
 
 def _contrary(suite: Measured, found: Sequence[Metric], needed: str, best: str) -> list[Json]:
-    """The headlines of other scorers by which tuning was needed so, each beside the best rung."""
+    """The headlines of other scorers by which tuning was needed so, beside a rung that shows it."""
     forms: list[Json] = []
     others = dict.fromkeys(one.headline for one in suite.scorers if one.headline)
     for name in [one for one in others if one != headline_of(suite.scorers)]:
@@ -101,7 +101,9 @@ def _contrary(suite: Measured, found: Sequence[Metric], needed: str, best: str) 
             and one.baseline in UNTUNED
         ]
         if against and _needed(against, measure) == needed:
-            beside = next(one for one in against if one.baseline == best)
+            # the rung that it is surely worse than, or the best, which it beats as all others
+            sure = [one for one in against if _needed([one], measure) == needed]
+            beside = next((one for one in sure if one.baseline == best), sure[0])
             named: dict[str, Json] = {"metric": name, "unit": measure.unit}
             forms.append({**named, "better": measure.better, **_difference(beside)})
     return forms

@@ -23,7 +23,7 @@ DETECTORS: Mapping[str, tuple[Callable[[], Scanner], tuple[str, ...]]] = {
     "injection": (injection.scanner, injection.KINDS),
     "toxicity": (toxicity.scanner, toxicity.KINDS),
 }
-UNASKED = ("toxicity",)  # look only where an action names them or one of their kinds
+UNASKED = ("toxicity",)  # look only where an action asks for them
 Marks = dict[int, dict[int, list[Finding]]]  # by row, then by place among the texts of `read`
 Text = tuple[str, str]  # the name that stands before it, empty if none does, and its words
 ROWS_AT_ONCE = 512
@@ -172,12 +172,16 @@ def pseudonym(kind: str, words: str, key: bytes) -> str:
 
 
 def looking(section: Screen) -> tuple[str, ...]:
-    """The detectors of rules that look at the rows, by name."""
+    """The detectors of rules that look at the rows, by name.
+
+    Where endpoints are asked, a kind such as `threat` may be theirs and asks for no other.
+    """
     asked = set(section.actions)
     return tuple(
         name
         for name, (_, kinds) in DETECTORS.items()
-        if name not in UNASKED or not asked.isdisjoint((name, *kinds))
+        if name not in UNASKED
+        or not asked.isdisjoint((name, *(() if section.detectors else kinds)))
     )
 
 

@@ -35,20 +35,17 @@ _NAMES = (
     r"bastards?|pigs?|freaks?|creeps?|trash|scum|pathetic|worthless|stupid|ugly|disgusting|"
     r"piece of (?:shit|crap|garbage|trash))"
 )
-_HARM = (
-    r"(?:kill|murder|hurt|beat|rape|shoot|stab|strangle|choke|destroy|slaughter|butcher|hang|burn|"
-    r"exterminate|eradicate|wipe out|lynch)"
-)
-_WHOM = r"(?:you|him|her|them|those|these|all|every(?:one|body)|yourself|your)"
+_HARM = r"(?:kill|murder|hurt|beat|rape|stab|strangle|choke|slaughter|butcher|exterminate|lynch)"
+_WHOM = r"(?:you|him|her|every(?:one|body)|yourself|(?:all of )?them all|all of (?:you|them)|your)"
 RULES = {
     "slur": r"(?i)\b(?:nigg(?:er|a)s?|faggots?|tranny|trannies|kikes?|wetbacks?|"
     r"gooks?|pakis?|towelheads?|ragheads?|retards?|retarded|shemales?|"
     r"sand nigg(?:er|a)s?)\b",
     "threat": r"(?i)\b(?:i|we)(?:'ll| will| shall| am going to|'m going to|'m gonna| want to|"
-    rf" wanna| would love to|'d love to| have to| must) {_HARM} {_WHOM}\b"
+    rf" wanna| would love to|'d love to) {_HARM} {_WHOM}\b"
     r"|\b(?:you|they|he|she|all of them) (?:deserves?|should|ought|needs?) "
-    r"(?:to )?(?:all )?(?:die|suffer|rot|be (?:\w+ )?(?:shot|killed|hanged|burned|burnt|executed|"
-    r"exterminated|eradicated|eliminated|wiped out|beaten|raped|punished|locked up))\b"
+    r"(?:to )?(?:all )?(?:die|suffer|rot|be (?:\w+ )?(?:shot|killed|hanged|burned alive|"
+    r"exterminated|eradicated|wiped out|beaten|raped))\b"
     rf"|\b{_HARM} (?:yourself|them all|all of them)\b",
     "dehumanising": rf"(?i)\b{_PEOPLE} (?:are|is|were) (?:all |just |only |simply |nothing but |"
     rf"inherently |naturally |like |really |such |nothing more than ){{0,2}}{_LOW}\b"
@@ -56,8 +53,7 @@ RULES = {
     rf"|\b{_PEOPLE} (?:should|must|do|deserve)(?: not|n't) (?:be allowed|have|deserve|get) "
     r"(?:the same|equal|any) (?:rights|treatment|respect|pay)\b"
     r"|\bgo back to (?:your|their) (?:own )?(?:country|countries|land|homeland)\b"
-    r"|\b(?:kick|throw|drive|ship|send) (?:them|these people|those people|\w+s) (?:all )?"
-    r"(?:out of|back to) (?:our|the|this|their)\b"
+    rf"|\b(?:kick|throw|drive|ship|send) {_PEOPLE} (?:all )?(?:out of|back to) (?:our|this|their)\b"
     r"|\b(?:threat|danger|menace|plague|cancer|burden|disease) (?:to|on|of|for) (?:our |the |all )?"
     r"(?:\w+ ){0,3}(?:society|humanity|civili[sz]ation|nation|race|mankind|species)\b"
     r"|\b(?:unnatural|immoral|deviant|sinful|perverse|perverted|disgusting|abominable),? "
@@ -83,8 +79,16 @@ def find_toxicity(text: str) -> list[Finding]:
 @cache
 def scanner() -> Scanner:
     """The rules, compiled once."""
-    rules = [Rule(kind=kind, pattern=look, span=_whole) for kind, look in RULES.items()]
+    rules = [
+        Rule(kind=kind, pattern=_as_written(look), span=_whole) for kind, look in RULES.items()
+    ]
     return Scanner(DETECTOR, rules)
+
+
+def _as_written(look: str) -> str:
+    """The rule for apostrophes of every kind, and for blanks of any number and kind."""
+    spread = look.replace(" ?", r"\s*").replace(" ", r"\s+")
+    return spread.replace("'", "['\u2019]")
 
 
 def _whole(text: str, match: Match) -> Span | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from tutelage.core.row import Example
+from tutelage.core.row import Example, Source
 from tutelage.store.artifact import Artifact
 from tutelage.store.opt_outs import PARENT, OptOuts, with_children
 from tutelage.store.tables import DROPPED, LEDGER, ROWS, read_losses, read_rows
@@ -18,11 +18,13 @@ class Traced:
     outs: OptOuts
     ids: Mapping[str, str] = field(default_factory=dict)  # of rows, with why
     now: Mapping[str, set[str]] = field(default_factory=dict)  # of rows by the id as it was read
+    read: Mapping[tuple[str, Source], str] = field(default_factory=dict)  # by id and place, too
 
     @classmethod
     def through(cls, datasets: Iterable[Artifact], outs: OptOuts) -> Traced:
         """That of all rows the datasets keep."""
         taken: dict[str, str] = {}
+        read: dict[tuple[str, Source], str] = {}
         above: dict[str, tuple[str, ...]] = {}
         now: dict[str, set[str]] = {}
         for artifact in datasets:
@@ -32,14 +34,21 @@ class Traced:
             for _, example in kept_rows(artifact):
                 if because := outs.because(example):
                     taken.setdefault(example.id, because)
+                    read.setdefault((example.id, example.source), because)
                 if example.parents:
                     above[example.id] = (*above.get(example.id, ()), *example.parents)
         parents = ((row, _both(over, now)) for row, over in above.items())
-        return cls(outs=outs, ids=with_children(taken, parents), now=now)
+        return cls(outs=outs, ids=with_children(taken, parents), now=now, read=read)
 
     def because(self, example: Example) -> str:
-        """Why a row may not be used, empty where it may."""
+        """Why a row may not be used, empty where it may.
+
+        A dataset made before its recipe named authors has the row without one: it is known by its
+        place. Somebody else's same words stand elsewhere.
+        """
         if because := self.outs.because(example):
+            return because
+        if because := self.read.get((example.id, example.source), ""):
             return because
         return PARENT if self.ids.keys() & _both(example.parents, self.now) else ""
 

@@ -39,7 +39,7 @@ class Screen(Section):
         default_factory=dict,
         description="What becomes of findings, by kind (`email`) or by detector (`pii`, `secrets`, "
         "`injection`, an endpoint's name); the kind's own goes first, others are reported. "
-        "`toxicity` looks only where it or one of its kinds is named.",
+        "`toxicity` looks only where it is named, or one of its kinds and no `detectors`.",
     )
     key_env: str | None = Field(
         None, min_length=1, description="Environment variable that holds the key of pseudonyms."

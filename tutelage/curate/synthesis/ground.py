@@ -24,7 +24,8 @@ from tutelage.curate.sources import (
 )
 from tutelage.curate.synthesis.looks import found_in, not_allowed
 from tutelage.screen.screener import Screener
-from tutelage.store.ingest import read_examples, rows_error, same_file
+from tutelage.store.ingest import parts_of, read_examples, rows_error, same_file
+from tutelage.store.ingest.files import MAGIC
 from tutelage.store.run import Run
 
 STREAM = "curate.synthesis"
@@ -61,6 +62,12 @@ def before(section: Curate, keys: Synthesis, recipe: Recipe) -> Curate:
     Raises: RecipeError where seeds are to be drawn from that.
     """
     sources = tuple(one for one in section.sources if not reads_drafts(one, keys, recipe))
+    if among := [one.path for one in sources if _among(one, keys, recipe)]:
+        raise RecipeError(
+            f"`{among[0]}` reads the file of reviewed drafts among others",
+            where="curate.sources",
+            hint=f"leave it out of the pattern or folder, and name `{keys.rows}` by itself",
+        )
     called = {one.called for one in sources}
     if own := [name for name in keys.seeds.sources if name not in called]:
         raise RecipeError(
@@ -73,6 +80,14 @@ def before(section: Curate, keys: Synthesis, recipe: Recipe) -> Curate:
 def reads_drafts(source: SourceFile, keys: Synthesis, recipe: Recipe) -> bool:
     """Whether a source is the file of reviewed drafts, by whatever path."""
     return same_file(recipe.path(source.path), recipe.path(keys.rows))
+
+
+def _among(source: SourceFile, keys: Synthesis, recipe: Recipe) -> bool:
+    """Whether a pattern or a folder leads to the file of reviewed drafts, besides others."""
+    path, rows = recipe.path(source.path), recipe.path(keys.rows)
+    if path.is_file() or not (path.is_dir() or MAGIC.search(source.path)):
+        return False
+    return any(same_file(part.path, rows) for part in parts_of(source.path, recipe))
 
 
 def ground(section: Curate, keys: Synthesis, run: Run) -> Ground:

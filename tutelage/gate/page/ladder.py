@@ -72,7 +72,8 @@ def sentence_of(ladder: Form) -> str:
         f"{_gain(gain, unit)}"
     )
     for one in ladder["contrary"]:
-        said += f"; but {one['metric']} {_gain(one, one['unit'])}, {_better(one)} than {best}"
+        gained = f"{one['metric']} {_gain(one, one['unit'])}"
+        said += f"; but {gained}, {_better(one)} than {one['baseline']}"
     if len(others) < 2:
         return said
     return f"{said}; {_beside(ladder, len(others))}"

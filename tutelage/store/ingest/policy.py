@@ -15,7 +15,7 @@ from tutelage.core.digest import short_digest
 from tutelage.core.errors import RecipeError, RowError
 from tutelage.core.ledger import Reason
 from tutelage.core.recipe.positions import Document, Loc, read
-from tutelage.store.ingest.fault import Fault, column, listed, mapping, nearest, optional_text, text
+from tutelage.store.ingest.fault import Fault, column, listed, mapping, nearest, text
 from tutelage.store.ingest.opened import opened
 from tutelage.store.ingest.records import Record, Refused
 
@@ -45,7 +45,8 @@ def exemplars(path: Path, name: str) -> Rows:
         known = nearest(str(unknown[0]), ("system", "topics"))
         raise RowError(f"unknown key `{unknown[0]}`; {known}", where=name)
     try:
-        system = optional_text(content.get("system"), "`system`")
+        written = content.get("system")
+        system = None if written is None else _said(written, "`system`")
     except Fault as fault:
         raise RowError(fault.message, where=name) from None
     for number in range(len(content["topics"])):
@@ -81,7 +82,7 @@ class _Topic:
             return
         for number, asked in enumerate(topic["asked"]):
             try:
-                kind, answer = _drawn(said, text(asked, "a request of `asked`"))
+                kind, answer = _drawn(said, _said(asked, "a request of `asked`"))
                 yield self._row(("asked", number), (asked, answer), (topic["topic"], kind))
             except Fault as fault:
                 yield self._refused(("asked", number), fault)
@@ -122,7 +123,7 @@ def _whole(written: Any) -> tuple[Mapping[str, Any], list[tuple[str, str]]]:
         if key not in KEYS:
             problem = f"unknown key `{key}` of a topic; {nearest(str(key), KEYS)}"
             raise Fault(Reason.UNKNOWN_FIELD, problem)
-    text(column(topic, "topic"), "`topic`")
+    _said(column(topic, "topic"), "`topic`")
     if not listed(column(topic, "asked"), "`asked`"):
         raise Fault(Reason.MISSING_FIELD, "`asked` is empty; expected requests not carried out")
     if "twins" not in topic:
@@ -130,14 +131,27 @@ def _whole(written: Any) -> tuple[Mapping[str, Any], list[tuple[str, str]]]:
         raise Fault(Reason.MISSING_FIELD, f"no `twins`; {hint}")
     listed(topic["twins"], "`twins`")
     said = [
-        (kind, text(one, f"a text of `{kind}`"))
+        (kind, _said(one, f"a text of `{kind}`"))
         for kind in SAYS
-        for one in listed(topic.get(kind) or [], f"`{kind}`")
+        for one in listed([] if topic.get(kind) is None else topic[kind], f"`{kind}`")
     ]
     if not said:
         problem = f"nothing is said to its requests; expected {', '.join(SAYS)} or some of them"
         raise Fault(Reason.EMPTY_RESPONSE, problem)
     return topic, said
+
+
+def _said(value: Any, what: str) -> str:
+    """Text that can be written.
+
+    Raises: Fault for what is none, and for half of a sign, as JSON's `\\ud83d` is.
+    """
+    found = text(value, what)
+    try:
+        found.encode()
+    except UnicodeEncodeError:
+        raise Fault(Reason.INVALID_ENCODING, f"{what} has half of a UTF-16 pair") from None
+    return found
 
 
 def _drawn(said: list[tuple[str, str]], asked: str) -> tuple[str, str]:
@@ -151,4 +165,4 @@ def _twin(written: Any) -> tuple[str, str]:
         if key not in TWIN:
             problem = f"unknown key `{key}` of a twin; {nearest(str(key), TWIN)}"
             raise Fault(Reason.UNKNOWN_FIELD, problem)
-    return text(column(twin, "user"), "`user`"), text(column(twin, "assistant"), "`assistant`")
+    return _said(column(twin, "user"), "`user`"), _said(column(twin, "assistant"), "`assistant`")
