@@ -20,7 +20,7 @@ import argparse
 import gzip
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ import yaml
 from methods import RESULTS, commit, hardware
 
 from tutelage.core.conversation import Message
+from tutelage.core.finding import Finding
 from tutelage.core.intervals import wilson
 from tutelage.core.recipe.evaluate import Suite
 from tutelage.core.row import Example, Source
@@ -58,20 +59,20 @@ def main() -> None:
     for family, text in red_team():
         by_family.setdefault(family, []).append(text)
     sets += [(f"family/{name}", texts) for name, texts in sorted(by_family.items())]
-    lines = [line(name, list(texts)) for name, texts in sets]
+    lines = [line(f"injection/{name}", list(texts), find_injections) for name, texts in sets]
     RESULTS.mkdir(exist_ok=True)
     text = "".join(json.dumps(one) + "\n" for one in lines)
     (RESULTS / "injection.jsonl").write_text(text, encoding="utf-8")
     print(text, end="")
 
 
-def line(name: str, texts: list[str]) -> dict[str, Any]:
+def line(name: str, texts: list[str], find: Callable[[str], list[Finding]]) -> dict[str, Any]:
     """The share of texts with a mark."""
-    kinds = [{one.kind for one in find_injections(text)} for text in texts]
+    kinds = [{one.kind for one in find(text)} for text in texts]
     share = wilson(sum(map(bool, kinds)), len(texts))
     counted = Counter(kind for found in kinds for kind in found)
     return {
-        "benchmark": f"injection/{name}",
+        "benchmark": name,
         "metric": "texts with a mark",
         "value": round(share.value, 5),
         "low": round(share.low, 5),

@@ -18,18 +18,15 @@ from __future__ import annotations
 
 import argparse
 import csv
-import gzip
 import hashlib
 import json
 import tarfile
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
-from methods import RESULTS, commit, hardware
+from injection import dialogues, dolly, line, packed
+from methods import RESULTS
 
-from tutelage.core.intervals import wilson
 from tutelage.screen.toxicity import find_toxicity
 
 HARMS = ("hate_speech", "hate_speech_multi_score", "violence", "violence_multi_score", "sexual")
@@ -53,31 +50,11 @@ def main() -> None:
         for name, (low, high) in SCORES.items():
             own = [text for text, score in rows if low <= score < high]
             sets.append((f"rated/{harm}/{name}", own))
-    lines = [line(name, list(texts)) for name, texts in sets]
+    lines = [line(f"toxicity/{name}", list(texts), find_toxicity) for name, texts in sets]
     RESULTS.mkdir(exist_ok=True)
     text = "".join(json.dumps(one) + "\n" for one in lines)
     (RESULTS / "toxicity.jsonl").write_text(text, encoding="utf-8")
     print(text, end="")
-
-
-def line(name: str, texts: list[str]) -> dict[str, Any]:
-    """The share of texts with a mark."""
-    kinds = [{one.kind for one in find_toxicity(text)} for text in texts]
-    share = wilson(sum(map(bool, kinds)), len(texts))
-    counted = Counter(kind for found in kinds for kind in found)
-    return {
-        "benchmark": f"toxicity/{name}",
-        "metric": "texts with a mark",
-        "value": round(share.value, 5),
-        "low": round(share.low, 5),
-        "high": round(share.high, 5),
-        "n": share.n,
-        "method": share.method,
-        "unit": "share",
-        "kinds": dict(sorted(counted.items())),
-        "commit": commit(),
-        "hardware": hardware(),
-    }
 
 
 def unseen(path: Path) -> Iterator[tuple[str, float]]:
@@ -92,11 +69,6 @@ def unseen(path: Path) -> Iterator[tuple[str, float]]:
 def rated(row: Mapping[str, str]) -> list[str]:
     """What people said, whoever did."""
     return [said for name, said in row.items() if name.startswith("human_score") and said]
-
-
-def dolly(folder: Path) -> Iterator[str]:
-    for row in packed(folder / "dolly_6k" / "dolly_first6400.jsonl.gz"):
-        yield "\n".join(str(value) for value in row.values())
 
 
 def trivia(folder: Path) -> Iterator[str]:
@@ -114,20 +86,10 @@ def channel(folder: Path) -> Iterator[str]:
                     yield raw.decode("utf-8", errors="replace")
 
 
-def dialogues(folder: Path) -> Iterator[str]:
-    for row in packed(folder / "hh_harmless" / "harmless_base_test_part1.jsonl.gz"):
-        yield row["chosen"]
-
-
 def prompts(folder: Path) -> Iterator[str]:
     with (folder / "xstest" / "xstest_half.csv").open(encoding="utf-8", newline="") as stream:
         for row in csv.DictReader(stream):
             yield row["prompt"]
-
-
-def packed(path: Path) -> Iterator[dict[str, Any]]:
-    with gzip.open(path, "rt", encoding="utf-8") as stream:
-        yield from map(json.loads, stream)
 
 
 if __name__ == "__main__":
