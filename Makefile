@@ -8,7 +8,7 @@ CODE := tutelage tests scripts examples $(wildcard benchmarks)
   bench-rendering bench-train bench-losses bench-packing bench-plan bench-train-kill bench-matrix \
   bench-attention bench-gpu bench-gate bench-curate bench-curate-speed bench-curate-kill \
   bench-curate-million bench-languages bench-ingest bench-metrics bench-sandbox bench-judges \
-  bench-lm-eval bench-worth bench-injection bench-toxicity bench-constrained \
+  bench-lm-eval bench-worth bench-injection bench-toxicity bench-harness bench-constrained \
   bench-memorisation
 
 env:
@@ -82,6 +82,10 @@ bench-injection: env
 # FOLDER holds public sets, RATED PyRIT's; benchmarks/toxicity.py says which.
 bench-toxicity: env
 	$(BIN)/python benchmarks/toxicity.py $(FOLDER) --rated $(RATED)
+
+# What an evaluation costs besides the engine.
+bench-harness: env
+	$(BIN)/python benchmarks/harness.py
 
 # Trained on raw rows and on the same rows curated, asked alike; about 10 minutes.
 bench-worth: env
