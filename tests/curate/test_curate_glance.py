@@ -105,3 +105,15 @@ def test_signs_stand_between_the_same_words_in_every_script(sign: str, form: str
     assert set(signs(f"{text} zh")) == {
         tuple("zh" if part == "\u0436" else part for part in one) for one in beyond
     }
+
+
+@pytest.mark.parametrize("last", ["c", "cc"])
+def test_an_item_is_found_inside_a_row_however_short_its_last_word_is(last: str) -> None:
+    item = f"which of these foods holds most vitamin {last}"
+    around = [
+        f"here is a long page on what people eat all year: {item} and then it went on",
+        "well",
+    ]
+    file = Ingested(uri="s", file_digest="", layout="messages", examples=[row([item, "x"], 1)])
+    found = leaks([row(around, 1)], [Asked(name="s", file=file)], SECTION)
+    assert list(found.drop) == [0]

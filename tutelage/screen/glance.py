@@ -170,7 +170,9 @@ def _drawn(octets: NDArray[np.uint8]) -> tuple[Indices, Hashes]:
     np.logical_and(octets != NEWLINE, octets != SPACE, out=inside[1:])
     edges = np.flatnonzero(inside[1:] != inside[:-1])
     starts, ends = edges[::2], edges[1::2]  # the closing newline ends the last word
-    drawn = ((ends - starts) << 16) + octets[starts] * np.int64(256) + octets[starts + 1]
+    sizes = ends - starts
+    second = octets[starts + 1] * (sizes > 1)  # of one octet what stands behind it is not its own
+    drawn = (sizes << 16) + octets[starts] * np.int64(256) + second
     return starts, drawn.astype(np.uint64) * STEP
 
 
